@@ -34,7 +34,9 @@ impl Method {
 
     /// Reads [`Method::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Dns, Self::File, Self::Email].into_iter().find(|method| method.as_str() == text)
+        [Self::Dns, Self::File, Self::Email]
+            .into_iter()
+            .find(|method| method.as_str() == text)
     }
 
     /// The section of the Baseline Requirements that describes it.
@@ -123,8 +125,13 @@ pub const FILE_NAME: &str = "fileauth.txt";
 pub const DNS_LABEL: &str = "_dnsauth";
 
 /// The constructed local parts, in the order people are offered them (BR 3.2.2.4.4).
-pub const APPROVER_LOCAL_PARTS: [&str; 5] =
-    ["admin", "administrator", "hostmaster", "postmaster", "webmaster"];
+pub const APPROVER_LOCAL_PARTS: [&str; 5] = [
+    "admin",
+    "administrator",
+    "hostmaster",
+    "postmaster",
+    "webmaster",
+];
 
 /// The authorization domain names that may vouch for `name` by `method`, best first (SC-101).
 ///
@@ -136,7 +143,11 @@ pub fn authorization_domains(
     aliases: &[DomainName],
 ) -> Vec<DomainName> {
     if !method.covers_subdomains() {
-        return if name.is_wildcard() { Vec::new() } else { vec![name.clone()] };
+        return if name.is_wildcard() {
+            Vec::new()
+        } else {
+            vec![name.clone()]
+        };
     }
     let mut domains = name.pruned();
     if !name.is_wildcard() {
@@ -191,22 +202,36 @@ mod tests {
 
     fn domains(text: &str, method: Method, aliases: &[&str]) -> Vec<String> {
         let aliases: Vec<_> = aliases.iter().map(|text| name(text)).collect();
-        authorization_domains(&name(text), method, &aliases).into_iter().map(String::from).collect()
+        authorization_domains(&name(text), method, &aliases)
+            .into_iter()
+            .map(String::from)
+            .collect()
     }
 
     #[test]
     fn dns_prunes_and_follows_aliases_before_pruning_only() {
         assert_eq!(
             domains("www.shop.example", Method::Dns, &["edge.cdn.test"]),
-            ["www.shop.example", "shop.example", "edge.cdn.test", "cdn.test"],
+            [
+                "www.shop.example",
+                "shop.example",
+                "edge.cdn.test",
+                "cdn.test"
+            ],
         );
         // An alias of the parent (prune, then CNAME) is never asked for: only the host's own chain counts.
-        assert_eq!(domains("*.shop.example", Method::Dns, &["edge.cdn.test"]), ["shop.example"]);
+        assert_eq!(
+            domains("*.shop.example", Method::Dns, &["edge.cdn.test"]),
+            ["shop.example"]
+        );
     }
 
     #[test]
     fn a_file_proves_exactly_its_name() {
-        assert_eq!(domains("www.shop.example", Method::File, &["cdn.test"]), ["www.shop.example"]);
+        assert_eq!(
+            domains("www.shop.example", Method::File, &["cdn.test"]),
+            ["www.shop.example"]
+        );
         assert!(domains("*.shop.example", Method::File, &[]).is_empty());
         let proved = Authorization {
             domain: name("shop.example"),

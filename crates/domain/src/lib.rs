@@ -5,7 +5,50 @@
 //! need not check it again.
 
 pub mod authorizations;
+pub mod certificates;
+pub mod contacts;
+pub mod events;
+pub mod fields;
+pub mod issuances;
+pub mod ledger;
+pub mod money;
 pub mod names;
 pub mod observations;
+pub mod orders;
+pub mod products;
+pub mod resellers;
+pub mod validity;
 
 pub use jiff::{SignedDuration, Timestamp};
+
+/// Declares the id of a noun: a positive integer, minted from the store's sequences.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd,
+            serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+pub(crate) use id;
+
+/// A move that the present state does not allow.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{what} that is {state} cannot {verb}")]
+pub struct TransitionError {
+    /// What was to move, with its article: `an issuance`.
+    pub what: &'static str,
+    /// The state it is in.
+    pub state: &'static str,
+    /// What was asked of it.
+    pub verb: &'static str,
+}

@@ -104,7 +104,10 @@ impl DomainName {
     pub fn is_reverse_zone(&self) -> bool {
         let host = self.host_str();
         ["in-addr.arpa", "ip6.arpa"].iter().any(|zone| {
-            host == *zone || host.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+            host == *zone
+                || host
+                    .strip_suffix(zone)
+                    .is_some_and(|rest| rest.ends_with('.'))
         })
     }
 
@@ -139,7 +142,9 @@ impl DomainName {
     pub fn is_at_or_below(&self, ancestor: &Self) -> bool {
         let host = self.host_str();
         host == ancestor.0
-            || host.strip_suffix(ancestor.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            || host
+                .strip_suffix(ancestor.as_str())
+                .is_some_and(|rest| rest.ends_with('.'))
     }
 }
 
@@ -171,7 +176,9 @@ fn is_ldh_label(label: &str) -> bool {
         && !reserved
         && bytes[0] != b'-'
         && bytes[bytes.len() - 1] != b'-'
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
 }
 
 /// The length of the ICANN public suffix of a host, or `None` for an unknown top-level domain.
@@ -216,14 +223,31 @@ mod tests {
     #[test]
     fn bad_names_are_refused() {
         for text in [
-            "", "*.", "localhost", "a..example", "-a.example", "a-.example", "a_b.example",
-            "ab--cd.example", "xn--a.example", "*.*.example.com", "a.*.example", "192.0.2.1",
-            "exa mple.com", "☃_.net", "*", ".", "example.com/path",
+            "",
+            "*.",
+            "localhost",
+            "a..example",
+            "-a.example",
+            "a-.example",
+            "a_b.example",
+            "ab--cd.example",
+            "xn--a.example",
+            "*.*.example.com",
+            "a.*.example",
+            "192.0.2.1",
+            "exa mple.com",
+            "☃_.net",
+            "*",
+            ".",
+            "example.com/path",
         ] {
             assert!(DomainName::parse(text).is_err(), "{text:?} was accepted");
         }
         let long = format!("{}.example", "a".repeat(64));
-        assert!(matches!(DomainName::parse(&long), Err(DomainNameError::Label(_))));
+        assert!(matches!(
+            DomainName::parse(&long),
+            Err(DomainNameError::Label(_))
+        ));
     }
 
     #[test]
@@ -238,7 +262,11 @@ mod tests {
             ("*.co.uk", None),
             ("server.internal", None),
         ] {
-            assert_eq!(name(text).base_domain().as_ref().map(DomainName::as_str), base, "{text}");
+            assert_eq!(
+                name(text).base_domain().as_ref().map(DomainName::as_str),
+                base,
+                "{text}"
+            );
         }
         assert!(name("*.co.uk").is_public_suffix());
         assert!(!name("server.internal").is_public_suffix());
@@ -248,9 +276,15 @@ mod tests {
 
     #[test]
     fn pruning_stops_at_the_base_domain() {
-        let names: Vec<String> =
-            name("*.a.b.example.co.uk").pruned().into_iter().map(String::from).collect();
-        assert_eq!(names, ["a.b.example.co.uk", "b.example.co.uk", "example.co.uk"]);
+        let names: Vec<String> = name("*.a.b.example.co.uk")
+            .pruned()
+            .into_iter()
+            .map(String::from)
+            .collect();
+        assert_eq!(
+            names,
+            ["a.b.example.co.uk", "b.example.co.uk", "example.co.uk"]
+        );
         assert!(name("*.co.uk").pruned().is_empty());
     }
 

@@ -1,0 +1,96 @@
+//! Events: the lines of an order's history, written in the transaction of the change they tell of.
+
+use jiff::Timestamp;
+
+use crate::issuances::IssuanceId;
+use crate::orders::OrderId;
+
+/// Who made a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Actor {
+    /// The reseller, by a dialect.
+    Reseller,
+    /// An approver, on the approval page.
+    Approver,
+    /// The platform, in a job.
+    Platform,
+    /// A person who runs the platform.
+    Operator,
+}
+
+impl Actor {
+    /// The word under which the actor is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reseller => "reseller",
+            Self::Approver => "approver",
+            Self::Platform => "platform",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventKind {
+    /// The order was placed and charged.
+    OrderPlaced,
+    /// The order was cancelled and its price given back.
+    OrderCancelled,
+    /// Control was not shown in time; the price was given back.
+    ValidationExpired,
+    /// The issuer will not sign; the price was given back.
+    IssuerRefused,
+    /// The way to show control was changed.
+    MethodChanged,
+    /// An approver was changed.
+    ApproverChanged,
+    /// A message was handed to the mail server.
+    ApproverMailed,
+    /// A name was proved.
+    NameProved,
+    /// A serial was reserved and the bytes to be signed were stored.
+    CertificateReserved,
+    /// The certificate was signed and stored.
+    CertificateIssued,
+    /// A job gave up and waits for an operator.
+    JobParked,
+}
+
+impl EventKind {
+    /// The word under which the kind is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderPlaced => "order_placed",
+            Self::OrderCancelled => "order_cancelled",
+            Self::ValidationExpired => "validation_expired",
+            Self::IssuerRefused => "issuer_refused",
+            Self::MethodChanged => "method_changed",
+            Self::ApproverChanged => "approver_changed",
+            Self::ApproverMailed => "approver_mailed",
+            Self::NameProved => "name_proved",
+            Self::CertificateReserved => "certificate_reserved",
+            Self::CertificateIssued => "certificate_issued",
+            Self::JobParked => "job_parked",
+        }
+    }
+}
+
+/// A line of an order's history. Append-only.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// Its place in the history.
+    pub id: i64,
+    /// Of which order.
+    pub order: OrderId,
+    /// Of which run of it, if of one.
+    pub issuance: Option<IssuanceId>,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub kind: EventKind,
+    /// More, for people. Never a secret.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,93 @@
+//! What was wrong with which field of a request, in words every dialect can translate.
+
+use crate::contacts::{ContactField, Role};
+
+/// A field of some request, by our name for it. Each dialect has one table to its own names.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Field {
+    /// The product.
+    Product,
+    /// The years bought.
+    Term,
+    /// The certificate signing request.
+    Csr,
+    /// The further names, beside the common name.
+    Names,
+    /// The contact who administers the order.
+    Administrator,
+    /// The contact for technical matters.
+    Technical,
+    /// The contact for deliveries.
+    Shipment,
+    /// The vetted organization.
+    Organization,
+    /// How control of the names is to be shown.
+    Method,
+    /// An address that may approve.
+    Approver,
+    /// A name asked about or to be certified.
+    CommonName,
+    /// The kind and size of a key.
+    KeySize,
+    /// A two-letter country.
+    Country,
+    /// A part of a contact, in a role.
+    Contact(Role, ContactField),
+    /// An order.
+    Order,
+    /// The reseller's own note for the people behind the platform.
+    SpecialInstruction,
+    /// How many ordinary further names.
+    NameCount,
+    /// How many wildcard further names.
+    WildcardCount,
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Problem {
+    /// It is required.
+    Missing,
+    /// It has the wrong JSON type; the text names the right one.
+    Type(&'static str),
+    /// It is not one of a list.
+    NotOneOf(Vec<String>),
+    /// It is too short or too long, in characters.
+    Length {
+        /// The least number of characters.
+        min: usize,
+        /// The greatest number of characters.
+        max: usize,
+    },
+    /// It does not look as such a thing must.
+    Format,
+    /// Anything else, as a sentence without a full stop.
+    Invalid(String),
+}
+
+/// One thing wrong with one field.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FieldError {
+    /// Which field.
+    pub field: Field,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl FieldError {
+    /// The field is missing.
+    pub fn missing(field: Field) -> Self {
+        Self {
+            field,
+            problem: Problem::Missing,
+        }
+    }
+
+    /// The field is wrong in the way the text says.
+    pub fn invalid(field: Field, text: impl Into<String>) -> Self {
+        Self {
+            field,
+            problem: Problem::Invalid(text.into()),
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! Issuances: one run of an order towards one certificate.
+//!
+//! Each certificate of an order comes out of one: the first, a reissue, or a scheduled replacement. This
+//! module decides what an issuance may do next and refuses the rest; a settled one never moves again. It
+//! looks at no clock, socket or table: callers bring the facts in and carry the result away.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::TransitionError;
+use crate::authorizations::{Authorization, Challenge, Method};
+use crate::certificates::CertificateId;
+use crate::names::DomainName;
+use crate::orders::OrderId;
+use crate::resellers::ResellerId;
+use crate::validity::ValidityRules;
+
+crate::id! {
+    /// The id of an [`Issuance`].
+    IssuanceId
+}
+
+/// The longest an applicant may take to show control; random values live no longer (BR 3.2.2.4).
+pub const VALIDATION_TIME_MAX_DAYS: u32 = 30;
+
+/// The least time between two looks that were asked for, whoever asks.
+pub const LOOK_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+
+/// One run of an order towards one certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issuance {
+    /// Its id.
+    pub id: IssuanceId,
+    /// Of which order.
+    pub order: OrderId,
+    /// Whose order.
+    pub reseller: ResellerId,
+    /// The certificate signing request, DER.
+    pub csr: Vec<u8>,
+    /// The key to be certified: SubjectPublicKeyInfo, DER, in canonical form.
+    pub spki: Vec<u8>,
+    /// How control is to be shown.
+    pub method: Method,
+    /// What is to be proved, the common name first.
+    pub names: Vec<NameControl>,
+    /// How many looks at the world have been made; paces the next.
+    pub looks: u32,
+    /// When the last look was made.
+    pub looked_at: Option<Timestamp>,
+    /// The end of the time to show control.
+    pub validate_by: Timestamp,
+    /// How far it has come.
+    pub state: IssuanceState,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last moved.
+    pub modified_at: Timestamp,
+    /// Counts the moves; the store saves a move only over the version it was read at.
+    pub version: i64,
+}
+
+/// One name to be proved, and how far that is.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct NameControl {
+    /// The name.
+    pub name: DomainName,
+    /// What the applicant has to do; kept when done, to show what was asked.
+    pub challenge: Challenge,
+    /// The proof, once there is one.
+    pub proof: Option<Proof>,
+}
+
+/// Where and when control of a name was shown.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The authorization domain name the evidence was found at.
+    pub domain: DomainName,
+    /// How.
+    pub method: Method,
+    /// When the evidence was obtained.
+    pub obtained_at: Timestamp,
+}
+
+/// How far an issuance has come.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum IssuanceState {
+    /// Names are being proved.
+    Validating,
+    /// All is proved, and the certificate is on record, to be signed.
+    Signing {
+        /// The certificate, not signed yet.
+        certificate: CertificateId,
+    },
+    /// The certificate is signed and stored.
+    Issued {
+        /// The certificate.
+        certificate: CertificateId,
+    },
+    /// It came to nothing, for the reason given.
+    Rejected {
+        /// In words for people.
+        reason: String,
+    },
+    /// It was stopped on request.
+    Cancelled,
+}
+
+/// What an issuance needs now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NextStep {
+    /// To be signed.
+    Sign,
+    /// More looks at the world.
+    Wait,
+    /// To be rejected: time is up.
+    Expire,
+    /// Nothing: it is settled or on its way.
+    Nothing,
+}
+
+impl Issuance {
+    /// Takes over every authorization that is still fresh and covers an unproved name.
+    pub fn reuse(
+        &mut self,
+        authorizations: &[Authorization],
+        rules: &ValidityRules,
+        now: Timestamp,
+    ) {
+        for control in self
+            .names
+            .iter_mut()
+            .filter(|control| control.proof.is_none())
+        {
+            let fresh = authorizations
+                .iter()
+                .filter(|held| held.covers(&control.name) && rules.is_fresh(held.obtained_at, now))
+                .max_by_key(|held| held.obtained_at);
+            control.proof = fresh.map(|held| Proof {
+                domain: held.domain.clone(),
+                method: held.method,
+                obtained_at: held.obtained_at,
+            });
+        }
+    }
+
+    /// Notes a proof found for `name`, and for every other name it covers. Returns whether it told
+    /// anything new; a settled issuance learns nothing.
+    pub fn prove(&mut self, name: &DomainName, proof: &Proof) -> bool {
+        if self.state != IssuanceState::Validating {
+            return false;
+        }
+        let held = Authorization {
+            domain: proof.domain.clone(),
+            method: proof.method,
+            obtained_at: proof.obtained_at,
+        };
+        let mut news = false;
+        for control in self
+            .names
+            .iter_mut()
+            .filter(|control| control.proof.is_none())
+        {
+            if control.name == *name || held.covers(&control.name) {
+                control.proof = Some(proof.clone());
+                news = true;
+            }
+        }
+        news
+    }
+
+    /// Drops proofs that have grown too old to be used at `now` (BR 4.2.1).
+    pub fn forget_stale(&mut self, rules: &ValidityRules, now: Timestamp) {
+        for control in &mut self.names {
+            let stale = |proof: &Proof| !rules.is_fresh(proof.obtained_at, now);
+            if control.proof.as_ref().is_some_and(stale) {
+                control.proof = None;
+            }
+        }
+    }
+
+    /// Notes that a look at the world was made.
+    pub fn looked(&mut self, now: Timestamp) {
+        self.looks = self.looks.saturating_add(1);
+        self.looked_at = Some(now);
+    }
+
+    /// Whether someone who asks may have a look made now, rather than when it is due.
+    pub fn may_look(&self, now: Timestamp) -> bool {
+        self.state == IssuanceState::Validating
+            && self
+                .looked_at
+                .is_none_or(|at| now.duration_since(at) >= LOOK_INTERVAL)
+    }
+
+    /// How long to wait before the next look by itself: 5 seconds, doubling up to an hour.
+    pub fn look_delay(&self) -> SignedDuration {
+        let seconds = 5_i64.saturating_mul(1 << self.looks.saturating_sub(1).min(10));
+        SignedDuration::from_secs(seconds.min(3_600))
+    }
+
+    /// Changes how control is to be shown: new challenges for all names that are not proved.
+    ///
+    /// `challenges` holds one for each name, in order. Old challenges are void from here on.
+    pub fn change_challenges(
+        mut self,
+        method: Method,
+        challenges: Vec<Challenge>,
+        now: Timestamp,
+    ) -> Result<Self, TransitionError> {
+        if self.state != IssuanceState::Validating {
+            return Err(self.cannot("change its challenges"));
+        }
+        for (control, challenge) in self.names.iter_mut().zip(challenges) {
+            if control.proof.is_none() {
+                control.challenge = challenge;
+            }
+        }
+        Ok(Self {
+            method,
+            looks: 0,
+            looked_at: None,
+            modified_at: now,
+            ..self
+        })
+    }
+
+    /// The names that still need a proof, with what is asked for them.
+    pub fn unproved(&self) -> impl Iterator<Item = &NameControl> {
+        self.names.iter().filter(|control| control.proof.is_none())
+    }
+
+    /// What this issuance needs now. The poll job asks, then does as it is told.
+    pub fn next_step(&self, now: Timestamp) -> NextStep {
+        match self.state {
+            IssuanceState::Validating if self.is_proved() => NextStep::Sign,
+            IssuanceState::Validating if now >= self.validate_by => NextStep::Expire,
+            IssuanceState::Validating => NextStep::Wait,
+            IssuanceState::Signing { .. }
+            | IssuanceState::Issued { .. }
+            | IssuanceState::Rejected { .. }
+            | IssuanceState::Cancelled => NextStep::Nothing,
+        }
+    }
+
+    /// Hands the issuance to the CA, its certificate being on record. Every name must be proved.
+    ///
+    /// A second time it replaces a certificate that was never signed by a fresh one.
+    pub fn begin_signing(
+        self,
+        certificate: CertificateId,
+        now: Timestamp,
+    ) -> Result<Self, TransitionError> {
+        match self.state {
+            IssuanceState::Validating if self.is_proved() => {}
+            IssuanceState::Signing { .. } => {}
+            _ => return Err(self.cannot("go to the CA")),
+        }
+        Ok(Self {
+            state: IssuanceState::Signing { certificate },
+            modified_at: now,
+            ..self
+        })
+    }
+
+    /// Notes that the CA has signed.
+    pub fn issue(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match self.state {
+            IssuanceState::Signing { certificate } => {
+                let state = IssuanceState::Issued { certificate };
+                Ok(Self {
+                    state,
+                    modified_at: now,
+                    ..self
+                })
+            }
+            _ => Err(self.cannot("be issued")),
+        }
+    }
+
+    /// Ends the issuance without a certificate.
+    pub fn reject(self, reason: String, now: Timestamp) -> Result<Self, TransitionError> {
+        self.end(IssuanceState::Rejected { reason }, "be rejected", now)
+    }
+
+    /// Ends the issuance on request. Once the CA has been asked it is too late.
+    pub fn cancel(self, now: Timestamp) -> Result<Self, TransitionError> {
+        match self.state {
+            IssuanceState::Validating => self.end(IssuanceState::Cancelled, "be cancelled", now),
+            _ => Err(self.cannot("be cancelled")),
+        }
+    }
+
+    /// Whether it will never move again.
+    pub fn is_settled(&self) -> bool {
+        match self.state {
+            IssuanceState::Validating | IssuanceState::Signing { .. } => false,
+            IssuanceState::Issued { .. }
+            | IssuanceState::Rejected { .. }
+            | IssuanceState::Cancelled => true,
+        }
+    }
+
+    /// Whether every name has a proof.
+    pub fn is_proved(&self) -> bool {
+        self.unproved().next().is_none()
+    }
+
+    fn end(
+        self,
+        state: IssuanceState,
+        verb: &'static str,
+        now: Timestamp,
+    ) -> Result<Self, TransitionError> {
+        if self.is_settled() {
+            return Err(self.cannot(verb));
+        }
+        Ok(Self {
+            state,
+            modified_at: now,
+            ..self
+        })
+    }
+
+    fn cannot(&self, verb: &'static str) -> TransitionError {
+        let state = match self.state {
+            IssuanceState::Validating => "validating",
+            IssuanceState::Signing { .. } => "being signed",
+            IssuanceState::Issued { .. } => "issued",
+            IssuanceState::Rejected { .. } => "rejected",
+            IssuanceState::Cancelled => "cancelled",
+        };
+        TransitionError {
+            what: "an issuance",
+            state,
+            verb,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::authorizations::RecordType;
+
+    fn start() -> Timestamp {
+        "2026-11-22T10:00:00Z".parse().unwrap()
+    }
+
+    fn name(text: &str) -> DomainName {
+        DomainName::parse(text).unwrap()
+    }
+
+    fn dns_proof(domain: &str) -> Proof {
+        Proof {
+            domain: name(domain),
+            method: Method::Dns,
+            obtained_at: start(),
+        }
+    }
+
+    fn an_issuance() -> Issuance {
+        let control = |text: &str| NameControl {
+            name: name(text),
+            challenge: Challenge::Dns {
+                record_type: RecordType::Txt,
+                host: format!("_dnsauth.{text}"),
+                value: "0123456789abcdef0123456789abcdef".to_owned(),
+            },
+            proof: None,
+        };
+        Issuance {
+            id: IssuanceId(5),
+            order: OrderId(1),
+            reseller: ResellerId(2001),
+            csr: vec![],
+            spki: vec![],
+            method: Method::Dns,
+            names: vec![control("shop.example"), control("www.shop.example")],
+            looks: 0,
+            looked_at: None,
+            validate_by: start() + SignedDuration::from_hours(24 * 30),
+            state: IssuanceState::Validating,
+            created_at: start(),
+            modified_at: start(),
+            version: 0,
+        }
+    }
+
+    #[test]
+    fn a_proof_covers_the_names_below_it() {
+        let mut issuance = an_issuance();
+        assert!(issuance.prove(&name("www.shop.example"), &dns_proof("www.shop.example")));
+        assert_eq!(issuance.next_step(start()), NextStep::Wait);
+        assert!(issuance.prove(&name("shop.example"), &dns_proof("shop.example")));
+        assert_eq!(issuance.next_step(start()), NextStep::Sign);
+        assert!(!issuance.prove(&name("shop.example"), &dns_proof("shop.example")));
+
+        let mut issuance = an_issuance();
+        issuance.prove(&name("shop.example"), &dns_proof("shop.example"));
+        assert!(issuance.is_proved());
+    }
+
+    #[test]
+    fn fresh_authorizations_are_reused_and_stale_ones_are_not() {
+        let held = |hours| Authorization {
+            domain: name("shop.example"),
+            method: Method::Dns,
+            obtained_at: start() - SignedDuration::from_hours(hours),
+        };
+        let rules = ValidityRules::default();
+        let mut issuance = an_issuance();
+        issuance.reuse(&[held(24 * 201)], &rules, start());
+        assert!(!issuance.is_proved());
+        issuance.reuse(&[held(24 * 199)], &rules, start());
+        assert!(issuance.is_proved());
+        issuance.forget_stale(&rules, start() + SignedDuration::from_hours(48));
+        assert!(!issuance.is_proved());
+    }
+
+    #[test]
+    fn time_runs_out_only_while_validating() {
+        let issuance = an_issuance();
+        assert_eq!(issuance.next_step(issuance.validate_by), NextStep::Expire);
+        let done = issuance
+            .clone()
+            .reject("too late".to_owned(), start())
+            .unwrap();
+        assert_eq!(done.next_step(issuance.validate_by), NextStep::Nothing);
+    }
+
+    #[test]
+    fn looks_slow_down_and_stay_bounded() {
+        let mut issuance = an_issuance();
+        let mut delays = vec![];
+        for _ in 0..20 {
+            issuance.looked(start());
+            delays.push(issuance.look_delay().as_secs());
+        }
+        assert_eq!(&delays[..3], [5, 10, 20]);
+        assert!(delays.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!(delays[19], 3_600);
+        assert!(!issuance.may_look(start() + SignedDuration::from_secs(4)));
+        assert!(issuance.may_look(start() + SignedDuration::from_secs(5)));
+    }
+
+    fn any_step() -> impl Strategy<Value = u8> {
+        0..6_u8
+    }
+
+    fn step(issuance: Issuance, which: u8) -> Result<Issuance, TransitionError> {
+        let now = start();
+        match which {
+            0 => issuance.begin_signing(CertificateId(9), now),
+            1 => issuance.issue(now),
+            2 => issuance.reject("no".to_owned(), now),
+            3 => issuance.cancel(now),
+            4 => {
+                let challenges = issuance.names.iter().map(|n| n.challenge.clone()).collect();
+                issuance.change_challenges(Method::Dns, challenges, now)
+            }
+            _ => {
+                let mut issuance = issuance;
+                issuance.prove(&name("shop.example"), &dns_proof("shop.example"));
+                Ok(issuance)
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever is tried, in whatever order, a settled issuance stays as it is.
+        #[test]
+        fn a_settled_issuance_never_moves(steps in prop::collection::vec(any_step(), 0..16)) {
+            let mut issuance = an_issuance();
+            for which in steps {
+                let moved = step(issuance.clone(), which).unwrap_or_else(|_| issuance.clone());
+                prop_assert!(!issuance.is_settled() || moved == issuance);
+                issuance = moved;
+            }
+        }
+
+        /// Nothing is signed or issued while a name lacks its proof.
+        #[test]
+        fn nothing_unproved_reaches_the_ca(steps in prop::collection::vec(any_step(), 0..16)) {
+            let mut issuance = an_issuance();
+            for which in steps {
+                issuance = step(issuance.clone(), which).unwrap_or_else(|_| issuance.clone());
+                let with_ca = matches!(
+                    issuance.state,
+                    IssuanceState::Signing { .. } | IssuanceState::Issued { .. }
+                );
+                prop_assert!(!with_ca || issuance.is_proved());
+            }
+        }
+    }
+}

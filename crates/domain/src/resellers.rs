@@ -1,0 +1,48 @@
+//! Resellers, who order and pay, and the credentials their programs sign in with.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::money::Currency;
+
+crate::id! {
+    /// The id of a [`Reseller`].
+    ResellerId
+}
+
+/// The account that orders and pays.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reseller {
+    /// Its id.
+    pub id: ResellerId,
+    /// How the operator calls it.
+    pub name: String,
+    /// The one currency of its balance and prices.
+    pub currency: Currency,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// A way for a reseller's program to sign in. The secret itself is never kept.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Credential {
+    /// The public half, unique across resellers.
+    pub username: String,
+    /// Whose it is.
+    pub reseller: ResellerId,
+    /// SHA-256 of the secret, which is 256 random bits and so needs no slow hash.
+    pub secret_hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked, its tokens with it.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
