@@ -1,0 +1,269 @@
+//! Hands messages to the configured SMTP relay.
+//!
+//! A message is complete before it comes here, its Message-ID and date included, so that a second attempt after a
+//! lost answer sends the same message and not another one. Failures are of two kinds, because the sending job
+//! must know: those that trying again may cure, and those of this message or address.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use chancery_domain::Timestamp;
+use lettre::address::AddressError;
+use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::response::Code;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+/// How the connection to the relay is protected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SmtpTls {
+    /// Not at all: for a relay on this machine only.
+    None,
+    /// By STARTTLS, which is then required (RFC 3207).
+    StartTls,
+    /// From the first byte (RFC 8314).
+    Implicit,
+}
+
+/// Which relay to use.
+#[derive(Clone)]
+pub struct SmtpSettings {
+    /// The relay's name or address; with TLS, the name its certificate must carry.
+    pub host: String,
+    /// The relay's port.
+    pub port: u16,
+    /// The protection of the connection.
+    pub tls: SmtpTls,
+    /// User name and password, where the relay wants them.
+    pub credentials: Option<SmtpCredentials>,
+    /// The sender, as an address or `Name <address>`.
+    pub from: String,
+    /// How long one step of the dialogue may take.
+    pub timeout: Duration,
+}
+
+impl fmt::Debug for SmtpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpSettings")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to sign in at the relay. The password does not print.
+#[derive(Clone)]
+pub struct SmtpCredentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for SmtpCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpCredentials")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A plain text message to one person.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mail {
+    /// The recipient's address.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The text, with `\n` line ends.
+    pub text: String,
+    /// The Message-ID without angle brackets, for example `0198…@ca.example`. A repetition keeps it.
+    pub message_id: String,
+    /// The Date header. A repetition keeps it.
+    pub date: Timestamp,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The recipient is not an address; trying again is useless.
+    #[error("the recipient is not an e-mail address")]
+    Address(#[source] AddressError),
+    /// The message cannot be put together; trying again is useless.
+    #[error("the message cannot be put together")]
+    Message(#[source] lettre::error::Error),
+    /// The relay refused this message or recipient for good (a 5yz reply).
+    #[error("the mail relay refused the message")]
+    Refused(#[source] lettre::transport::smtp::Error),
+    /// The relay could not be reached, is busy, or does not let us in: try later.
+    #[error("the mail relay cannot take the message now")]
+    TryLater(#[source] lettre::transport::smtp::Error),
+}
+
+impl MailError {
+    /// Whether the same message may succeed later.
+    pub fn may_pass_later(&self) -> bool {
+        match self {
+            Self::TryLater(_) => true,
+            Self::Address(_) | Self::Message(_) | Self::Refused(_) => false,
+        }
+    }
+}
+
+/// Why a [`Mailer`] cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MailerError {
+    /// The sender is not an address.
+    #[error("the mail sender '{0}' is not an e-mail address")]
+    Sender(String, #[source] AddressError),
+    /// TLS cannot be set up for the relay.
+    #[error("TLS cannot be set up for the mail relay")]
+    Tls(#[source] lettre::transport::smtp::Error),
+}
+
+/// A client of one SMTP relay; keeps a few connections open between messages.
+#[derive(Clone)]
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailer")
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Mailer {
+    /// Makes a client for the relay. Nothing is sent before the first message.
+    pub fn new(settings: &SmtpSettings) -> Result<Self, MailerError> {
+        let from = settings
+            .from
+            .parse()
+            .map_err(|error| MailerError::Sender(settings.from.clone(), error))?;
+        let parameters = || TlsParameters::new(settings.host.clone()).map_err(MailerError::Tls);
+        let tls = match settings.tls {
+            SmtpTls::None => Tls::None,
+            SmtpTls::StartTls => Tls::Required(parameters()?),
+            SmtpTls::Implicit => Tls::Wrapper(parameters()?),
+        };
+        let mut builder =
+            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.as_str())
+                .port(settings.port)
+                .tls(tls)
+                .timeout(Some(settings.timeout));
+        if let Some(SmtpCredentials { username, password }) = settings.credentials.clone() {
+            builder = builder.credentials(Credentials::new(username, password));
+        }
+        Ok(Self {
+            transport: builder.build(),
+            from,
+        })
+    }
+
+    /// Sends one message. `Ok` means that the relay has taken responsibility for it (RFC 5321 §6.1).
+    pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        let message = self.compose(mail)?;
+        match self.transport.send(message).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_about_this_message(&error) => Err(MailError::Refused(error)),
+            Err(error) => Err(MailError::TryLater(error)),
+        }
+    }
+
+    fn compose(&self, mail: &Mail) -> Result<Message, MailError> {
+        let to = Mailbox::new(None, mail.to.parse().map_err(MailError::Address)?);
+        // An automatic message says so, and gets no automatic reply (RFC 3834 §5).
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(mail.subject.as_str())
+            .date(SystemTime::from(mail.date))
+            .message_id(Some(format!("<{}>", mail.message_id)))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.text.clone())
+            .map_err(MailError::Message)
+    }
+}
+
+/// A refusal for good, unless it is about signing in, which the operator can mend (RFC 4954 §6).
+fn is_about_this_message(error: &lettre::transport::smtp::Error) -> bool {
+    let code = error.status().map(|code: Code| code.to_string());
+    error.is_permanent() && !matches!(code.as_deref(), Some("530" | "534" | "535" | "538"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> SmtpSettings {
+        SmtpSettings {
+            host: "127.0.0.1".to_owned(),
+            port: 25,
+            tls: SmtpTls::None,
+            credentials: Some(SmtpCredentials {
+                username: "ca".to_owned(),
+                password: "hunter2".to_owned(),
+            }),
+            from: "Chancery <ca@example.com>".to_owned(),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    fn mail() -> Mail {
+        Mail {
+            to: "admin@shop.example".to_owned(),
+            subject: "Grüße".to_owned(),
+            text: "Bitte bestätigen.\n".to_owned(),
+            message_id: "1@ca.example".to_owned(),
+            date: "2026-11-22T10:00:00Z".parse().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_the_same_each_time_it_is_composed() {
+        let mailer = Mailer::new(&settings()).unwrap();
+        let first = mailer.compose(&mail()).unwrap().formatted();
+        assert_eq!(first, mailer.compose(&mail()).unwrap().formatted());
+        let text = String::from_utf8(first).unwrap();
+        assert!(text.contains("Message-ID: <1@ca.example>\r\n"), "{text}");
+        assert!(
+            text.contains("Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Auto-Submitted: auto-generated\r\n"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn header_injection_is_impossible() {
+        let mailer = Mailer::new(&settings()).unwrap();
+        let evil = Mail {
+            subject: "a\r\nBcc: evil@example.net".to_owned(),
+            ..mail()
+        };
+        let text = String::from_utf8(mailer.compose(&evil).unwrap().formatted()).unwrap();
+        assert!(!text.contains("\nBcc:"), "{text}");
+        let evil = Mail {
+            to: "a@b.example\r\nBcc: evil@example.net".to_owned(),
+            ..mail()
+        };
+        assert!(matches!(mailer.compose(&evil), Err(MailError::Address(_))));
+    }
+
+    #[test]
+    fn the_password_does_not_print() {
+        let printed = format!("{:?} {:?}", settings(), settings().credentials);
+        assert!(!printed.contains("hunter2"));
+    }
+}
