@@ -1,1 +1,33 @@
-//! placeholder
+//! The database: statements, rows, the job queue. The only room that knows SQL.
+//!
+//! Two engines serve one interface: an SQLite file and PostgreSQL. Reads are single statements. Writes are
+//! [`Change`] sets, complete before they are sent; [`Store::commit`] applies one wholly or not at all and
+//! answers when it is safe on disk. Many waiting sets share one flush; a set whose expectation fails is
+//! taken back alone (`docs/adr/0001-storage-seam.md`).
+//!
+//! Invariants: no transaction is ever open across a wait of the caller. Correctness comes from conditions
+//! in statements (`where version = …`), unique keys and checks, not from locks. The database reads no
+//! clock: every time is bound. A statement is one portable text with `$1` placeholders; where the engines
+//! truly differ there is one `match` on [`Engine`] and a sentence why.
+//!
+//! What it does not do: decide anything. Rules are the domain's; a refusal here means that the facts moved
+//! since they were read.
+
+mod changes;
+mod errors;
+mod jobs;
+mod migrations;
+mod postgres;
+mod sequences;
+mod sqlite;
+mod store;
+mod url;
+mod values;
+
+pub use changes::{Change, Failure};
+pub use errors::{BoxedError, StoreError};
+pub use jobs::{ClaimedJob, JobId, NewJob};
+pub use sequences::Sequence;
+pub use store::{Durability, Engine, Store, StoreSettings};
+pub use url::{DatabaseUrl, DatabaseUrlError};
+pub use values::{Row, Value};

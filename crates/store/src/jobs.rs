@@ -1,0 +1,203 @@
+//! The job queue: work that happens later, at least once, and counts once.
+//!
+//! A job is due when it is not parked and `run_at` has come. To claim one is to move its `run_at` to the
+//! end of a lease and to count an attempt; if the worker dies, the job is simply due again. A job is ended
+//! by id *and* attempt, in the change set that holds its effect, so a worker that outslept its lease gets a
+//! conflict and its effect is not applied. Jobs carry the id of what they are about, never a copy.
+//!
+//! What kinds there are, and how often one is tried, is the caller's business.
+
+use jiff::Timestamp;
+
+use crate::changes::{Change, Failure};
+use crate::errors::StoreError;
+use crate::store::{Engine, Store};
+use crate::values;
+use crate::values::Row;
+
+/// The id of a job.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct JobId(pub i64);
+
+/// A job that is ours until its lease ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClaimedJob {
+    /// Its id.
+    pub id: JobId,
+    /// What is to be done.
+    pub kind: String,
+    /// The id of what it is done to.
+    pub subject: i64,
+    /// Tells this claim from every other one of the job; only grows.
+    pub attempt: i64,
+    /// How often the job was claimed since it last got anywhere, this claim included.
+    pub tries: i64,
+}
+
+/// A job as it is handed over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NewJob<'a> {
+    /// Its id, from the sequence of rows.
+    pub id: JobId,
+    /// What is to be done.
+    pub kind: &'a str,
+    /// The id of what it is done to.
+    pub subject: i64,
+    /// When it is created.
+    pub created_at: Timestamp,
+    /// Where given, at most one job with this key exists; a second one is silently left out.
+    pub dedup: Option<&'a str>,
+}
+
+impl Change {
+    /// Adds a job that is due at `run_at`.
+    pub fn enqueue(&mut self, job: NewJob<'_>, run_at: Timestamp) {
+        self.insert_job(job, run_at, 0);
+    }
+
+    /// Adds a job that this process has claimed already, as attempt 1: nobody else sees it before the
+    /// lease ends.
+    pub fn enqueue_claimed(&mut self, job: NewJob<'_>, lease_until: Timestamp) {
+        self.insert_job(job, lease_until, 1);
+    }
+
+    fn insert_job(&mut self, job: NewJob<'_>, run_at: Timestamp, attempt: i64) {
+        const SQL: &str = "
+            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at)
+            values ($1, $2, $3, $4, $5, $5, $6)";
+        const DEDUP: &str = "
+            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup)
+            values ($1, $2, $3, $4, $5, $5, $6, $7)
+            on conflict (dedup) do nothing";
+        let NewJob {
+            id,
+            kind,
+            subject,
+            created_at,
+            dedup,
+        } = job;
+        let mut values = values![id.0, kind, subject, run_at, attempt, created_at];
+        match dedup {
+            None => self.execute(SQL, values),
+            Some(key) => {
+                values.push(key.into());
+                self.execute(DEDUP, values)
+            }
+        };
+    }
+
+    /// Ends a job that is done.
+    pub fn finish_job(&mut self, id: JobId, attempt: i64) {
+        const SQL: &str = "delete from jobs where id = $1 and attempt = $2 and parked_at is null";
+        self.expect_one(SQL, values![id.0, attempt], lost(id));
+    }
+
+    /// Puts a job back until `run_at` as if it had not been tried: there was nothing to do yet.
+    pub fn postpone_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set run_at = $1, tries = 0, last_error = null
+            where id = $2 and attempt = $3 and parked_at is null";
+        self.expect_one(SQL, values![run_at, id.0, attempt], lost(id));
+    }
+
+    /// Puts a job back until `run_at` after a try that failed.
+    pub fn retry_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp, error: &str) {
+        const SQL: &str = "
+            update jobs set run_at = $1, last_error = $2
+            where id = $3 and attempt = $4 and parked_at is null";
+        self.expect_one(SQL, values![run_at, error, id.0, attempt], lost(id));
+    }
+
+    /// Takes a job out of the queue for an operator to look at. It keeps its dedup key.
+    pub fn park_job(&mut self, id: JobId, attempt: i64, now: Timestamp, error: &str) {
+        const SQL: &str = "
+            update jobs set parked_at = $1, last_error = $2
+            where id = $3 and attempt = $4 and parked_at is null";
+        self.expect_one(SQL, values![now, error, id.0, attempt], lost(id));
+    }
+
+    /// Puts a parked job back into the queue, with all its tries before it.
+    pub fn unpark_job(&mut self, id: JobId, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set parked_at = null, run_at = $1, tries = 0
+            where id = $2 and parked_at is not null";
+        self.expect_one(SQL, values![run_at, id.0], lost(id));
+    }
+}
+
+impl Store {
+    /// Claims up to `limit` jobs that are due, the longest waiting first, until `lease_until`.
+    pub async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        // SQLite has one writer at a time. PostgreSQL has many: each passes over the rows that another one
+        // is about to claim.
+        let sql = match self.engine() {
+            Engine::Sqlite => {
+                "update jobs set run_at = $1, attempt = attempt + 1, tries = tries + 1
+                 where id in (
+                     select id from jobs where parked_at is null and run_at <= $2
+                     order by run_at limit $3)
+                 returning id, kind, subject, attempt, tries"
+            }
+            Engine::Postgres => {
+                "with due as materialized (
+                     select id from jobs where parked_at is null and run_at <= $2
+                     order by run_at limit $3 for update skip locked)
+                 update jobs set run_at = $1, attempt = attempt + 1, tries = tries + 1
+                 from due where jobs.id = due.id
+                 returning jobs.id, kind, subject, attempt, tries"
+            }
+        };
+        let mut change = Change::new();
+        change.query(sql, values![lease_until, now, limit]);
+        let answers = self.commit(change).await?;
+        answers.iter().flatten().map(claimed).collect()
+    }
+
+    /// When the next job is due, if any is waiting; leases count.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str = "select min(run_at) from jobs where parked_at is null";
+        match self.query_one(SQL, Vec::new()).await? {
+            Some(row) => row.opt_timestamp(0),
+            None => Ok(None),
+        }
+    }
+
+    /// How many jobs are due at `now`.
+    pub async fn count_due(&self, now: Timestamp) -> Result<i64, StoreError> {
+        const SQL: &str = "select count(*) from jobs where parked_at is null and run_at <= $1";
+        self.query_one(SQL, values![now])
+            .await?
+            .map_or(Ok(0), |row| row.int(0))
+    }
+
+    /// How many jobs are parked.
+    pub async fn count_parked(&self) -> Result<i64, StoreError> {
+        const SQL: &str = "select count(*) from jobs where parked_at is not null";
+        self.scan(SQL, Vec::new())
+            .await?
+            .first()
+            .map_or(Ok(0), |row| row.int(0))
+    }
+}
+
+fn claimed(row: &Row) -> Result<ClaimedJob, StoreError> {
+    Ok(ClaimedJob {
+        id: JobId(row.int(0)?),
+        kind: row.string(1)?,
+        subject: row.int(2)?,
+        attempt: row.int(3)?,
+        tries: row.int(4)?,
+    })
+}
+
+fn lost(id: JobId) -> Failure {
+    Failure::Conflict {
+        what: "job",
+        id: id.0,
+    }
+}

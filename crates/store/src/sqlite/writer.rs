@@ -1,0 +1,300 @@
+//! The thread that writes: it takes the sets that wait, applies them in one transaction, flushes once, and
+//! answers them all.
+//!
+//! Each set of a group runs in a savepoint, so one whose expectation fails is taken back alone. While a
+//! group is flushed the next one gathers; under load the cost of a flush is shared, and an idle store
+//! answers a single set as fast as the disk allows.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{bind, collect, numbered};
+use crate::changes::{Change, Expectation, StatementKey};
+use crate::errors::{BoxedError, Shared, StoreError};
+use crate::store::StoreSettings;
+use crate::values::Row;
+
+type Rows = Vec<Vec<Row>>;
+
+pub(super) struct Writer {
+    work: mpsc::Sender<Work>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+enum Work {
+    Set(Waiting),
+    Script(String, oneshot::Sender<Result<(), StoreError>>),
+    Close,
+}
+
+struct Waiting {
+    change: Change,
+    answer: oneshot::Sender<Result<Rows, StoreError>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        connection: Connection,
+        settings: &StoreSettings,
+    ) -> Result<Self, StoreError> {
+        let (work, inbox) = mpsc::channel(settings.queue);
+        let group = settings.group.max(1);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                run(&connection, inbox, group);
+                if let Err((_, error)) = connection.close() {
+                    tracing::warn!(%error, "the database file was not closed cleanly");
+                }
+            })
+            .map_err(StoreError::database)?;
+        Ok(Self {
+            work,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(super) async fn commit(&self, change: Change) -> Result<Rows, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Work::Set(Waiting { change, answer })).await?;
+        // Only a panic drops a set without an answer.
+        outcome
+            .await
+            .map_err(|error| StoreError::Unknown(error.into()))?
+    }
+
+    pub(super) async fn run_script(&self, script: String) -> Result<(), StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Work::Script(script, answer)).await?;
+        outcome
+            .await
+            .map_err(|error| StoreError::Unknown(error.into()))?
+    }
+
+    pub(super) async fn close(&self) {
+        // A failure means that the thread has ended already.
+        let _ = self.work.send(Work::Close).await;
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the thread that writes to the database has panicked");
+            }
+        }
+    }
+
+    async fn send(&self, work: Work) -> Result<(), StoreError> {
+        self.work
+            .send(work)
+            .await
+            .map_err(|_| StoreError::database("the store is closed"))
+    }
+}
+
+fn run(connection: &Connection, mut inbox: mpsc::Receiver<Work>, limit: usize) {
+    let mut session = Session {
+        connection,
+        statements: HashMap::new(),
+    };
+    let mut group = Vec::with_capacity(limit);
+    while let Some(first) = inbox.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(work) = next.take() {
+            match work {
+                Work::Set(set) => {
+                    group.push(set);
+                    if group.len() < limit {
+                        next = inbox.try_recv().ok();
+                    }
+                }
+                Work::Script(script, answer) => {
+                    session.apply(&mut group);
+                    // Nobody listening is nobody's loss.
+                    let _ = answer.send(session.run_script(&script));
+                }
+                Work::Close => inbox.close(),
+            }
+        }
+        session.apply(&mut group);
+    }
+}
+
+struct Session<'c> {
+    connection: &'c Connection,
+    statements: HashMap<StatementKey, rusqlite::Statement<'c>>,
+}
+
+impl<'c> Session<'c> {
+    /// Applies a group and answers all of it.
+    fn apply(&mut self, group: &mut Vec<Waiting>) {
+        if group.is_empty() {
+            return;
+        }
+        let outcomes = self.outcomes(group);
+        for (set, outcome) in group.drain(..).zip(outcomes) {
+            // A caller who gave up left no one to tell.
+            let _ = set.answer.send(outcome);
+        }
+    }
+
+    fn outcomes(&mut self, group: &[Waiting]) -> Vec<Result<Rows, StoreError>> {
+        let mut outcomes = Vec::with_capacity(group.len());
+        if let Err(error) = self.control("begin immediate") {
+            return all_failed(group.len(), &error);
+        }
+        for set in group {
+            match self.apply_one(&set.change, group.len() > 1) {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => {
+                    self.abandon();
+                    return all_failed(group.len(), &error);
+                }
+            }
+        }
+        if outcomes.iter().all(Result::is_err) {
+            self.abandon();
+            return outcomes;
+        }
+        if let Err(error) = self.control("commit") {
+            self.abandon();
+            self.settle(&error, &mut outcomes);
+        }
+        outcomes
+    }
+
+    /// Runs one set of an open transaction. The outer error says that the transaction itself is lost.
+    fn apply_one(
+        &mut self,
+        change: &Change,
+        guarded: bool,
+    ) -> Result<Result<Rows, StoreError>, rusqlite::Error> {
+        if guarded {
+            self.control("savepoint change_set")?;
+        }
+        let outcome = self.run_statements(change);
+        if outcome.is_err() && self.connection.is_autocommit() {
+            // Some errors, a full disk among them, make SQLite roll back everything.
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
+                outcome.err().map(|error| crate::errors::describe(&error)),
+            ));
+        }
+        if guarded {
+            if outcome.is_err() {
+                self.control("rollback to change_set")?;
+            }
+            self.control("release change_set")?;
+        }
+        Ok(outcome)
+    }
+
+    fn run_statements(&mut self, change: &Change) -> Result<Rows, StoreError> {
+        let mut answers = Vec::new();
+        for wanted in &change.statements {
+            let statement = self.prepared(wanted.sql).map_err(StoreError::database)?;
+            bind(statement, &wanted.values).map_err(StoreError::Database)?;
+            match wanted.expect {
+                Expectation::Any => {
+                    statement.raw_execute().map_err(StoreError::database)?;
+                }
+                Expectation::Answer => {
+                    answers.push(collect(wanted.sql, statement).map_err(StoreError::database)?);
+                }
+                Expectation::Rows(expected, failure) => match statement.raw_execute() {
+                    Ok(changed) if changed as u64 == expected => {}
+                    Ok(_) => return Err(failure.into()),
+                    Err(error) if is_refusal(&error) => return Err(failure.into()),
+                    Err(error) => return Err(StoreError::database(error)),
+                },
+            }
+        }
+        Ok(answers)
+    }
+
+    fn run_script(&self, script: &str) -> Result<(), StoreError> {
+        let outcome = self
+            .connection
+            .execute_batch("begin immediate")
+            .and_then(|()| self.connection.execute_batch(script))
+            .and_then(|()| self.connection.execute_batch("commit"));
+        self.abandon();
+        outcome.map_err(StoreError::database)
+    }
+
+    /// After a commit that failed: makes sure that it stays failed, and says so.
+    ///
+    /// The log may hold the group's frames though their flush failed, and a crash right now would bring
+    /// them to life. The next commit writes over them; so one is made here.
+    fn settle(&mut self, error: &rusqlite::Error, outcomes: &mut [Result<Rows, StoreError>]) {
+        let cause = Shared::new(error);
+        let fenced = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseBusy)
+        ) || self.fence().is_ok();
+        tracing::error!(%error, fenced, "a commit failed");
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+            let cause: BoxedError = Box::new(cause.clone());
+            *outcome = Err(if fenced {
+                StoreError::Database(cause)
+            } else {
+                StoreError::Unknown(cause)
+            });
+        }
+    }
+
+    fn fence(&self) -> Result<(), rusqlite::Error> {
+        self.connection.execute_batch(
+            "begin immediate;
+             insert into meta (key, value) values ('fenced', '1')
+             on conflict (key) do update set value = cast(meta.value as integer) + 1;
+             commit;",
+        )
+    }
+
+    /// Leaves no transaction open, whatever happened before.
+    fn abandon(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("rollback")
+        {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    fn control(&mut self, sql: &'static str) -> Result<(), rusqlite::Error> {
+        self.prepared(sql)?.raw_execute().map(drop)
+    }
+
+    fn prepared(
+        &mut self,
+        sql: &'static str,
+    ) -> Result<&mut rusqlite::Statement<'c>, rusqlite::Error> {
+        Ok(match self.statements.entry(StatementKey::of(sql)) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(self.connection.prepare(&numbered(sql))?),
+        })
+    }
+}
+
+fn all_failed(count: usize, error: &rusqlite::Error) -> Vec<Result<Rows, StoreError>> {
+    tracing::error!(%error, sets = count, "a group of change sets failed");
+    let cause = Shared::new(error);
+    (0..count)
+        .map(|_| Err(StoreError::database(cause.clone())))
+        .collect()
+}
+
+/// Whether a key or a check stands in the way, which is an answer and not an accident.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error().map(|error| error.extended_code),
+        Some(
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                | rusqlite::ffi::SQLITE_CONSTRAINT_CHECK
+        )
+    )
+}
