@@ -1,1 +1,128 @@
-//! placeholder
+//! Use cases: one method of [`App`] for each thing someone can ask for.
+//!
+//! A use case reads what it needs, lets `domain` decide, and commits one change set: the change, its event,
+//! its ledger entries and its follow-up job, all or nothing. No transaction is open while the network or a
+//! signer is at work. What happens later is in [`jobs`].
+
+mod approvals;
+mod authorities;
+mod catalogue;
+mod certificates;
+mod challenges;
+mod clock;
+mod contacts;
+mod csrs;
+mod errors;
+pub mod jobs;
+mod operators;
+mod orders;
+mod products;
+mod sign_in;
+mod time_travel;
+mod validations;
+
+use std::sync::Arc;
+
+use chancery_domain::SignedDuration;
+use chancery_domain::products::Catalogue;
+use chancery_domain::validity::ValidityRules;
+use chancery_issuers::EmbeddedCa;
+use chancery_outside::dcv::Dcv;
+use chancery_outside::mail::Mailer;
+use chancery_pki::sealing::MasterKey;
+use chancery_store::{Sequence, Store};
+
+pub use approvals::{ApprovalAsked, ApprovalState};
+pub use authorities::{AuthoritySettings, open_authority};
+pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
+pub use certificates::IssuedCertificate;
+pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
+pub use chancery_pki::keys::KeyAlgorithm;
+pub use chancery_store::orders::{CertificateSummary, OrderFile};
+pub use clock::Clock;
+pub use contacts::NewContact;
+pub use errors::{AppError, Noun, Refusal};
+pub use operators::{NewCredential, Operations};
+pub use orders::{ApproverChoice, OrderReport, OrderRequest, Placed, RepeatKey};
+pub use products::PriceAsked;
+pub use sign_in::Token;
+pub use validations::ValidationReport;
+
+/// What an operator decides about the use cases.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The base of every URL we hand out, without a final slash.
+    pub public_url: String,
+    /// How long an applicant may take to show control of the names; at most 30 days.
+    pub validation_time: SignedDuration,
+    /// The domain below which the targets of CNAME challenges lie.
+    pub challenge_domain: String,
+    /// Whether keys may be generated for subscribers.
+    pub generate_keys: bool,
+    /// How many jobs run at once.
+    pub worker_slots: usize,
+}
+
+/// What the use cases are made of.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The CA.
+    pub authority: EmbeddedCa,
+    /// Looks at the DNS and at web servers.
+    pub dcv: Dcv,
+    /// Sends mail.
+    pub mailer: Mailer,
+    /// Tells the time.
+    pub clock: Clock,
+    /// What is sold.
+    pub catalogue: Catalogue,
+    /// The dated limits of certificates and proofs.
+    pub rules: ValidityRules,
+    /// Seals what must be kept secret.
+    pub master_key: MasterKey,
+    /// The operator's decisions.
+    pub settings: Settings,
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    tokens: sign_in::TokenKeys,
+    key_makers: tokio::sync::Semaphore,
+    worker: jobs::Wake,
+    signers: jobs::SignerQueue,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}
+
+/// How many RSA keys are generated at once; each takes a core for up to a second.
+const KEY_MAKERS: usize = 2;
+
+impl App {
+    /// Puts the use cases together. Jobs run once [`App::run_worker`] does.
+    pub fn new(parts: Parts) -> Self {
+        let tokens = sign_in::TokenKeys::new(&parts.master_key);
+        Self(Arc::new(Inner {
+            tokens,
+            parts,
+            key_makers: tokio::sync::Semaphore::new(KEY_MAKERS),
+            worker: jobs::Wake::default(),
+            signers: jobs::SignerQueue::new(),
+        }))
+    }
+
+    /// Mints an id that no one outside sees.
+    async fn row_id(&self) -> Result<i64, AppError> {
+        Ok(self.store.next_id(Sequence::Row).await?)
+    }
+}

@@ -1,0 +1,227 @@
+//! Approval by mail: one message for each name and address, one secret link in each.
+//!
+//! The link only shows what would be approved; approving takes a POST, since mail scanners follow links.
+//! The secret is stored twice: as a hash, to find the approval by, and sealed, so that a message can be sent
+//! again unchanged.
+
+use chancery_domain::Timestamp;
+use chancery_domain::authorizations::{Authorization, Challenge, Method};
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::issuances::{Issuance, IssuanceState, Proof};
+use chancery_domain::names::DomainName;
+use chancery_domain::observations::{Observation, Outcome};
+use chancery_outside::mail::Mail;
+use chancery_store::approvals::Approval;
+use chancery_store::orders::OrderFile;
+use chancery_store::{Change, StoreError};
+
+use crate::challenges::random_hex;
+use crate::jobs::{self, Task};
+use crate::sign_in::secret_hash;
+use crate::{App, AppError, Noun};
+
+/// What a visitor of the approval page is asked.
+#[derive(Clone, Debug)]
+pub struct ApprovalAsked {
+    /// The name to be certified.
+    pub name: DomainName,
+    /// All names of the order.
+    pub names: Vec<DomainName>,
+    /// The product.
+    pub product: String,
+    /// Who ordered.
+    pub reseller: String,
+    /// The address that was written to.
+    pub address: String,
+    /// The order's number.
+    pub order: String,
+    /// Whether it can still be approved.
+    pub state: ApprovalState,
+}
+
+/// Whether an approval is still open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ApprovalState {
+    /// It waits for an answer.
+    Open,
+    /// It was given.
+    Given,
+    /// Too late: the order is settled, or the link too old.
+    Closed,
+}
+
+impl App {
+    /// What the link of an approval mail is about.
+    pub async fn approval(&self, token: &str) -> Result<ApprovalAsked, AppError> {
+        let (approval, file) = self.find_approval(token).await?;
+        let reseller = self.store.reseller(file.order.reseller).await?;
+        Ok(ApprovalAsked {
+            state: self.approval_state(&approval, &file.issuance),
+            name: approval.name,
+            names: file.order.names,
+            product: file.order.product_name,
+            reseller: reseller.map(|reseller| reseller.name).unwrap_or_default(),
+            address: approval.address,
+            order: file.order.id.to_string(),
+        })
+    }
+
+    /// Approves: the name is proved, by email.
+    pub async fn approve(&self, token: &str) -> Result<ApprovalState, AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let (approval, OrderFile { order, mut issuance, .. }) =
+                self.find_approval(token).await?;
+            let state = self.approval_state(&approval, &issuance);
+            if state != ApprovalState::Open {
+                return Ok(state);
+            }
+            let now = self.clock.now();
+            let proof = Proof {
+                domain: approval.domain.clone(),
+                method: Method::Email,
+                obtained_at: now,
+            };
+            issuance.prove(&approval.name, &proof);
+            let mut change = Change::new();
+            change.approve(approval.token_hash, now);
+            let held = Authorization {
+                domain: approval.domain.clone(),
+                method: Method::Email,
+                obtained_at: now,
+            };
+            change.insert_authorization(self.row_id().await?, order.reseller, issuance.id, &held);
+            let found = format!("approved by the reader of {}", approval.address);
+            let look = mail_observation(&approval, now, found, Outcome::Proved, String::new());
+            change.insert_observation(self.row_id().await?, issuance.id, &look);
+            let detail = Some(approval.name.to_string());
+            self.note(&mut change, &order, Actor::Approver, EventKind::NameProved, detail).await?;
+            let lane = order.reseller.0;
+            let signing = if issuance.is_proved() {
+                let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+                change.save_issuance(&signing.issuance);
+                Some(signing)
+            } else {
+                change.save_issuance(&issuance);
+                None
+            };
+            match self.store.commit(change.lane(lane)).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => {
+                    if let Some(signing) = signing {
+                        signing.committed().hand_over();
+                    }
+                    return Ok(ApprovalState::Given);
+                }
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// Adds an approval for each unproved name, and the job that mails them.
+    pub(crate) async fn ask_approvers(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        for control in issuance.unproved() {
+            let Challenge::Email { approver } = &control.challenge else { continue };
+            let host = approver.rsplit_once('@').map_or("", |(_, host)| host);
+            let token = random_hex::<24>();
+            let token_hash = secret_hash(&token);
+            change.insert_approval(&Approval {
+                token_hash,
+                sealed_token: self.master_key.seal("approval", token.as_bytes()),
+                issuance: issuance.id,
+                name: control.name.clone(),
+                domain: DomainName::parse(host).map_err(AppError::internal)?,
+                address: approver.clone(),
+                created_at: now,
+                expires_at: issuance.validate_by,
+                sent_at: None,
+                approved_at: None,
+                message_id: format!("<{}@chancery>", random_hex::<12>()),
+            });
+        }
+        self.enqueue(change, Task::MailApprovers(issuance.id), now).await
+    }
+
+    /// The message of an approval; the same each time.
+    pub(crate) fn approval_mail(
+        &self,
+        approval: &Approval,
+        file: &OrderFile,
+    ) -> Result<Mail, AppError> {
+        let token = self.master_key.open("approval", &approval.sealed_token);
+        let token = token.map_err(AppError::internal)?;
+        let token = std::str::from_utf8(&token).map_err(AppError::internal)?;
+        let (name, order) = (&approval.name, &file.order);
+        let names: Vec<&str> = order.names.iter().map(DomainName::as_str).collect();
+        let text = format!(
+            "A TLS certificate was ordered that covers {name}.\n\n\
+             Order:    {}\nProduct:  {}\nNames:    {}\n\n\
+             You are asked because {} may answer for this name. If you agree that the\n\
+             certificate is issued, open this page and press the button there:\n\n\
+             {}/approve/{token}\n\n\
+             If you do not know of this order, do nothing: without your approval no\n\
+             certificate is issued. The link ends on {}.\n",
+            order.id,
+            order.product_name,
+            names.join(", "),
+            approval.address,
+            self.settings.public_url,
+            approval.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
+        );
+        Ok(Mail {
+            to: approval.address.clone(),
+            subject: format!("Approve the certificate for {name}"),
+            text,
+            message_id: approval.message_id.clone(),
+            date: approval.created_at,
+        })
+    }
+
+    async fn find_approval(&self, token: &str) -> Result<(Approval, OrderFile), AppError> {
+        let missing = || AppError::NotFound { what: Noun::Approval, id: String::new() };
+        let approval = self.store.approval(secret_hash(token)).await?.ok_or_else(missing)?;
+        let issuance = self.store.issuance(approval.issuance).await?.ok_or_else(missing)?;
+        let file = self.store.order_file(issuance.order).await?.ok_or_else(missing)?;
+        if file.issuance.id == approval.issuance { Ok((approval, file)) } else { Err(missing()) }
+    }
+
+    fn approval_state(&self, approval: &Approval, issuance: &Issuance) -> ApprovalState {
+        let now = self.clock.now();
+        if approval.approved_at.is_some() {
+            ApprovalState::Given
+        } else if issuance.state == IssuanceState::Validating
+            && now < approval.expires_at
+            && now < issuance.validate_by
+        {
+            ApprovalState::Open
+        } else {
+            ApprovalState::Closed
+        }
+    }
+}
+
+/// What is kept of a message: sent, or answered.
+pub(crate) fn mail_observation(
+    approval: &Approval,
+    at: Timestamp,
+    found: String,
+    outcome: Outcome,
+    advice: String,
+) -> Observation {
+    Observation {
+        name: approval.name.clone(),
+        method: Method::Email,
+        at,
+        asked: format!("approval by {}", approval.address),
+        of: approval.address.clone(),
+        found,
+        outcome,
+        advice,
+        proved_domain: (outcome == Outcome::Proved).then(|| approval.domain.clone()),
+    }
+}

@@ -1,0 +1,131 @@
+//! What can stop a use case, in words every dialect can translate.
+
+use chancery_domain::TransitionError;
+use chancery_domain::fields::FieldError;
+use chancery_domain::money::Currency;
+use chancery_store::StoreError;
+
+use crate::orders::OrderReport;
+
+/// Everything that can stop a request.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No token, or one that is wrong, expired or revoked.
+    #[error("not signed in")]
+    Unauthenticated,
+    /// A sign-in with a name nobody has.
+    #[error("unknown username")]
+    UnknownUsername,
+    /// A sign-in with the wrong secret.
+    #[error("wrong password")]
+    WrongPassword,
+    /// There is no such thing, or it is another reseller's.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// What was asked for.
+        what: Noun,
+        /// By which name.
+        id: String,
+    },
+    /// Fields are missing or wrong; all of them.
+    #[error("field validation failed")]
+    Invalid(Vec<FieldError>),
+    /// Well formed, but a rule of business forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The order is in a state that does not allow this.
+    #[error("the order's state does not allow this")]
+    WrongState(Box<OrderReport>),
+    /// Others were faster, again and again; asking later may work.
+    #[error("too many at once")]
+    Busy,
+    /// Our fault. Shows nothing to the caller.
+    #[error("something went wrong on our side")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a [`AppError::NotFound`] is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Noun {
+    /// An order.
+    Order,
+    /// A contact.
+    Contact,
+    /// A product.
+    Product,
+    /// A reseller.
+    Reseller,
+    /// A request for approval.
+    Approval,
+    /// A credential.
+    Credential,
+}
+
+impl std::fmt::Display for Noun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Order => "order",
+            Self::Contact => "contact",
+            Self::Product => "product",
+            Self::Reseller => "reseller",
+            Self::Approval => "approval",
+            Self::Credential => "credential",
+        })
+    }
+}
+
+/// A rule of business that forbids what was asked.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// The balance does not cover the price.
+    #[error("the balance does not cover the price")]
+    InsufficientBalance,
+    /// The product has no price in the reseller's currency.
+    #[error("no price is set in {0}")]
+    NoPrice(Currency),
+    /// The key of a repeated request came with another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The contact still stands behind an order.
+    #[error("the contact is still used by an order")]
+    ContactInUse,
+    /// There is no certificate yet.
+    #[error("the certificate is not issued yet")]
+    NotIssued,
+    /// The operator has switched key generation off.
+    #[error("key generation is switched off; make the key and the CSR where the key is used")]
+    KeyGenerationOff,
+    /// The order is not validated by mail.
+    #[error("the order is not validated by email")]
+    NotByEmail,
+    /// The sum is beyond what can be charged.
+    #[error("the price is too large")]
+    PriceTooLarge,
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::Busy,
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+impl From<TransitionError> for AppError {
+    fn from(error: TransitionError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl AppError {
+    /// Wraps a failure of ours.
+    pub fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Box::new(error))
+    }
+
+    /// The one thing wrong is this field.
+    pub fn field(error: FieldError) -> Self {
+        Self::Invalid(vec![error])
+    }
+}

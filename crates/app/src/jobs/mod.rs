@@ -1,0 +1,92 @@
+//! What happens later: the kinds of jobs, how they are queued, and the worker that runs them.
+//!
+//! Jobs are rows, written in the change set of what they follow from. A job is claimed under a lease and
+//! ended by id *and* attempt in the same change set as its effect, so it may run twice but counts once.
+//! "Not yet" postpones it at no cost; an error costs an attempt and backs off; the last one parks it.
+
+mod mail_approvers;
+mod periodic;
+mod poll_dcv;
+mod sign;
+mod worker;
+
+use chancery_domain::issuances::IssuanceId;
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::Change;
+
+pub(crate) use sign::SignerQueue;
+pub(crate) use worker::Wake;
+
+use crate::{App, AppError};
+
+/// How often a use case reads and decides again when others were faster.
+pub(crate) const CONFLICT_TRIES: usize = 5;
+
+/// How long a claimed job is nobody else's. Longer than any run may take.
+const LEASE: SignedDuration = SignedDuration::from_secs(180);
+
+/// Runs of a job that may fail before it is parked.
+const ATTEMPTS: i64 = 8;
+
+/// A job to be done. Holds ids, never copies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Task {
+    /// Look for the proofs an issuance lacks.
+    PollDcv(IssuanceId),
+    /// Send the approval mails of an issuance that wait for an answer.
+    MailApprovers(IssuanceId),
+    /// Sign the certificate an issuance has reserved.
+    Sign(IssuanceId),
+    /// Sign fresh revocation lists.
+    RefreshCrl,
+    /// Drop what has outlived its use.
+    Housekeep,
+}
+
+impl Task {
+    /// The word under which the kind is stored.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::PollDcv(_) => "poll_dcv",
+            Self::MailApprovers(_) => "mail_approvers",
+            Self::Sign(_) => "sign",
+            Self::RefreshCrl => "refresh_crl",
+            Self::Housekeep => "housekeep",
+        }
+    }
+
+    /// The id the job is about; 0 for those about none.
+    pub(crate) fn subject(self) -> i64 {
+        match self {
+            Self::PollDcv(id) | Self::MailApprovers(id) | Self::Sign(id) => id.0,
+            Self::RefreshCrl | Self::Housekeep => 0,
+        }
+    }
+
+    /// Reads kind and subject back; `None` for a kind this release does not know.
+    fn parse(kind: &str, subject: i64) -> Option<Self> {
+        let issuance = IssuanceId(subject);
+        let known = [
+            Self::PollDcv(issuance),
+            Self::MailApprovers(issuance),
+            Self::Sign(issuance),
+            Self::RefreshCrl,
+            Self::Housekeep,
+        ];
+        known.into_iter().find(|task| task.kind() == kind)
+    }
+}
+
+impl App {
+    /// Adds a job to a change set.
+    pub(crate) async fn enqueue(
+        &self,
+        change: &mut Change,
+        task: Task,
+        run_at: Timestamp,
+    ) -> Result<(), AppError> {
+        let id = self.row_id().await?;
+        change.enqueue(id, task.kind(), task.subject(), run_at, None);
+        Ok(())
+    }
+}

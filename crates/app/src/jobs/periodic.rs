@@ -1,0 +1,47 @@
+//! Jobs that come again by themselves.
+
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::Change;
+use chancery_store::jobs::Job;
+
+use super::Task;
+use crate::{App, AppError};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a repeated request is known as one.
+const REPEAT_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+impl App {
+    /// Makes sure that every periodic job is queued, once.
+    pub async fn start_periodic_jobs(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut change = Change::new();
+        for task in [Task::RefreshCrl, Task::Housekeep] {
+            let id = self.row_id().await?;
+            change.enqueue(id, task.kind(), task.subject(), now, Some(task.kind()));
+        }
+        self.store.commit(change).await?;
+        Ok(())
+    }
+
+    /// Signs fresh revocation lists a day: well within the four days allowed (BR 4.9.7).
+    pub(super) async fn refresh_crl(&self, job: &Job) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut change = Change::new();
+        self.sign_crls(&mut change, now).await?;
+        change.postpone_job(job.id, job.attempt, now + DAY);
+        self.store.commit(change).await?;
+        Ok(())
+    }
+
+    /// Forgets the keys of repeated requests that no client will repeat any more.
+    pub(super) async fn housekeep(&self, job: &Job) -> Result<(), AppError> {
+        let now: Timestamp = self.clock.now();
+        let mut change = Change::new();
+        change.forget_before(now - REPEAT_MEMORY);
+        change.postpone_job(job.id, job.attempt, now + DAY);
+        self.store.commit(change).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! Signing: first on record, then signed, then stored.
+//!
+//! [`App::begin_signing`] mints the serial, builds and lints the bytes to be signed, and adds them to the
+//! change set that moves the issuance. Only when that is on disk are these bytes signed, off the async
+//! runtime, many at a time. A signature that could not be stored is thrown away and never shown; the next
+//! run signs the very same bytes.
+
+use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::{Failure, Order, OrderState};
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_issuers::LeafRequest;
+use chancery_store::Change;
+use chancery_store::jobs::Job;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::worker::Busy;
+use super::{LEASE, Task};
+use crate::{App, AppError};
+
+/// How many certificates may wait for the signers in memory; more wait in the database.
+const QUEUE_LENGTH: usize = 1024;
+
+/// How many are signed in one go.
+const BATCH: usize = 32;
+
+/// A reservation older than this is given up: a certificate must begin within 48 hours of its signing
+/// (BR 7.1.2.7).
+const RESERVATION_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+/// An issuance on its way to the signers; its certificate is in a change set.
+pub(crate) struct Signing {
+    app: App,
+    pub(crate) order: Order,
+    pub(crate) issuance: Issuance,
+    certificate: Certificate,
+    job: Job,
+    /// A place in the memory queue; without one, the job waits in the database.
+    permit: Option<mpsc::OwnedPermit<Signing>>,
+    /// Keeps the queue from looking idle while this waits.
+    busy: Option<Busy>,
+}
+
+impl Signing {
+    /// To be called when the change set saved the issuance over an earlier version.
+    pub(crate) fn committed(mut self) -> Self {
+        self.issuance.version += 1;
+        self
+    }
+
+    /// To be called when the change set is on disk.
+    pub(crate) fn hand_over(mut self) {
+        match self.permit.take() {
+            Some(permit) => {
+                self.busy = Some(Busy::new(&self.app));
+                permit.send(self);
+            }
+            None => self.app.wake_worker(),
+        }
+    }
+}
+
+pub(crate) struct SignerQueue {
+    sender: mpsc::Sender<Signing>,
+    receiver: Mutex<Option<mpsc::Receiver<Signing>>>,
+}
+
+impl SignerQueue {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        Self { sender, receiver: Mutex::new(Some(receiver)) }
+    }
+}
+
+impl App {
+    /// Puts a proved issuance's certificate on record and enqueues its signing.
+    ///
+    /// The caller adds the issuance itself, by insert or save, and commits.
+    pub(crate) async fn begin_signing(
+        &self,
+        change: &mut Change,
+        order: Order,
+        issuance: Issuance,
+        now: Timestamp,
+    ) -> Result<Signing, AppError> {
+        let certificate = self.reserve(&order, &issuance, now).await?;
+        let issuance = issuance.begin_signing(certificate.id, now)?;
+        change.insert_certificate(&certificate);
+        let kind = EventKind::CertificateReserved;
+        let detail = Some(hex(&certificate.serial));
+        self.note(change, &order, Actor::Platform, kind, detail).await?;
+        let task = Task::Sign(issuance.id);
+        let job = Job {
+            id: self.row_id().await?,
+            kind: task.kind().to_owned(),
+            subject: task.subject(),
+            attempt: 1,
+        };
+        let permit = self.0.signers.sender.clone().try_reserve_owned().ok();
+        if permit.is_some() {
+            change.enqueue_claimed(job.id, task.kind(), task.subject(), now + LEASE);
+        } else {
+            change.enqueue(job.id, task.kind(), task.subject(), now, None);
+        }
+        Ok(Signing { app: self.clone(), order, issuance, certificate, job, permit, busy: None })
+    }
+
+    async fn reserve(
+        &self,
+        order: &Order,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<Certificate, AppError> {
+        let names: Vec<DomainName> =
+            issuance.names.iter().map(|control| control.name.clone()).collect();
+        let rule = self.rules.at(now);
+        let validity = self.rules.leaf_validity(now, order.term_end(now));
+        let request = LeafRequest {
+            names: &names,
+            spki_der: &issuance.spki,
+            validity,
+            cap_days: rule.validity_days,
+        };
+        let reserved = self.authority.reserve(&request, now).map_err(AppError::internal)?;
+        Ok(Certificate {
+            id: CertificateId(self.row_id().await?),
+            issuance: issuance.id,
+            order: order.id,
+            reseller: order.reseller,
+            issuer: self.authority.issuer_id().to_owned(),
+            serial: reserved.serial,
+            names,
+            spki_sha256: reserved.spki_sha256.to_vec(),
+            validity,
+            tbs: reserved.tbs,
+            reserved_at: now,
+            state: CertificateState::Reserved,
+        })
+    }
+
+    /// Takes what is handed over, signs it in batches, and stores what was signed.
+    pub(super) async fn run_signers(self, mut stop: tokio::sync::watch::Receiver<bool>) {
+        let Some(mut queue) = self.0.signers.receiver.lock().take() else { return };
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut storing = tokio::task::JoinSet::new();
+        loop {
+            let received = tokio::select! {
+                count = queue.recv_many(&mut batch, BATCH) => count,
+                _ = stop.changed() => 0,
+            };
+            if received == 0 {
+                break;
+            }
+            while storing.try_join_next().is_some() {}
+            let tasks = std::mem::take(&mut batch);
+            let app = self.clone();
+            let signed = tokio::task::spawn_blocking(move || app.sign_all(tasks)).await;
+            match signed {
+                Ok(signed) => {
+                    for (task, der) in signed {
+                        storing.spawn(self.clone().store_signed(task, der));
+                    }
+                }
+                Err(error) => tracing::error!(%error, "a signer stopped"),
+            }
+        }
+        while storing.join_next().await.is_some() {}
+    }
+
+    fn sign_all(&self, tasks: Vec<Signing>) -> Vec<(Signing, Result<Vec<u8>, AppError>)> {
+        let sign = |task: Signing| {
+            let der = self.authority.sign(&task.certificate.tbs).map_err(AppError::internal);
+            (task, der)
+        };
+        tasks.into_iter().map(sign).collect()
+    }
+
+    async fn store_signed(self, task: Signing, der: Result<Vec<u8>, AppError>) {
+        let Signing { order, issuance, certificate, job, busy, .. } = task;
+        let stored = match der {
+            Ok(der) => self.finish_signing(&job, order, issuance, &certificate, der).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            self.job_failed(&job, &error).await;
+        }
+        drop(busy);
+    }
+
+    /// A signing job that came by way of the database.
+    pub(super) async fn sign_claimed(&self, job: &Job, id: IssuanceId) -> Result<(), AppError> {
+        let found = self.file_of(id).await?.map(|file| (file.order, file.issuance));
+        let Some((order, issuance, certificate_id)) =
+            found.and_then(|(order, issuance)| match issuance.state {
+                IssuanceState::Signing { certificate } => Some((order, issuance, certificate)),
+                _ => None,
+            })
+        else {
+            let mut change = Change::new();
+            change.finish_job(job.id, job.attempt);
+            self.store.commit(change).await?;
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let certificate = self.store.certificate(certificate_id).await?.ok_or(AppError::Busy)?;
+        if now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
+            || certificate.issuer != self.authority.issuer_id()
+        {
+            return self.reserve_afresh(job, order, issuance, certificate.id, now).await;
+        }
+        let app = self.clone();
+        let tbs = certificate.tbs.clone();
+        let der = tokio::task::spawn_blocking(move || app.authority.sign(&tbs))
+            .await
+            .map_err(AppError::internal)?
+            .map_err(AppError::internal)?;
+        self.finish_signing(job, order, issuance, &certificate, der).await
+    }
+
+    async fn finish_signing(
+        &self,
+        job: &Job,
+        order: Order,
+        issuance: Issuance,
+        certificate: &Certificate,
+        der: Vec<u8>,
+    ) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let was_open = order.state == OrderState::Open;
+        let issuance = issuance.issue(now)?;
+        let order = order.settle(now)?;
+        let mut change = Change::new();
+        change.store_signed(certificate.id, der, now);
+        change.save_issuance(&issuance);
+        if was_open {
+            change.save_order(&order);
+        }
+        let detail = Some(hex(&certificate.serial));
+        let kind = EventKind::CertificateIssued;
+        self.note(&mut change, &order, Actor::Platform, kind, detail).await?;
+        change.finish_job(job.id, job.attempt);
+        self.store.commit(change.lane(order.reseller.0)).await?;
+        Ok(())
+    }
+
+    /// Gives a stale reservation up. Where the proofs have grown too old meanwhile, the order fails:
+    /// this takes an outage of months.
+    async fn reserve_afresh(
+        &self,
+        job: &Job,
+        order: Order,
+        mut issuance: Issuance,
+        stale: CertificateId,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let lane = order.reseller.0;
+        let mut change = Change::new();
+        change.finish_job(job.id, job.attempt);
+        change.abandon_certificate(stale);
+        issuance.forget_stale(&self.rules, now);
+        if !issuance.is_proved() {
+            let reason = "the proofs grew too old before the certificate was signed".to_owned();
+            let issuance = issuance.reject(reason.clone(), now)?;
+            let order = order.fail(Failure::IssuerRefused(reason), now)?;
+            change.save_issuance(&issuance);
+            change.save_order(&order);
+            self.refund(&mut change, &order, now).await?;
+            let kind = EventKind::IssuerRefused;
+            self.note(&mut change, &order, Actor::Platform, kind, None).await?;
+            self.store.commit(change.lane(lane)).await?;
+            return Ok(());
+        }
+        let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+        change.save_issuance(&signing.issuance);
+        self.store.commit(change.lane(lane)).await?;
+        signing.committed().hand_over();
+        Ok(())
+    }
+}
+
+/// Bytes as lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,238 @@
+//! The worker: claims due jobs, never more than it has free slots, and runs them.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use chancery_domain::SignedDuration;
+use chancery_store::Change;
+use chancery_store::jobs::Job;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::{ATTEMPTS, LEASE, Task};
+use crate::{App, AppError};
+
+/// The longest the worker sleeps: other replicas add jobs without waking this one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A worker that was not heard of for so long is taken for dead.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How the rest of the program and the worker tell each other what is going on.
+pub(crate) struct Wake {
+    work: Notify,
+    progress: Notify,
+    busy: AtomicUsize,
+    done: AtomicU64,
+    started: Instant,
+    heartbeat_millis: AtomicI64,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self {
+            work: Notify::new(),
+            progress: Notify::new(),
+            busy: AtomicUsize::new(0),
+            done: AtomicU64::new(0),
+            started: Instant::now(),
+            heartbeat_millis: AtomicI64::new(i64::MIN),
+        }
+    }
+}
+
+/// Counts a run while it lives.
+pub(super) struct Busy(App);
+
+impl Busy {
+    pub(super) fn new(app: &App) -> Self {
+        app.0.worker.busy.fetch_add(1, Ordering::SeqCst);
+        Self(app.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let wake = &self.0.0.worker;
+        wake.busy.fetch_sub(1, Ordering::SeqCst);
+        wake.done.fetch_add(1, Ordering::SeqCst);
+        wake.progress.notify_waiters();
+    }
+}
+
+impl App {
+    /// Tells the worker that there may be something to do.
+    pub(crate) fn wake_worker(&self) {
+        self.0.worker.work.notify_one();
+    }
+
+    /// Whether the worker was heard of lately.
+    pub fn is_worker_alive(&self) -> bool {
+        let wake = &self.0.worker;
+        let last = wake.heartbeat_millis.load(Ordering::SeqCst);
+        let now = i64::try_from(wake.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let limit = i64::try_from(HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
+        last != i64::MIN && now.saturating_sub(last) < limit
+    }
+
+    /// Runs jobs until told to stop, then lets those under way finish.
+    pub async fn run_worker(&self, mut stop: watch::Receiver<bool>) {
+        let signers = tokio::spawn(self.clone().run_signers(stop.clone()));
+        let mut running = JoinSet::new();
+        while !*stop.borrow() {
+            self.beat();
+            while running.try_join_next().is_some() {}
+            let free = self.settings.worker_slots.saturating_sub(running.len());
+            let claimed = self.claim_into(&mut running, free).await;
+            if claimed == free && free > 0 {
+                continue;
+            }
+            let sleep = self.sleep_time().await;
+            tokio::select! {
+                () = self.0.worker.work.notified() => {}
+                Some(_) = running.join_next() => {}
+                () = tokio::time::sleep(sleep) => {}
+                _ = stop.changed() => {}
+            }
+        }
+        while running.join_next().await.is_some() {}
+        if let Err(error) = signers.await {
+            tracing::error!(%error, "the signers stopped");
+        }
+    }
+
+    /// Runs what is due, and answers once nothing is due or under way: how many jobs that were.
+    pub async fn run_due_jobs(&self) -> Result<u64, AppError> {
+        let wake = &self.0.worker;
+        let before = wake.done.load(Ordering::SeqCst);
+        loop {
+            let progress = wake.progress.notified();
+            self.wake_worker();
+            if wake.busy.load(Ordering::SeqCst) == 0
+                && self.store.count_due(self.clock.now()).await? == 0
+                && wake.busy.load(Ordering::SeqCst) == 0
+            {
+                return Ok(wake.done.load(Ordering::SeqCst) - before);
+            }
+            // The bound covers a claim that found nothing; it ends without progress.
+            let _ = tokio::time::timeout(Duration::from_millis(20), progress).await;
+        }
+    }
+
+    fn beat(&self) {
+        let wake = &self.0.worker;
+        let now = i64::try_from(wake.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        wake.heartbeat_millis.store(now, Ordering::SeqCst);
+    }
+
+    /// Claims at most `free` jobs and starts them; tells how many.
+    async fn claim_into(&self, running: &mut JoinSet<()>, free: usize) -> usize {
+        if free == 0 {
+            return 0;
+        }
+        // Claimed jobs are not due any more; being busy keeps them seen until they run.
+        self.0.worker.busy.fetch_add(1, Ordering::SeqCst);
+        let now = self.clock.now();
+        let claimed = self.store.claim(free, now, now + LEASE).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "claiming jobs failed");
+            Vec::new()
+        });
+        let count = claimed.len();
+        for job in claimed {
+            let busy = Busy::new(self);
+            let app = self.clone();
+            running.spawn(async move {
+                app.run_job(&job).await;
+                drop(busy);
+            });
+        }
+        self.0.worker.busy.fetch_sub(1, Ordering::SeqCst);
+        count
+    }
+
+    async fn sleep_time(&self) -> Duration {
+        match self.store.next_due().await {
+            Ok(Some(due)) => {
+                let wait = due.duration_since(self.clock.now());
+                Duration::try_from(wait).unwrap_or(Duration::ZERO).min(PATIENCE)
+            }
+            Ok(None) => PATIENCE,
+            Err(error) => {
+                tracing::error!(%error, "asking for due jobs failed");
+                PATIENCE
+            }
+        }
+    }
+
+    async fn run_job(&self, job: &Job) {
+        let outcome = match Task::parse(&job.kind, job.subject) {
+            Some(Task::PollDcv(id)) => self.poll_dcv(job, id).await,
+            Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
+            Some(Task::Sign(id)) => self.sign_claimed(job, id).await,
+            Some(Task::RefreshCrl) => self.refresh_crl(job).await,
+            Some(Task::Housekeep) => self.housekeep(job).await,
+            None => self.park(job, "this release does not know the kind").await,
+        };
+        if let Err(error) = outcome {
+            self.job_failed(job, &error).await;
+        }
+    }
+
+    /// Backs off, or parks the job after its last attempt.
+    pub(super) async fn job_failed(&self, job: &Job, error: &AppError) {
+        let text = describe(error);
+        let outcome = match error {
+            // Others were faster, so the facts have changed: look again soon.
+            AppError::Busy => {
+                let mut change = Change::new();
+                change.postpone_job(job.id, job.attempt, self.clock.now());
+                self.store.commit(change).await.map(drop).map_err(AppError::from)
+            }
+            _ if job.attempt >= ATTEMPTS => {
+                tracing::error!(job.id, job.kind, error = text, "job parked");
+                self.park(job, &text).await
+            }
+            _ => {
+                tracing::warn!(job.id, job.kind, job.attempt, error = text, "job failed");
+                let exponent = u32::try_from(job.attempt).unwrap_or(0).min(8);
+                let delay = SignedDuration::from_secs(1 << exponent);
+                let mut change = Change::new();
+                let run_at = self.clock.now() + with_jitter(delay);
+                change.retry_job(job.id, job.attempt, run_at, &text);
+                self.store.commit(change).await.map(drop).map_err(AppError::from)
+            }
+        };
+        match outcome {
+            // The lease ran out and another run has taken over.
+            Ok(()) | Err(AppError::Busy) => {}
+            Err(error) => tracing::error!(job.id, job.kind, %error, "ending a job failed"),
+        }
+    }
+
+    async fn park(&self, job: &Job, text: &str) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.park_job(job.id, job.attempt, self.clock.now(), text);
+        self.store.commit(change).await?;
+        Ok(())
+    }
+}
+
+/// An error with its sources, in one line. Sources speak of storage or network, never of secrets.
+fn describe(error: &AppError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A delay, up to a fifth longer, so that what failed together does not come back together.
+pub(super) fn with_jitter(delay: SignedDuration) -> SignedDuration {
+    let mut byte = [0_u8];
+    SystemRandom::new().fill(&mut byte).expect("the system gives random bytes");
+    delay + delay * i32::from(byte[0]) / (5 * 256)
+}

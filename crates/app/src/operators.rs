@@ -1,0 +1,131 @@
+//! The operator's chores: resellers, credentials, balances.
+//!
+//! They need the database and nothing else, so they work with the server running and stopped.
+
+use chancery_domain::ledger::Posting;
+use chancery_domain::money::{Currency, Money};
+use chancery_domain::resellers::{Credential, Reseller, ResellerId};
+use chancery_store::{Change, Sequence, Store, StoreError};
+
+use crate::challenges::random_hex;
+use crate::sign_in::secret_hash;
+use crate::{AppError, Clock, Noun};
+
+/// The operator's chores on a database.
+pub struct Operations {
+    store: Store,
+    clock: Clock,
+}
+
+/// A credential just made. The only place where its secret ever stands.
+pub struct NewCredential {
+    /// The public half.
+    pub username: String,
+    /// The secret half; only its hash is kept.
+    pub password: String,
+}
+
+impl Operations {
+    /// Chores on this database, by this clock.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Adds a reseller with an empty balance.
+    pub async fn add_reseller(
+        &self,
+        name: &str,
+        currency: Currency,
+    ) -> Result<Reseller, AppError> {
+        let reseller = Reseller {
+            id: ResellerId(self.store.next_id(Sequence::Reseller).await?),
+            name: name.to_owned(),
+            currency,
+            created_at: self.clock.now(),
+        };
+        let mut change = Change::new();
+        change.insert_reseller(&reseller);
+        self.store.commit(change).await?;
+        Ok(reseller)
+    }
+
+    /// All resellers.
+    pub async fn resellers(&self) -> Result<Vec<Reseller>, AppError> {
+        Ok(self.store.resellers().await?)
+    }
+
+    /// Makes a credential for a reseller.
+    pub async fn add_credential(&self, reseller: ResellerId) -> Result<NewCredential, AppError> {
+        self.reseller(reseller).await?;
+        let made = NewCredential {
+            username: format!("api-{}", random_hex::<8>()),
+            password: random_hex::<32>(),
+        };
+        let mut change = Change::new();
+        change.insert_credential(&Credential {
+            username: made.username.clone(),
+            reseller,
+            secret_hash: secret_hash(&made.password),
+            created_at: self.clock.now(),
+            revoked_at: None,
+        });
+        self.store.commit(change).await?;
+        Ok(made)
+    }
+
+    /// The credentials of a reseller, revoked ones among them.
+    pub async fn credentials(&self, reseller: ResellerId) -> Result<Vec<Credential>, AppError> {
+        self.reseller(reseller).await?;
+        Ok(self.store.credentials(reseller).await?)
+    }
+
+    /// Ends a credential and its tokens, at once.
+    pub async fn revoke_credential(&self, username: &str) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.revoke_credential(username, self.clock.now());
+        match self.store.commit(change).await {
+            Err(StoreError::Conflict { .. }) => {
+                Err(AppError::NotFound { what: Noun::Credential, id: username.to_owned() })
+            }
+            other => Ok(other.map(drop)?),
+        }
+    }
+
+    /// Credits a reseller's balance and tells what it is now.
+    pub async fn credit(
+        &self,
+        reseller: ResellerId,
+        amount: Money,
+        note: Option<String>,
+    ) -> Result<Money, AppError> {
+        let row = || self.store.next_id(Sequence::Row);
+        let now = self.clock.now();
+        let posting = Posting::credit(row().await?, reseller, amount, note, now);
+        let mut change = Change::new();
+        change.post(&posting, [row().await?, row().await?]);
+        self.store.commit(change.lane(reseller.0)).await?;
+        let missing = || AppError::NotFound { what: Noun::Reseller, id: reseller.to_string() };
+        self.store.balance(reseller).await?.ok_or_else(missing)
+    }
+
+    /// A reseller.
+    pub async fn reseller(&self, id: ResellerId) -> Result<Reseller, AppError> {
+        let missing = || AppError::NotFound { what: Noun::Reseller, id: id.to_string() };
+        self.store.reseller(id).await?.ok_or_else(missing)
+    }
+
+    /// Whether money is as it must be: the ledger sums to zero, and every balance to its entries.
+    pub async fn audit(&self) -> Result<Vec<String>, AppError> {
+        let mut faults = Vec::new();
+        let sum = self.store.ledger_sum().await?;
+        if sum != 0 {
+            faults.push(format!("the ledger sums to {sum}, not to zero"));
+        }
+        for (reseller, balance, entries) in self.store.ledger_audit().await? {
+            if balance != entries {
+                faults.push(format!("reseller {reseller} has {balance}, its entries say {entries}"));
+            }
+        }
+        Ok(faults)
+    }
+}

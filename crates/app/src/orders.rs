@@ -1,0 +1,504 @@
+//! Orders: place, look at, cancel.
+
+use chancery_domain::Timestamp;
+use chancery_domain::authorizations::{Authorization, Method};
+use chancery_domain::contacts::ContactId;
+use chancery_domain::events::{Actor, Event, EventKind};
+use chancery_domain::fields::{Field, FieldError, Problem};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, NextStep};
+use chancery_domain::ledger::Posting;
+use chancery_domain::money::Money;
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_domain::products::{Product, Term, Validation};
+use chancery_domain::resellers::Reseller;
+use chancery_pki::csr::Csr;
+use chancery_store::idempotency::Remembered;
+use chancery_store::orders::OrderFile;
+use chancery_store::{Change, Sequence, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::challenges::challenges;
+use crate::jobs::{self, Task};
+use crate::{App, AppError, Noun, Refusal};
+
+/// An order as a dialect understood it: form is checked, content is not.
+#[derive(Clone, Debug, Default)]
+pub struct OrderRequest {
+    /// The key of a product.
+    pub product: Option<String>,
+    /// Years.
+    pub term: Option<i64>,
+    /// The CSR, PEM. Its common name is the order's.
+    pub csr: Option<String>,
+    /// Further names.
+    pub names: Vec<String>,
+    /// The contact who administers the order.
+    pub administrator: Option<ContactId>,
+    /// The contact for technical matters; the administrator, where none is given.
+    pub technical: Option<ContactId>,
+    /// The contact for deliveries; must exist, and is not kept: certificates are delivered by download.
+    pub shipment: Option<ContactId>,
+    /// The vetted organization.
+    pub organization: Option<String>,
+    /// How control of the names is to be shown.
+    pub method: Option<Method>,
+    /// Who is to approve, for the email method.
+    pub approvers: Vec<ApproverChoice>,
+    /// A note.
+    pub special_instruction: Option<String>,
+    /// What the dialect found wrong already; reported together with what is found here.
+    pub errors: Vec<FieldError>,
+}
+
+/// An address chosen to approve a name.
+#[derive(Clone, Debug)]
+pub struct ApproverChoice {
+    /// The name; where none is given, the choice belongs to the name at its place.
+    pub name: Option<String>,
+    /// The address.
+    pub address: String,
+}
+
+/// What makes a repeated request known as one.
+#[derive(Clone, Debug)]
+pub struct RepeatKey {
+    /// Chosen by the caller.
+    pub key: String,
+    /// SHA-256 of the request's body.
+    pub request_hash: [u8; 32],
+}
+
+/// An order just placed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Placed {
+    /// Its id.
+    pub order: OrderId,
+    /// What has to be proved, and how, common name first.
+    pub controls: Vec<NameControl>,
+}
+
+/// An order with all that its description needs, at a moment.
+#[derive(Clone, Debug)]
+pub struct OrderReport {
+    /// The order, its latest issuance and that one's certificate.
+    pub file: OrderFile,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// An order whose every field has passed.
+struct CheckedOrder<'a> {
+    product: &'a Product,
+    term: Term,
+    price: Money,
+    csr: Csr,
+    names: Vec<DomainName>,
+    method: Method,
+    administrator: ContactId,
+    technical: ContactId,
+    controls: Vec<NameControl>,
+    special_instruction: Option<String>,
+}
+
+impl App {
+    /// Opens an order, charges it, and starts its first issuance.
+    ///
+    /// With a key, the same request gives the first answer again, whatever became of the order since.
+    pub async fn place_order(
+        &self,
+        reseller: &Reseller,
+        asked: OrderRequest,
+        repeat: Option<RepeatKey>,
+    ) -> Result<Placed, AppError> {
+        if let Some(answer) = self.remembered(reseller, repeat.as_ref()).await? {
+            return Ok(answer);
+        }
+        let checked = self.check_order(reseller, asked).await?;
+        let held = self.authorizations(reseller, &checked.names).await?;
+        match self.open_order(reseller, checked, &held, repeat.as_ref()).await {
+            // The same request arrived twice at once; the other one won.
+            Err(OpenError::Repeated) => {
+                self.remembered(reseller, repeat.as_ref()).await?.ok_or(AppError::Busy)
+            }
+            Err(OpenError::App(error)) => Err(error),
+            Ok(placed) => Ok(placed),
+        }
+    }
+
+    /// An order of the reseller's, by its id, by its common name, or by both.
+    pub async fn order(
+        &self,
+        reseller: &Reseller,
+        id: Option<OrderId>,
+        common_name: Option<&DomainName>,
+    ) -> Result<OrderReport, AppError> {
+        let found = match (id, common_name) {
+            (Some(id), _) => self.store.find_order(reseller.id, id).await?,
+            (None, Some(name)) => self.store.find_order_by_name(reseller.id, name).await?,
+            (None, None) => None,
+        };
+        let matches = |file: &OrderFile| {
+            common_name.is_none_or(|asked| asked == file.order.common_name())
+        };
+        match found.filter(matches) {
+            Some(file) => Ok(OrderReport { file, now: self.clock.now() }),
+            None => {
+                let id = id.map(|id| id.to_string());
+                let id = id.or_else(|| common_name.map(ToString::to_string)).unwrap_or_default();
+                Err(AppError::NotFound { what: Noun::Order, id })
+            }
+        }
+    }
+
+    /// Ends an order that has no certificate yet, and gives its price back.
+    pub async fn cancel_order(&self, reseller: &Reseller, id: OrderId) -> Result<(), AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let report = self.order(reseller, Some(id), None).await?;
+            let (order, issuance) = (report.file.order.clone(), report.file.issuance.clone());
+            let now = report.now;
+            // A client that lost the first answer asks again: it has what it asked for.
+            if order.state == OrderState::Cancelled {
+                return Ok(());
+            }
+            let (Ok(order), Ok(issuance)) = (order.cancel(now), issuance.cancel(now)) else {
+                return Err(AppError::WrongState(Box::new(report)));
+            };
+            let mut change = Change::new();
+            change.save_order(&order);
+            change.save_issuance(&issuance);
+            change.void_approvals(issuance.id);
+            self.refund(&mut change, &order, now).await?;
+            self.note(&mut change, &order, Actor::Reseller, EventKind::OrderCancelled, None).await?;
+            match self.store.commit(change.lane(reseller.id.0)).await {
+                Err(StoreError::Conflict { .. }) => {}
+                other => return Ok(other.map(drop)?),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// Adds the counter-entry of an order's charge.
+    pub(crate) async fn refund(
+        &self,
+        change: &mut Change,
+        order: &Order,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let posting =
+            Posting::refund(self.row_id().await?, order.reseller, order.id, order.price, now);
+        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
+        Ok(())
+    }
+
+    /// Adds a line to an order's history.
+    pub(crate) async fn note(
+        &self,
+        change: &mut Change,
+        order: &Order,
+        actor: Actor,
+        kind: EventKind,
+        detail: Option<String>,
+    ) -> Result<(), AppError> {
+        change.insert_event(&Event {
+            id: self.row_id().await?,
+            order: order.id,
+            issuance: Some(order.issuance),
+            at: self.clock.now(),
+            actor,
+            kind,
+            detail,
+        });
+        Ok(())
+    }
+
+    async fn remembered(
+        &self,
+        reseller: &Reseller,
+        repeat: Option<&RepeatKey>,
+    ) -> Result<Option<Placed>, AppError> {
+        let Some(repeat) = repeat else { return Ok(None) };
+        match self.store.remembered(reseller.id, &repeat.key).await? {
+            None => Ok(None),
+            Some(first) if first.request_hash != repeat.request_hash => {
+                Err(Refusal::KeyReused.into())
+            }
+            Some(first) => Ok(Some(serde_json::from_str(&first.answer).map_err(AppError::internal)?)),
+        }
+    }
+
+    /// Holds every field against the rules and reports all faults at once.
+    async fn check_order(
+        &self,
+        reseller: &Reseller,
+        asked: OrderRequest,
+    ) -> Result<CheckedOrder<'_>, AppError> {
+        let mut faults = Faults(asked.errors);
+        let product = faults.required(Field::Product, asked.product).and_then(|key| {
+            let found = self.catalogue.product(&key);
+            found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
+        });
+        let years = faults.required(Field::Term, asked.term);
+        let term = years.zip(product).and_then(|(years, product)| {
+            faults.keep(crate::products::term(product, reseller.currency, years))
+        });
+        let csr = faults.required(Field::Csr, asked.csr).and_then(|text| {
+            let parsed = Csr::parse(&text);
+            faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
+        });
+        let names = csr.as_ref().and_then(|csr| faults.names(csr, &asked.names));
+        let method = faults.required(Field::Method, asked.method);
+        if let (Some(product), Some(names)) = (product, &names) {
+            faults.0.extend(product.check_names(names));
+            if let Some(method) = method {
+                faults.0.extend(product.check_method(method, names));
+            }
+        }
+        if let Some(product) = product.filter(|product| product.validation != Validation::Dv) {
+            match asked.organization {
+                // No organization can be vetted yet, so none can be named.
+                Some(id) => faults.add(Field::Organization, Problem::Unknown(id)),
+                None => faults.add(Field::Organization, Problem::Missing),
+            }
+            .unwrap_or_else(|()| tracing::debug!(product.key, "organization refused"));
+        }
+        let administrator = faults.required(Field::Administrator, asked.administrator);
+        let technical = asked.technical.or(administrator);
+        self.check_contacts(reseller, &mut faults, administrator, technical, asked.shipment).await?;
+
+        let (Some(product), Some(term), Some(csr), Some(names), Some(method)) =
+            (product, term, csr, names, method)
+        else {
+            return Err(AppError::Invalid(faults.0));
+        };
+        let suffix = &self.settings.challenge_domain;
+        let made = challenges(product, method, &names, &asked.approvers, suffix);
+        let made = made.map_err(|errors| faults.0.extend(errors)).unwrap_or_default();
+        let (Some(administrator), Some(technical), true) =
+            (administrator, technical, faults.0.is_empty())
+        else {
+            return Err(AppError::Invalid(faults.0));
+        };
+        let wildcards = names[1..].iter().filter(|name| name.is_wildcard()).count();
+        let ordinary = names.len() - 1 - wildcards;
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let quote = product.quote(reseller.currency, term, count(ordinary), count(wildcards))?;
+        let controls = names
+            .iter()
+            .zip(made)
+            .map(|(name, challenge)| NameControl { name: name.clone(), challenge, proof: None })
+            .collect();
+        Ok(CheckedOrder {
+            product,
+            term,
+            price: quote.total,
+            csr,
+            names,
+            method,
+            administrator,
+            technical,
+            controls,
+            special_instruction: asked.special_instruction,
+        })
+    }
+
+    async fn check_contacts(
+        &self,
+        reseller: &Reseller,
+        faults: &mut Faults,
+        administrator: Option<ContactId>,
+        technical: Option<ContactId>,
+        shipment: Option<ContactId>,
+    ) -> Result<(), AppError> {
+        let asked = [
+            (Field::Administrator, administrator),
+            (Field::Technical, technical),
+            (Field::Shipment, shipment),
+        ];
+        let ids: Vec<ContactId> = asked.iter().filter_map(|(_, id)| *id).collect();
+        let Some(first) = ids.first().copied() else { return Ok(()) };
+        let at = |index: usize| ids.get(index).copied().unwrap_or(first);
+        let found = self.store.contacts(reseller.id, [first, at(1), at(2)]).await?;
+        for (field, id) in asked {
+            let Some(id) = id else { continue };
+            let is_repeat = field == Field::Technical && Some(id) == administrator;
+            if !is_repeat && found.iter().all(|contact| contact.id != id) {
+                faults.0.push(FieldError { field, problem: Problem::Unknown(id.to_string()) });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the reseller has proved about the domains of these names, fresh enough to be used today.
+    pub(crate) async fn authorizations(
+        &self,
+        reseller: &Reseller,
+        names: &[DomainName],
+    ) -> Result<Vec<Authorization>, AppError> {
+        let now = self.clock.now();
+        let since = now - chancery_domain::validity::days(self.rules.at(now).domain_reuse_days);
+        let mut bases: Vec<DomainName> = names.iter().filter_map(DomainName::base_domain).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let mut held = Vec::new();
+        for base in &bases {
+            held.extend(self.store.authorizations(reseller.id, base, since).await?);
+        }
+        Ok(held)
+    }
+
+    async fn open_order(
+        &self,
+        reseller: &Reseller,
+        checked: CheckedOrder<'_>,
+        held: &[Authorization],
+        repeat: Option<&RepeatKey>,
+    ) -> Result<Placed, OpenError> {
+        let now = self.clock.now();
+        let id = OrderId(self.store.next_id(Sequence::Order).await?);
+        let issuance_id = IssuanceId(self.row_id().await?);
+        let order = Order {
+            id,
+            reseller: reseller.id,
+            product_key: checked.product.key.clone(),
+            product_name: checked.product.name.clone(),
+            term: checked.term,
+            names: checked.names,
+            administrator: checked.administrator,
+            technical: checked.technical,
+            price: checked.price,
+            issuance: issuance_id,
+            special_instruction: checked.special_instruction,
+            state: OrderState::Open,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        let mut issuance = Issuance {
+            id: issuance_id,
+            order: id,
+            reseller: reseller.id,
+            csr: checked.csr.der,
+            spki: checked.csr.spki_der,
+            method: checked.method,
+            names: checked.controls,
+            looks: 0,
+            looked_at: None,
+            validate_by: now + self.settings.validation_time,
+            state: IssuanceState::Validating,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        issuance.reuse(held, &self.rules, now);
+        let placed = Placed { order: id, controls: issuance.names.clone() };
+
+        let mut change = Change::new();
+        if let Some(repeat) = repeat {
+            let first = Remembered {
+                request_hash: repeat.request_hash,
+                order: id,
+                answer: serde_json::to_string(&placed).map_err(AppError::internal)?,
+            };
+            change.remember(reseller.id, &repeat.key, &first, now);
+        }
+        let posting = Posting::charge(self.row_id().await?, reseller.id, id, order.price, now);
+        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
+        change.insert_order(&order);
+        self.note(&mut change, &order, Actor::Reseller, EventKind::OrderPlaced, None).await?;
+        let proved = issuance.next_step(now) == NextStep::Sign;
+        let signing = if proved {
+            let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+            change.insert_issuance(&signing.issuance);
+            Some(signing)
+        } else {
+            change.insert_issuance(&issuance);
+            self.start_validation(&mut change, &issuance, now).await?;
+            None
+        };
+        match self.store.commit(change.lane(reseller.id.0)).await {
+            Ok(_) => {}
+            Err(StoreError::Refused("balance")) => {
+                return Err(AppError::from(Refusal::InsufficientBalance).into());
+            }
+            Err(StoreError::Refused("idempotency")) => return Err(OpenError::Repeated),
+            Err(other) => return Err(AppError::from(other).into()),
+        }
+        match signing {
+            Some(signing) => signing.hand_over(),
+            None => self.wake_worker(),
+        }
+        Ok(placed)
+    }
+
+    /// Adds what makes a fresh issuance, or one whose challenges changed, go on.
+    pub(crate) async fn start_validation(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.enqueue(change, Task::PollDcv(issuance.id), now).await?;
+        if issuance.method == Method::Email {
+            self.ask_approvers(change, issuance, now).await?;
+        }
+        Ok(())
+    }
+}
+
+enum OpenError {
+    /// The key is on record already.
+    Repeated,
+    App(AppError),
+}
+
+impl<E: Into<AppError>> From<E> for OpenError {
+    fn from(error: E) -> Self {
+        Self::App(error.into())
+    }
+}
+
+/// Collects what is wrong, one fault a field where one is enough.
+struct Faults(Vec<FieldError>);
+
+impl Faults {
+    fn add<T>(&mut self, field: Field, problem: Problem) -> Option<T> {
+        self.0.push(FieldError { field, problem });
+        None
+    }
+
+    fn keep<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
+        result.map_err(|error| self.0.push(error)).ok()
+    }
+
+    /// The value; where it is missing and the dialect has not said why, that is a fault.
+    fn required<T>(&mut self, field: Field, value: Option<T>) -> Option<T> {
+        if value.is_none() && self.0.iter().all(|error| error.field != field) {
+            self.0.push(FieldError::missing(field));
+        }
+        value
+    }
+
+    /// The names of an order: the CSR's common name (or its first SAN), then those asked for, each once.
+    fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
+        let Some(common_name) = csr.common_name.as_ref().or_else(|| csr.dns_names.first()) else {
+            let text = "the CSR names neither a common name nor a host name";
+            return self.keep(Err(FieldError::invalid(Field::Csr, text)));
+        };
+        let before = self.0.len();
+        let parse = |field: Field, text: &String| {
+            DomainName::parse(text)
+                .map_err(|error| FieldError::invalid(field, format!("{text}: {error}")))
+        };
+        let mut names = Vec::with_capacity(1 + further.len());
+        names.extend(self.keep(parse(Field::Csr, common_name)));
+        for text in further {
+            if let Some(name) = self.keep(parse(Field::Names, text))
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
+        }
+        (self.0.len() == before).then_some(names)
+    }
+}

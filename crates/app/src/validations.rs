@@ -1,0 +1,186 @@
+//! Showing control of names: what is asked for, how far it is, and changing the way.
+
+use chancery_domain::authorizations::{Challenge, Method, approver_addresses};
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::issuances::{Issuance, NameControl};
+use chancery_domain::names::DomainName;
+use chancery_domain::observations::Observation;
+use chancery_domain::orders::{Order, OrderId};
+use chancery_domain::resellers::Reseller;
+use chancery_store::orders::OrderFile;
+use chancery_store::{Change, StoreError};
+
+use crate::challenges::challenges;
+use crate::jobs::{self, Task};
+use crate::orders::OrderReport;
+use crate::{App, AppError, ApproverChoice, Refusal};
+
+/// What has to be proved, and what the last looks saw.
+#[derive(Clone, Debug)]
+pub struct ValidationReport {
+    /// The order.
+    pub order: OrderId,
+    /// The names, common name first.
+    pub controls: Vec<NameControl>,
+    /// The latest look for each name that was looked for.
+    pub observations: Vec<Observation>,
+}
+
+impl App {
+    /// How far an order is. Asking may bring the next look forward, at most one in five seconds.
+    pub async fn dcv_status(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+    ) -> Result<OrderReport, AppError> {
+        let report = self.order(reseller, Some(id), None).await?;
+        let issuance = &report.file.issuance;
+        if issuance.method != Method::Email && issuance.may_look(report.now) {
+            let mut change = Change::new();
+            let task = Task::PollDcv(issuance.id);
+            change.bring_forward(task.kind(), task.subject(), report.now);
+            self.store.commit(change.lane(reseller.id.0)).await?;
+            self.wake_worker();
+        }
+        Ok(report)
+    }
+
+    /// What has to be proved, and why it is not yet.
+    pub async fn auth_info(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+    ) -> Result<ValidationReport, AppError> {
+        let OrderReport { file, .. } = self.order(reseller, Some(id), None).await?;
+        let observations = self.store.latest_observations(file.issuance.id).await?;
+        Ok(ValidationReport { order: id, controls: file.issuance.names, observations })
+    }
+
+    /// Changes how control is to be shown. Every name gets a new random value; the old ones are void.
+    pub async fn change_method(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+        method: Method,
+        approvers: Vec<ApproverChoice>,
+    ) -> Result<ValidationReport, AppError> {
+        let of_names = |file: &OrderFile| {
+            let names: Vec<DomainName> =
+                file.issuance.names.iter().map(|control| control.name.clone()).collect();
+            let key = &file.order.product_key;
+            let product = self.product(key)?;
+            let mut errors = product.check_method(method, &names);
+            let suffix = &self.settings.challenge_domain;
+            match challenges(product, method, &names, &approvers, suffix) {
+                Ok(made) if errors.is_empty() => return Ok((method, made)),
+                Ok(_) => {}
+                Err(more) => errors.extend(more),
+            }
+            Err(AppError::Invalid(errors))
+        };
+        self.change_challenges(reseller, id, EventKind::MethodChanged, of_names).await
+    }
+
+    /// Changes who is to approve, for an order validated by mail.
+    pub async fn change_approvers(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+        approvers: Vec<ApproverChoice>,
+    ) -> Result<ValidationReport, AppError> {
+        if approvers.is_empty() {
+            return Err(AppError::field(FieldError::missing(Field::Approver)));
+        }
+        let report = self.order(reseller, Some(id), None).await?;
+        if report.file.issuance.method != Method::Email {
+            return Err(Refusal::NotByEmail.into());
+        }
+        self.change_method(reseller, id, Method::Email, approvers).await
+    }
+
+    /// Sends the approval mails that still wait for their reader once more, unchanged.
+    pub async fn resend_approver_mail(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+    ) -> Result<(), AppError> {
+        let report = self.order(reseller, Some(id), None).await?;
+        if report.file.issuance.method != Method::Email {
+            return Err(Refusal::NotByEmail.into());
+        }
+        if report.file.issuance.is_settled() {
+            return Err(AppError::WrongState(Box::new(report)));
+        }
+        let mut change = Change::new();
+        let task = Task::MailApprovers(report.file.issuance.id);
+        self.enqueue(&mut change, task, report.now).await?;
+        self.store.commit(change.lane(reseller.id.0)).await?;
+        self.wake_worker();
+        Ok(())
+    }
+
+    /// The addresses that may approve a name.
+    pub fn approvers(&self, name: &str) -> Result<Vec<String>, AppError> {
+        let name = DomainName::parse(name).map_err(|error| {
+            AppError::field(FieldError::invalid(Field::CommonName, error.to_string()))
+        })?;
+        let addresses = approver_addresses(&name);
+        if addresses.is_empty() {
+            let text = format!("{name} is not a name below a public suffix");
+            return Err(AppError::field(FieldError::invalid(Field::CommonName, text)));
+        }
+        Ok(addresses)
+    }
+
+    async fn change_challenges(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+        kind: EventKind,
+        of_names: impl Fn(&OrderFile) -> Result<(Method, Vec<Challenge>), AppError>,
+    ) -> Result<ValidationReport, AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let report = self.order(reseller, Some(id), None).await?;
+            if report.file.issuance.next_step(report.now)
+                != chancery_domain::issuances::NextStep::Wait
+            {
+                return Err(AppError::WrongState(Box::new(report)));
+            }
+            let (method, made) = of_names(&report.file)?;
+            let (order, issuance) = (report.file.order, report.file.issuance);
+            let issuance = issuance.change_challenges(method, made, report.now)?;
+            let change = self.challenge_change(&order, &issuance, kind).await?;
+            match self.store.commit(change.lane(reseller.id.0)).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => {
+                    self.wake_worker();
+                    let controls = issuance.names;
+                    return Ok(ValidationReport { order: id, controls, observations: Vec::new() });
+                }
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    async fn challenge_change(
+        &self,
+        order: &Order,
+        issuance: &Issuance,
+        kind: EventKind,
+    ) -> Result<Change, AppError> {
+        let now = issuance.modified_at;
+        let mut change = Change::new();
+        change.save_issuance(issuance);
+        change.void_approvals(issuance.id);
+        let detail = Some(issuance.method.as_str().to_owned());
+        self.note(&mut change, order, Actor::Reseller, kind, detail).await?;
+        let task = Task::PollDcv(issuance.id);
+        change.bring_forward(task.kind(), task.subject(), now);
+        if issuance.method == Method::Email {
+            self.ask_approvers(&mut change, issuance, now).await?;
+        }
+        Ok(change)
+    }
+}
