@@ -34,7 +34,16 @@ impl OwnerName {
 
     /// The name of a question; `None` where it holds bytes no record here can have.
     pub(crate) fn of(name: &Name) -> Option<Self> {
-        Self::parse(&name.to_ascii()).ok()
+        let labels: Vec<&str> = name
+            .iter()
+            .map(str::from_utf8)
+            .collect::<Result<_, _>>()
+            .ok()?;
+        // A dot inside a label would make two of it.
+        if labels.iter().any(|label| label.contains('.')) {
+            return None;
+        }
+        Self::parse(&labels.join(".")).ok()
     }
 
     /// Whether the name equals `zone` or lies below it.
