@@ -69,13 +69,13 @@ pub(crate) struct Shared(pub(crate) std::sync::Arc<str>);
 
 impl Shared {
     /// Keeps the whole chain of causes as one sentence.
-    pub(crate) fn new(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn new<E: std::error::Error + ?Sized>(error: &E) -> Self {
         Self(describe(error).into())
     }
 }
 
 /// The error and its causes, joined by colons.
-pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn describe<E: std::error::Error + ?Sized>(error: &E) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

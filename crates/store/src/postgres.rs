@@ -1,35 +1,185 @@
-//! The engine over PostgreSQL.
+//! The engine over PostgreSQL: a few connections that write groups, a few that read.
+//!
+//! Readers are shared, not lent: requests of many callers are pipelined over one connection, so a read costs
+//! a round trip and no queueing for a pool. Long reads have connections of their own.
+
+mod connection;
+mod lane;
+mod statements;
+mod tls;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::changes::Change;
 use crate::errors::StoreError;
 use crate::store::StoreSettings;
 use crate::values::{Row, Value};
+use connection::{Connection, Connector, Trouble};
+use lane::Lane;
 
-pub(crate) struct Postgres;
-
-const NOT_YET: &str = "PostgreSQL is not served yet";
+pub(crate) struct Postgres {
+    connector: Arc<Connector>,
+    lanes: Vec<Lane>,
+    next_lane: AtomicUsize,
+    readers: Vec<Slot>,
+    next_reader: AtomicUsize,
+    scanners: Vec<Slot>,
+    next_scanner: AtomicUsize,
+    scans: Semaphore,
+}
 
 impl Postgres {
     pub(crate) async fn open(
-        _: &tokio_postgres::Config,
-        _: Option<&Path>,
-        _: &StoreSettings,
+        config: &tokio_postgres::Config,
+        root_certificates: Option<&Path>,
+        settings: &StoreSettings,
     ) -> Result<Self, StoreError> {
-        Err(StoreError::database(NOT_YET))
+        let connector = Arc::new(Connector::new(config, root_certificates, settings)?);
+        let first = connector.connect().await.map_err(StoreError::from)?;
+        let slots = |count: usize| {
+            (0..count.max(1))
+                .map(|_| Slot::default())
+                .collect::<Vec<_>>()
+        };
+        let readers = slots(settings.readers);
+        *readers[0].connection.lock() = Some(Arc::new(first));
+        Ok(Self {
+            lanes: (0..settings.lanes.max(1))
+                .map(|_| Lane::start(Arc::clone(&connector), settings))
+                .collect(),
+            next_lane: AtomicUsize::new(0),
+            readers,
+            next_reader: AtomicUsize::new(0),
+            scanners: slots(settings.scans),
+            next_scanner: AtomicUsize::new(0),
+            scans: Semaphore::new(settings.scans.max(1)),
+            connector,
+        })
     }
-    pub(crate) async fn commit(&self, _: Change) -> Result<Vec<Vec<Row>>, StoreError> {
-        Err(StoreError::database(NOT_YET))
+
+    pub(crate) async fn commit(&self, change: Change) -> Result<Vec<Vec<Row>>, StoreError> {
+        let lane = match change.lane {
+            // Neighbouring keys are spread over the lanes.
+            Some(key) => (key.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize,
+            None => self.next_lane.fetch_add(1, Ordering::Relaxed),
+        };
+        self.lanes[lane % self.lanes.len()].commit(change).await
     }
-    pub(crate) async fn query(&self, _: &'static str, _: &[Value]) -> Result<Vec<Row>, StoreError> {
-        Err(StoreError::database(NOT_YET))
+
+    pub(crate) async fn query(
+        &self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        self.read(&self.readers[turn % self.readers.len()], sql, values)
+            .await
     }
-    pub(crate) async fn scan(&self, _: &'static str, _: &[Value]) -> Result<Vec<Row>, StoreError> {
-        Err(StoreError::database(NOT_YET))
+
+    pub(crate) async fn scan(
+        &self,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        let _turn = self.scans.acquire().await.map_err(StoreError::database)?;
+        let turn = self.next_scanner.fetch_add(1, Ordering::Relaxed);
+        self.read(&self.scanners[turn % self.scanners.len()], sql, values)
+            .await
     }
-    pub(crate) async fn run_script(&self, _: String) -> Result<(), StoreError> {
-        Err(StoreError::database(NOT_YET))
+
+    /// Runs a script in one transaction, one process at a time.
+    pub(crate) async fn run_script(&self, script: String) -> Result<(), StoreError> {
+        let connection = self.connector.connect().await.map_err(StoreError::from)?;
+        // Any number will do, as long as every release uses the same.
+        let script = format!("begin; select pg_advisory_xact_lock(3390221); {script} commit;");
+        let outcome = connection.run_script(&script).await;
+        connection.close().await;
+        outcome.map_err(StoreError::from)
     }
-    pub(crate) async fn close(&self) {}
+
+    pub(crate) async fn close(&self) {
+        self.scans.close();
+        for lane in &self.lanes {
+            lane.close().await;
+        }
+        self.connector.close();
+        for slot in self.readers.iter().chain(&self.scanners) {
+            let connection = slot.connection.lock().take();
+            if let Some(connection) = connection.and_then(Arc::into_inner) {
+                connection.close().await;
+            }
+        }
+    }
+
+    /// Reads, and reads again on another connection if the first one is lost: reading twice harms nobody.
+    async fn read(
+        &self,
+        slot: &Slot,
+        sql: &'static str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        let connection = slot.get(&self.connector).await?;
+        match connection.query(sql, values).await {
+            Err(Trouble::Lost(_)) => {
+                slot.forget(&connection);
+                drop(connection);
+                let connection = slot.get(&self.connector).await?;
+                connection
+                    .query(sql, values)
+                    .await
+                    .map_err(StoreError::from)
+            }
+            outcome => outcome.map_err(StoreError::from),
+        }
+    }
+}
+
+/// Holds a connection that many callers share, and opens another when it is lost.
+#[derive(Default)]
+struct Slot {
+    connection: Mutex<Option<Arc<Connection>>>,
+    opening: tokio::sync::Mutex<()>,
+}
+
+impl Slot {
+    async fn get(&self, connector: &Connector) -> Result<Arc<Connection>, StoreError> {
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        let _turn = self.opening.lock().await;
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        let connection = Arc::new(
+            connector
+                .connect_patiently()
+                .await
+                .map_err(StoreError::from)?,
+        );
+        *self.connection.lock() = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    fn current(&self) -> Option<Arc<Connection>> {
+        self.connection
+            .lock()
+            .as_ref()
+            .filter(|connection| !connection.is_closed())
+            .cloned()
+    }
+
+    fn forget(&self, lost: &Arc<Connection>) {
+        let mut connection = self.connection.lock();
+        if connection
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, lost))
+        {
+            *connection = None;
+        }
+    }
 }

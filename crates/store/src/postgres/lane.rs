@@ -1,0 +1,477 @@
+//! A connection that writes: it takes the sets that wait, sends them as one transaction in one round trip,
+//! and answers them all.
+//!
+//! If a set fails, the transaction is gone. The others are sent again without it, and it is tried once more
+//! alone, so that it is judged by what is in the database and not by what was only tried beside it.
+//!
+//! A connection can be lost between sending `commit` and reading its answer. Each connection therefore owns
+//! a row that counts its groups, and each group counts itself, on condition that the row still stands at the
+//! number before. On a new connection the row is taken away: that waits for a transaction still under way,
+//! tells whether the group was applied, and makes sure that it never will be if it was not.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::error::SqlState;
+
+use super::connection::{Connection, Connector, Stopped, Trouble};
+use crate::changes::{Change, Expectation, Failure, Statement};
+use crate::errors::{BoxedError, Shared, StoreError};
+use crate::store::StoreSettings;
+use crate::values;
+use crate::values::Row;
+
+type Rows = Vec<Vec<Row>>;
+
+/// How often a set is tried that lost a deadlock, or a group whose connection was lost.
+const TRIES: usize = 5;
+
+/// After so many failures in one group the rest are tried one by one.
+const SPLITS: usize = 3;
+
+pub(super) struct Lane {
+    work: mpsc::Sender<Work>,
+}
+
+enum Work {
+    Set(Waiting),
+    Close(oneshot::Sender<()>),
+}
+
+struct Waiting {
+    change: Change,
+    answer: oneshot::Sender<Result<Rows, StoreError>>,
+}
+
+impl Lane {
+    pub(super) fn start(connector: Arc<Connector>, settings: &StoreSettings) -> Self {
+        let (work, inbox) = mpsc::channel(settings.queue);
+        let limit = settings.group.max(1);
+        let patience = settings.answer_within + settings.reconnect_within;
+        let writer = Writer {
+            connector,
+            session: None,
+            stale: None,
+            patience,
+        };
+        tokio::spawn(writer.run(inbox, limit));
+        Self { work }
+    }
+
+    pub(super) async fn commit(&self, change: Change) -> Result<Rows, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let closed = |_| StoreError::database("the store is closed");
+        self.work
+            .send(Work::Set(Waiting { change, answer }))
+            .await
+            .map_err(closed)?;
+        // Only the end of the runtime drops a set without an answer.
+        outcome
+            .await
+            .map_err(|error| StoreError::Unknown(error.into()))?
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.work.send(Work::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+struct Writer {
+    connector: Arc<Connector>,
+    session: Option<Session>,
+    /// A row in `commit_lanes` that has served its purpose.
+    stale: Option<String>,
+    patience: Duration,
+}
+
+/// What became of a group.
+enum Outcome {
+    /// All of it is in the database. The rows of each statement; those that were lost on the way are `None`.
+    Applied(Vec<Option<Vec<Row>>>),
+    /// None of it is, because of the set at this place, or of none in particular.
+    Failed { at: Option<usize>, refusal: Refusal },
+    /// None of it is, and the connection was lost: worth another try.
+    Interrupted(BoxedError),
+    /// None of it is, and the server stays away.
+    Unavailable(StoreError),
+    /// Nobody can say.
+    Unknown(BoxedError),
+}
+
+impl Writer {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Work>, limit: usize) {
+        let mut closing = Vec::new();
+        while let Some(first) = inbox.recv().await {
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            while let Some(work) = next.take() {
+                match work {
+                    Work::Set(set) => group.push(set),
+                    Work::Close(done) => {
+                        inbox.close();
+                        closing.push(done);
+                    }
+                }
+                if group.len() < limit {
+                    next = inbox.try_recv().ok();
+                }
+            }
+            if !group.is_empty() {
+                self.apply(group).await;
+            }
+        }
+        if let Some(session) = self.session.take() {
+            session.end().await;
+        }
+        for done in closing {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+    }
+
+    /// Applies a group, or parts of it, and answers all of it.
+    async fn apply(&mut self, mut group: Vec<Waiting>) {
+        // Two processes that meet the same rows meet them in the same order.
+        group.sort_by_key(|set| set.change.lane);
+        let mut groups = VecDeque::from([group]);
+        let mut splits = 0;
+        while let Some(mut group) = groups.pop_front() {
+            match self.outcome(&group).await {
+                Outcome::Applied(answers) => answer_applied(group, answers),
+                Outcome::Failed { at: Some(at), .. } if group.len() > 1 => {
+                    splits += 1;
+                    groups.push_back(vec![group.remove(at)]);
+                    if splits < SPLITS {
+                        groups.push_front(group);
+                    } else {
+                        groups.extend(group.into_iter().map(|set| vec![set]));
+                    }
+                }
+                Outcome::Failed { at: None, .. } if group.len() > 1 => {
+                    groups.extend(group.into_iter().map(|set| vec![set]));
+                }
+                Outcome::Failed { refusal, .. } => {
+                    if let Some(set) = group.pop() {
+                        set.answer(Err(refusal.error));
+                    }
+                }
+                Outcome::Unavailable(error) => answer_all(group, &error, StoreError::Database),
+                Outcome::Interrupted(error) => answer_all(group, &*error, StoreError::Database),
+                Outcome::Unknown(error) => answer_all(group, &*error, StoreError::Unknown),
+            }
+        }
+    }
+
+    /// Tries a group until something other than chance decides.
+    async fn outcome(&mut self, group: &[Waiting]) -> Outcome {
+        for _ in 1..TRIES {
+            match self.attempt(group).await {
+                Outcome::Interrupted(_) => {}
+                Outcome::Failed { refusal, .. } if refusal.chance => {}
+                outcome => return outcome,
+            }
+        }
+        self.attempt(group).await
+    }
+
+    async fn attempt(&mut self, group: &[Waiting]) -> Outcome {
+        let mut session = match self.take_session().await {
+            Ok(session) => session,
+            Err(trouble) => return Outcome::Unavailable(trouble.into()),
+        };
+        match session.send(group).await {
+            Ok(answers) => {
+                self.session = Some(session);
+                Outcome::Applied(answers)
+            }
+            Err(Stop::Set { at, refusal }) => {
+                self.session = Some(session);
+                Outcome::Failed { at, refusal }
+            }
+            Err(Stop::NotSent(error)) => {
+                self.stale = Some(session.token);
+                Outcome::Interrupted(error)
+            }
+            Err(Stop::Begin(error)) => {
+                self.stale = Some(session.token);
+                Outcome::Unknown(error)
+            }
+            Err(Stop::Lost { error, answers }) => self.investigate(session, error, answers).await,
+        }
+    }
+
+    async fn take_session(&mut self) -> Result<Session, Trouble> {
+        match self.session.take() {
+            Some(session) if !session.connection.is_closed() => Ok(session),
+            old => {
+                let stale = old
+                    .map(|session| session.token)
+                    .or_else(|| self.stale.take());
+                let connection = self.connector.connect_patiently().await?;
+                if let Some(token) = stale {
+                    const SQL: &str = "delete from commit_lanes where token = $1";
+                    connection.query(SQL, &values![token]).await?;
+                }
+                Session::start(connection).await
+            }
+        }
+    }
+
+    /// After a connection was lost with a commit on its way: finds out, and settles it for good.
+    async fn investigate(
+        &mut self,
+        session: Session,
+        error: BoxedError,
+        answers: Vec<Option<Vec<Row>>>,
+    ) -> Outcome {
+        let Session {
+            connection,
+            token,
+            committed,
+        } = session;
+        drop(connection);
+        tracing::warn!(error = &*error, "a connection was lost around a commit");
+        let Ok(standing) = timeout(self.patience, self.standing(&token)).await else {
+            return Outcome::Unknown(error);
+        };
+        self.stale = Some(token);
+        match standing {
+            Some(standing) if standing == committed => Outcome::Interrupted(error),
+            Some(standing) if standing == committed + 1 => Outcome::Applied(answers),
+            _ => Outcome::Unknown(error),
+        }
+    }
+
+    /// How many groups a lane has committed, now and forever; `None` if its row is gone.
+    ///
+    /// The update waits for a transaction that holds the row. It may run twice, for its own answer may be
+    /// lost, and says the same both times.
+    async fn standing(&self, token: &str) -> Option<i64> {
+        const SQL: &str = "
+            update commit_lanes
+            set committed = case when committed < 0 then committed else -1 - committed end
+            where token = $1 returning -1 - committed";
+        loop {
+            if let Ok(connection) = self.connector.connect().await
+                && let Ok(rows) = connection.query(SQL, &values![token]).await
+            {
+                return rows.first().and_then(|row| row.int(0).ok());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// An open connection with its row in `commit_lanes`.
+struct Session {
+    connection: Connection,
+    token: String,
+    committed: i64,
+}
+
+/// Why a group was not applied, as far as its connection can tell.
+enum Stop {
+    /// The server refused it, because of the set at this place or of none in particular.
+    Set { at: Option<usize>, refusal: Refusal },
+    /// Nothing was sent.
+    NotSent(BoxedError),
+    /// There was no transaction to abort.
+    Begin(BoxedError),
+    /// The connection is gone.
+    Lost {
+        error: BoxedError,
+        answers: Vec<Option<Vec<Row>>>,
+    },
+}
+
+/// What the server said against a set.
+struct Refusal {
+    error: StoreError,
+    /// Whether the same set may well succeed if it is tried again.
+    chance: bool,
+}
+
+impl Stop {
+    fn not_sent(trouble: Trouble) -> Self {
+        Self::NotSent(Box::new(StoreError::from(trouble)))
+    }
+
+    /// Reads the place where a transaction stopped: first the lane's own statement, then those of the
+    /// sets, then `commit`.
+    fn read(stopped: Stopped, group: &[Waiting]) -> Self {
+        let Stopped {
+            at,
+            trouble,
+            mut answers,
+        } = stopped;
+        let error = match trouble {
+            Trouble::Refused(error) => error,
+            Trouble::Lost(error) | Trouble::Unfit(error) => {
+                answers.drain(..answers.len().min(1));
+                return Self::Lost { error, answers };
+            }
+        };
+        let mut statements = group.iter().enumerate().flat_map(|(place, set)| {
+            set.change
+                .statements
+                .iter()
+                .map(move |statement| (place, statement.expect))
+        });
+        match at {
+            None => Self::Begin(error.into()),
+            Some(0) => Self::NotSent(error.into()),
+            Some(at) => match statements.nth(at - 1) {
+                Some((place, expect)) => Self::Set {
+                    at: Some(place),
+                    refusal: Refusal::read(error, expect),
+                },
+                None => Self::Set {
+                    at: None,
+                    refusal: Refusal::read(error, Expectation::Any),
+                },
+            },
+        }
+    }
+}
+
+impl Refusal {
+    fn read(error: tokio_postgres::Error, expect: Expectation) -> Self {
+        let code = error.code();
+        let chance = code.is_some_and(|code| {
+            [
+                SqlState::T_R_SERIALIZATION_FAILURE,
+                SqlState::T_R_DEADLOCK_DETECTED,
+            ]
+            .contains(code)
+        });
+        let expected = code.is_some_and(|code| {
+            [
+                SqlState::DIVISION_BY_ZERO,
+                SqlState::UNIQUE_VIOLATION,
+                SqlState::CHECK_VIOLATION,
+            ]
+            .contains(code)
+        });
+        let error = match expect {
+            Expectation::Rows(_, failure) if expected => failure.into(),
+            Expectation::Rows(..) | Expectation::Any | Expectation::Answer => {
+                StoreError::database(error)
+            }
+        };
+        Self { error, chance }
+    }
+}
+
+impl Session {
+    async fn start(connection: Connection) -> Result<Self, Trouble> {
+        const SQL: &str = "
+            insert into commit_lanes (token, committed)
+            values (cast(gen_random_uuid() as text), 0) returning token";
+        let rows = connection.query(SQL, &[]).await?;
+        let token = rows.first().and_then(|row| row.string(0).ok());
+        let token = token.ok_or_else(|| Trouble::Unfit("a lane got no token".into()))?;
+        Ok(Self {
+            connection,
+            token,
+            committed: 0,
+        })
+    }
+
+    async fn end(self) {
+        const SQL: &str = "delete from commit_lanes where token = $1";
+        // A row left behind harms nobody.
+        let _ = self.connection.query(SQL, &values![self.token]).await;
+        self.connection.close().await;
+    }
+
+    /// Sends a group and reads its answers, one for each statement.
+    async fn send(&mut self, group: &[Waiting]) -> Result<Vec<Option<Vec<Row>>>, Stop> {
+        const COUNT: &str =
+            "update commit_lanes set committed = $1 where token = $2 and committed = $3";
+        let count = values![self.committed + 1, self.token.as_str(), self.committed];
+        let statements = group
+            .iter()
+            .map(|set| set.change.statements.len())
+            .sum::<usize>();
+        let mut wanted = Vec::with_capacity(statements + 1);
+        let expect = Expectation::Rows(1, Failure::Refused("lane"));
+        wanted.push(
+            self.connection
+                .ready(COUNT, &count, expect)
+                .await
+                .map_err(Stop::not_sent)?,
+        );
+        for (at, set) in group.iter().enumerate() {
+            for statement in &set.change.statements {
+                let Statement {
+                    sql,
+                    values,
+                    expect,
+                } = statement;
+                match self.connection.ready(sql, values, *expect).await {
+                    Ok(ready) => wanted.push(ready),
+                    Err(Trouble::Lost(error)) => return Err(Stop::NotSent(error)),
+                    Err(trouble) => {
+                        let refusal = Refusal {
+                            error: trouble.into(),
+                            chance: false,
+                        };
+                        return Err(Stop::Set {
+                            at: Some(at),
+                            refusal,
+                        });
+                    }
+                }
+            }
+        }
+        match self.connection.transaction(&wanted).await {
+            Ok(mut answers) => {
+                self.committed += 1;
+                answers.remove(0);
+                Ok(answers)
+            }
+            Err(stopped) => Err(Stop::read(stopped, group)),
+        }
+    }
+}
+
+impl Waiting {
+    fn answer(self, outcome: Result<Rows, StoreError>) {
+        // A caller who gave up left no one to tell.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+fn answer_applied(group: Vec<Waiting>, answers: Vec<Option<Vec<Row>>>) {
+    let mut answers = answers.into_iter();
+    for set in group {
+        let mut rows = Ok(Vec::new());
+        for statement in &set.change.statements {
+            let answer = answers.next().flatten();
+            if statement.expect == Expectation::Answer {
+                match (&mut rows, answer) {
+                    (Ok(rows), Some(answer)) => rows.push(answer),
+                    _ => rows = Err(StoreError::Unknown("applied, but the rows are lost".into())),
+                }
+            }
+        }
+        set.answer(rows);
+    }
+}
+
+fn answer_all<E: std::error::Error + ?Sized>(
+    group: Vec<Waiting>,
+    error: &E,
+    kind: fn(BoxedError) -> StoreError,
+) {
+    let cause = Shared::new(error);
+    for set in group {
+        set.answer(Err(kind(Box::new(cause.clone()))));
+    }
+}
