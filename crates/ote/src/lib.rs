@@ -4,6 +4,8 @@
 //! the same code that reaches the real world. What they hold is changed over the control surface and survives a
 //! restart. Nothing here is part of a production server.
 
+mod access;
+pub mod control;
 pub mod dns_server;
 mod errors;
 mod folders;
@@ -17,6 +19,7 @@ pub mod web_server;
 mod worlds;
 mod zones;
 
+pub use access::Access;
 pub use errors::OteError;
 pub use listening::Listening;
 pub use mailbox::{Mailbox, StoredMail};
