@@ -1,0 +1,303 @@
+//! The embedded CA at work: leaves and revocation lists.
+
+use std::fmt::Write as _;
+
+use chancery_domain::names::DomainName;
+use chancery_domain::validity::{Validity, days};
+use chancery_pki::certificate::{Issuer, NoRandom, Signed, assemble, mint_serial, to_pem};
+use chancery_pki::crl::{CrlHead, Revoked, build_crl_tbs};
+use chancery_pki::keys::{SigningKey, SigningKeyError};
+use chancery_pki::lint::{CrlRules, CrlScope, Finding, LeafRules, lint_crl, lint_leaf};
+use chancery_pki::profiles::{Leaf, LeafProfile};
+use chancery_pki::public_keys::sha256;
+use chancery_pki::sealing::MasterKey;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::authority::{
+    self, CaError, CaRecord, CaSettings, CaUrls, ISSUING_CONTEXT, ROOT_CONTEXT, whole_seconds,
+};
+
+/// No leaf lives longer, whatever an operator sets: Apple's clients refuse longer server certificates even
+/// from roots their user installed.
+pub const VALIDITY_CEILING: SignedDuration = SignedDuration::from_hours(825 * 24);
+
+/// A CA inside the platform, opened and ready to sign.
+#[derive(Debug)]
+pub struct EmbeddedCa {
+    root: Member,
+    issuing: Member,
+    profile: LeafProfile,
+    urls: CaUrls,
+    id: String,
+}
+
+/// One of the two CAs in the chain.
+#[derive(Debug)]
+struct Member {
+    certificate_der: Vec<u8>,
+    issuer: Issuer,
+    key: SigningKey,
+}
+
+/// What a leaf is to say.
+#[derive(Clone, Copy, Debug)]
+pub struct LeafRequest<'a> {
+    /// Its names, each proved; the first becomes the common name where it is short enough.
+    pub names: &'a [DomainName],
+    /// Its key, canonical, from `chancery_pki::public_keys::PublicKey`.
+    pub spki_der: &'a [u8],
+    /// Its first and last second; fractions are cut off.
+    pub validity: Validity,
+    /// The longest validity allowed on the day of issuance.
+    pub cap_days: u32,
+}
+
+/// The octets that will be signed, to be put on record before they are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reservation {
+    /// Never used before by this CA, barring a chance of 2⁻¹²⁷; the store's unique index has the last word.
+    pub serial: Vec<u8>,
+    /// For [`EmbeddedCa::sign`].
+    pub tbs: Vec<u8>,
+    /// SHA-256 of the key.
+    pub spki_sha256: [u8; 32],
+}
+
+/// Why something was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// It breaks rules; signing again will not help.
+    #[error("the certificate or list breaks the rules: {}", list_findings(.0))]
+    Refused(Vec<Finding>),
+    /// No random octets.
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+    /// The key failed.
+    #[error(transparent)]
+    Key(#[from] SigningKeyError),
+}
+
+impl EmbeddedCa {
+    /// Makes a new CA, as a record to be stored. RSA keys take seconds.
+    pub fn create(
+        settings: &CaSettings,
+        urls: &CaUrls,
+        master: &MasterKey,
+        now: Timestamp,
+    ) -> Result<CaRecord, CaError> {
+        authority::create(settings, urls, master, now)
+    }
+
+    /// Opens a stored CA; checks that its keys and certificates belong together and that signing works.
+    /// New leaves carry the URLs given here.
+    pub fn open(record: &CaRecord, urls: &CaUrls, master: &MasterKey) -> Result<Self, CaError> {
+        let root = Member::open(
+            &record.root_certificate_der,
+            &master.open(ROOT_CONTEXT, &record.root_key_sealed)?,
+            "root",
+        )?;
+        let issuing = Member::open(
+            &record.issuing_certificate_der,
+            &master.open(ISSUING_CONTEXT, &record.issuing_key_sealed)?,
+            "issuing CA",
+        )?;
+        for member in [&root, &issuing] {
+            let signed = Signed::parse(&member.certificate_der)?;
+            signed
+                .verify(root.key.spki_der())
+                .map_err(|_| CaError::Chain)?;
+        }
+        let profile = LeafProfile::new(
+            &issuing.issuer,
+            &urls.issuing_crl,
+            &urls.issuing_certificate,
+        );
+        let id = hex(&sha256(issuing.key.spki_der())[..8]);
+        Ok(Self {
+            root,
+            issuing,
+            profile,
+            urls: urls.clone(),
+            id,
+        })
+    }
+
+    /// First half of an issuance: mints a serial number, builds what is to be signed, and lints it as of
+    /// `now`. The caller puts the result on record.
+    pub fn reserve(
+        &self,
+        request: &LeafRequest<'_>,
+        now: Timestamp,
+    ) -> Result<Reservation, IssueError> {
+        let serial = mint_serial()?;
+        let tbs = self.profile.build_tbs(&Leaf {
+            serial,
+            names: request.names,
+            spki_der: request.spki_der,
+            not_before: whole_seconds(request.validity.not_before),
+            not_after: whole_seconds(request.validity.not_after),
+        });
+        let cap = days(request.cap_days).min(VALIDITY_CEILING);
+        refuse(lint_leaf(&tbs, &self.leaf_rules(cap, Some(now))))?;
+        Ok(Reservation {
+            serial: serial.to_vec(),
+            tbs,
+            spki_sha256: sha256(request.spki_der),
+        })
+    }
+
+    /// Second half: signs the recorded octets and returns the certificate.
+    ///
+    /// The octets are linted once more, since a store may be damaged or tampered with, but without the
+    /// rules that hang on the time of the reservation. The signature is not verified: that would take
+    /// several times as long as the rest, the library checks RSA signatures itself against faults, and the
+    /// key proved itself in [`EmbeddedCa::open`].
+    pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
+        refuse(lint_leaf(tbs, &self.leaf_rules(VALIDITY_CEILING, None)))?;
+        self.issuing.sign(tbs)
+    }
+
+    /// A list of what the issuing CA revoked.
+    pub fn issuing_crl(
+        &self,
+        number: u64,
+        this_update: Timestamp,
+        next_update: Timestamp,
+        revoked: &[Revoked],
+    ) -> Result<Vec<u8>, IssueError> {
+        let head = CrlHead {
+            number,
+            this_update,
+            next_update,
+        };
+        self.issuing.crl(CrlScope::Leaves, &head, revoked)
+    }
+
+    /// A list of what the root revoked: issuing CAs, each with a reason.
+    pub fn root_crl(
+        &self,
+        number: u64,
+        this_update: Timestamp,
+        next_update: Timestamp,
+        revoked: &[Revoked],
+    ) -> Result<Vec<u8>, IssueError> {
+        let head = CrlHead {
+            number,
+            this_update,
+            next_update,
+        };
+        self.root.crl(CrlScope::Authorities, &head, revoked)
+    }
+
+    /// The root's certificate.
+    pub fn root_certificate_der(&self) -> &[u8] {
+        &self.root.certificate_der
+    }
+
+    /// The issuing CA's certificate.
+    pub fn issuing_certificate_der(&self) -> &[u8] {
+        &self.issuing.certificate_der
+    }
+
+    /// What a server sends after its own certificate: the issuing CA's, and not the root's.
+    pub fn chain_pem(&self) -> String {
+        to_pem(&self.issuing.certificate_der)
+    }
+
+    /// What relying parties have to trust.
+    pub fn root_pem(&self) -> String {
+        to_pem(&self.root.certificate_der)
+    }
+
+    /// The last second for which the issuing CA can sign.
+    pub fn not_after(&self) -> Timestamp {
+        self.issuing.issuer.not_after
+    }
+
+    /// Names the issuing CA's key for the store: sixteen hexadecimal digits.
+    pub fn issuer_id(&self) -> &str {
+        &self.id
+    }
+
+    fn leaf_rules(&self, validity_cap: SignedDuration, now: Option<Timestamp>) -> LeafRules<'_> {
+        LeafRules {
+            issuer: &self.issuing.issuer,
+            crl_url: &self.urls.issuing_crl,
+            ca_issuers_url: &self.urls.issuing_certificate,
+            validity_cap,
+            now,
+        }
+    }
+}
+
+impl Member {
+    fn open(certificate_der: &[u8], key: &[u8], role: &'static str) -> Result<Self, CaError> {
+        let issuer = Issuer::from_certificate(certificate_der)?;
+        let key = SigningKey::from_pkcs8(key)?;
+        if key.spki_der() != issuer.spki_der {
+            return Err(CaError::Mismatch(role));
+        }
+        // An empty structure, which nothing takes for a certificate, shows that the key works.
+        let probe: &[u8] = b"\x30\x00";
+        let algorithm = issuer.algorithm.signature_algorithm_der();
+        let signed = assemble(probe, algorithm, &key.sign(probe)?);
+        Signed::parse(&signed)?
+            .verify(&issuer.spki_der)
+            .map_err(|_| CaError::Mismatch(role))?;
+        Ok(Self {
+            certificate_der: certificate_der.to_vec(),
+            issuer,
+            key,
+        })
+    }
+
+    fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
+        let signature = self.key.sign(tbs)?;
+        Ok(assemble(
+            tbs,
+            self.issuer.algorithm.signature_algorithm_der(),
+            &signature,
+        ))
+    }
+
+    fn crl(
+        &self,
+        scope: CrlScope,
+        head: &CrlHead,
+        revoked: &[Revoked],
+    ) -> Result<Vec<u8>, IssueError> {
+        let tbs = build_crl_tbs(&self.issuer, head, revoked);
+        refuse(lint_crl(
+            &tbs,
+            &CrlRules {
+                issuer: &self.issuer,
+                scope,
+                last_number: None,
+            },
+        ))?;
+        self.sign(&tbs)
+    }
+}
+
+fn refuse(findings: Vec<Finding>) -> Result<(), IssueError> {
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(IssueError::Refused(findings))
+    }
+}
+
+pub(crate) fn list_findings(findings: &[Finding]) -> String {
+    findings
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}

@@ -1,0 +1,192 @@
+//! Distinguished names as we write them.
+//!
+//! One attribute per RDN, in the order of BR 7.1.4.2 (C, ST, L, O, OU, CN), with its string types and
+//! lengths. Names that come from elsewhere are never built here: an issuer's is copied octet by octet.
+
+use crate::encoding::{Der, encode, tag};
+use crate::oid;
+
+/// What a name says; absent attributes are left out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Attributes<'a> {
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: Option<&'a str>,
+    /// State or province.
+    pub state: Option<&'a str>,
+    /// City.
+    pub locality: Option<&'a str>,
+    /// Legal name.
+    pub organization: Option<&'a str>,
+    /// Part of the organization: for requests only, no certificate carries it.
+    pub organization_unit: Option<&'a str>,
+    /// Common name.
+    pub common_name: Option<&'a str>,
+    /// Mail address: for requests only.
+    pub email: Option<&'a str>,
+}
+
+/// Why a name cannot be written.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NameError {
+    /// Not two upper-case letters.
+    #[error("the country has to be a two-letter code in upper case")]
+    Country,
+    /// Longer than X.520 allows, counted in characters.
+    #[error("the {attribute} has more than {limit} characters")]
+    TooLong {
+        /// Which attribute.
+        attribute: &'static str,
+        /// How many characters it may have.
+        limit: usize,
+    },
+    /// Nothing, or a filler such as `-` or `N/A`.
+    #[error("the {0} has no meaning; leave it out instead")]
+    Placeholder(&'static str),
+    /// A mail address that is not ASCII.
+    #[error("the mail address has to be ASCII")]
+    Email,
+}
+
+/// Writes a `Name`.
+pub fn encode_name(attributes: &Attributes<'_>) -> Result<Vec<u8>, NameError> {
+    if attributes
+        .country
+        .is_some_and(|c| c.len() != 2 || !c.bytes().all(|b| b.is_ascii_uppercase()))
+    {
+        return Err(NameError::Country);
+    }
+    if attributes.email.is_some_and(|email| !email.is_ascii()) {
+        return Err(NameError::Email);
+    }
+    let parts = [
+        (
+            "country",
+            2,
+            tag::PRINTABLE_STRING,
+            oid::COUNTRY,
+            attributes.country,
+        ),
+        ("state", 128, tag::UTF8_STRING, oid::STATE, attributes.state),
+        (
+            "city",
+            128,
+            tag::UTF8_STRING,
+            oid::LOCALITY,
+            attributes.locality,
+        ),
+        (
+            "organization",
+            64,
+            tag::UTF8_STRING,
+            oid::ORGANIZATION,
+            attributes.organization,
+        ),
+        (
+            "organization unit",
+            64,
+            tag::UTF8_STRING,
+            oid::ORGANIZATION_UNIT,
+            attributes.organization_unit,
+        ),
+        (
+            "common name",
+            64,
+            tag::UTF8_STRING,
+            oid::COMMON_NAME,
+            attributes.common_name,
+        ),
+        (
+            "mail address",
+            255,
+            tag::IA5_STRING,
+            oid::EMAIL_ADDRESS,
+            attributes.email,
+        ),
+    ];
+    for (attribute, limit, _, _, text) in parts {
+        let Some(text) = text else {
+            continue;
+        };
+        if is_placeholder(text) {
+            return Err(NameError::Placeholder(attribute));
+        }
+        if text.chars().count() > limit {
+            return Err(NameError::TooLong { attribute, limit });
+        }
+    }
+    Ok(encode(|der| {
+        der.sequence(|der| {
+            for (_, _, tag, oid, text) in parts {
+                if let Some(text) = text {
+                    push_attribute(der, oid, tag, text);
+                }
+            }
+        });
+    }))
+}
+
+/// Appends an RDN of one attribute.
+pub(crate) fn push_attribute(der: &mut Der, oid: &[u8], string_tag: u8, text: &str) {
+    der.nest(tag::SET, |der| {
+        der.sequence(|der| {
+            der.oid(oid).value(string_tag, text.as_bytes());
+        });
+    });
+}
+
+/// Whether a text only fills a field (BR 7.1.2.7.3 names such values).
+fn is_placeholder(text: &str) -> bool {
+    let text = text.trim();
+    !text.contains(char::is_alphanumeric)
+        || text.eq_ignore_ascii_case("n/a")
+        || text.eq_ignore_ascii_case("none")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_written_in_order_with_its_types() {
+        let name = Attributes {
+            common_name: Some("Root"),
+            organization: Some("Ünit"),
+            country: Some("DE"),
+            ..Attributes::default()
+        };
+        let der = encode_name(&name).unwrap();
+        let expected = b"\x30\x2b\x31\x0b\x30\x09\x06\x03\x55\x04\x06\x13\x02DE\
+            \x31\x0d\x30\x0b\x06\x03\x55\x04\x0a\x0c\x04\xc3\x9cni";
+        assert_eq!(&der[2..10], &expected[2..10]);
+        assert!(der.windows(2).any(|w| w == [0x0c, 0x05]));
+        assert!(der.ends_with(b"\x0c\x04Root"));
+    }
+
+    #[test]
+    fn fillers_and_excess_are_refused() {
+        let country = |text| {
+            encode_name(&Attributes {
+                country: Some(text),
+                ..Attributes::default()
+            })
+        };
+        assert_eq!(country("de"), Err(NameError::Country));
+        assert_eq!(country("DEU"), Err(NameError::Country));
+        assert!(country("NA").is_ok(), "Namibia");
+        fn organization(text: &str) -> Result<Vec<u8>, NameError> {
+            encode_name(&Attributes {
+                organization: Some(text),
+                ..Attributes::default()
+            })
+        }
+        for filler in ["", " ", "-", ".", "N/A", "none"] {
+            assert_eq!(
+                organization(filler),
+                Err(NameError::Placeholder("organization")),
+                "{filler}"
+            );
+        }
+        assert!(organization(&"ü".repeat(64)).is_ok());
+        assert!(organization(&"a".repeat(65)).is_err());
+    }
+}
