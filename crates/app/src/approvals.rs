@@ -95,7 +95,6 @@ impl App {
             change.insert_observation(self.row_id().await?, issuance.id, &look);
             let detail = Some(approval.name.to_string());
             self.note(&mut change, &order, Actor::Approver, EventKind::NameProved, detail).await?;
-            let lane = order.reseller.0;
             let signing = if issuance.is_proved() {
                 let signing = self.begin_signing(&mut change, order, issuance, now).await?;
                 change.save_issuance(&signing.issuance);
@@ -104,7 +103,7 @@ impl App {
                 change.save_issuance(&issuance);
                 None
             };
-            match self.store.commit(change.lane(lane)).await {
+            match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other.into()),
                 Ok(_) => {
@@ -132,7 +131,10 @@ impl App {
             let token_hash = secret_hash(&token);
             change.insert_approval(&Approval {
                 token_hash,
-                sealed_token: self.master_key.seal("approval", token.as_bytes()),
+                sealed_token: self
+                    .master_key
+                    .seal("approval", token.as_bytes())
+                    .map_err(AppError::internal)?,
                 issuance: issuance.id,
                 name: control.name.clone(),
                 domain: DomainName::parse(host).map_err(AppError::internal)?,

@@ -2,7 +2,7 @@
 
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::Reseller;
-use chancery_pki::certificate;
+use chancery_pki::pem;
 
 use crate::{App, AppError, Refusal};
 
@@ -30,8 +30,8 @@ impl App {
         let der = latest.ok_or(Refusal::NotIssued)?;
         Ok(IssuedCertificate {
             common_name: report.file.order.common_name().to_string(),
-            leaf: certificate::to_pem(der),
-            chain: certificate::to_pem(self.authority.issuing_certificate_der()),
+            leaf: pem::encode_certificate(der),
+            chain: self.authority.chain_pem(),
         })
     }
 }

@@ -46,6 +46,7 @@ pub use operators::{NewCredential, Operations};
 pub use orders::{ApproverChoice, OrderReport, OrderRequest, Placed, RepeatKey};
 pub use products::PriceAsked;
 pub use sign_in::Token;
+pub use time_travel::ClockError;
 pub use validations::ValidationReport;
 
 /// What an operator decides about the use cases.
@@ -110,15 +111,20 @@ const KEY_MAKERS: usize = 2;
 
 impl App {
     /// Puts the use cases together. Jobs run once [`App::run_worker`] does.
-    pub fn new(parts: Parts) -> Self {
-        let tokens = sign_in::TokenKeys::new(&parts.master_key);
-        Self(Arc::new(Inner {
+    pub fn new(parts: Parts) -> Result<Self, AppError> {
+        let tokens = sign_in::TokenKeys::new(&parts.master_key)?;
+        Ok(Self(Arc::new(Inner {
             tokens,
             parts,
             key_makers: tokio::sync::Semaphore::new(KEY_MAKERS),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
-        }))
+        })))
+    }
+
+    /// Makes sure that the database takes writes.
+    pub async fn check_writable(&self) -> Result<(), AppError> {
+        Ok(self.store.check_writable().await?)
     }
 
     /// Mints an id that no one outside sees.

@@ -103,7 +103,7 @@ impl Operations {
         let posting = Posting::credit(row().await?, reseller, amount, note, now);
         let mut change = Change::new();
         change.post(&posting, [row().await?, row().await?]);
-        self.store.commit(change.lane(reseller.0)).await?;
+        self.store.commit(change).await?;
         let missing = || AppError::NotFound { what: Noun::Reseller, id: reseller.to_string() };
         self.store.balance(reseller).await?.ok_or_else(missing)
     }

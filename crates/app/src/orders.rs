@@ -170,7 +170,7 @@ impl App {
             change.void_approvals(issuance.id);
             self.refund(&mut change, &order, now).await?;
             self.note(&mut change, &order, Actor::Reseller, EventKind::OrderCancelled, None).await?;
-            match self.store.commit(change.lane(reseller.id.0)).await {
+            match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
                 other => return Ok(other.map(drop)?),
             }
@@ -379,7 +379,7 @@ impl App {
             order: id,
             reseller: reseller.id,
             csr: checked.csr.der,
-            spki: checked.csr.spki_der,
+            spki: checked.csr.key.spki_der,
             method: checked.method,
             names: checked.controls,
             looks: 0,
@@ -416,7 +416,7 @@ impl App {
             self.start_validation(&mut change, &issuance, now).await?;
             None
         };
-        match self.store.commit(change.lane(reseller.id.0)).await {
+        match self.store.commit(change).await {
             Ok(_) => {}
             Err(StoreError::Refused("balance")) => {
                 return Err(AppError::from(Refusal::InsufficientBalance).into());
@@ -438,7 +438,8 @@ impl App {
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        self.enqueue(change, Task::PollDcv(issuance.id), now).await?;
+        // Nobody can have published a value that was made just now; who has, asks for the status.
+        self.enqueue(change, Task::PollDcv(issuance.id), now + issuance.look_delay()).await?;
         if issuance.method == Method::Email {
             self.ask_approvers(change, issuance, now).await?;
         }
@@ -481,12 +482,12 @@ impl Faults {
 
     /// The names of an order: the CSR's common name (or its first SAN), then those asked for, each once.
     fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
-        let Some(common_name) = csr.common_name.as_ref().or_else(|| csr.dns_names.first()) else {
+        let Some(common_name) = csr.common_name().or_else(|| csr.dns_names.first().map(String::as_str)) else {
             let text = "the CSR names neither a common name nor a host name";
             return self.keep(Err(FieldError::invalid(Field::Csr, text)));
         };
         let before = self.0.len();
-        let parse = |field: Field, text: &String| {
+        let parse = |field: Field, text: &str| {
             DomainName::parse(text)
                 .map_err(|error| FieldError::invalid(field, format!("{text}: {error}")))
         };

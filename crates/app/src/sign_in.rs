@@ -40,17 +40,17 @@ struct Claims {
 }
 
 impl TokenKeys {
-    pub(crate) fn new(master_key: &MasterKey) -> Self {
-        let secret = master_key.derive("token");
+    pub(crate) fn new(master_key: &MasterKey) -> Result<Self, AppError> {
+        let secret = master_key.derive("token").map_err(AppError::internal)?;
         // The library would read the system's clock; we compare with ours.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
-        Self {
+        Ok(Self {
             encoding: EncodingKey::from_secret(&secret[..]),
             decoding: DecodingKey::from_secret(&secret[..]),
             validation,
-        }
+        })
     }
 }
 

@@ -40,7 +40,7 @@ impl App {
             let mut change = Change::new();
             let task = Task::PollDcv(issuance.id);
             change.bring_forward(task.kind(), task.subject(), report.now);
-            self.store.commit(change.lane(reseller.id.0)).await?;
+            self.store.commit(change).await?;
             self.wake_worker();
         }
         Ok(report)
@@ -115,7 +115,7 @@ impl App {
         let mut change = Change::new();
         let task = Task::MailApprovers(report.file.issuance.id);
         self.enqueue(&mut change, task, report.now).await?;
-        self.store.commit(change.lane(reseller.id.0)).await?;
+        self.store.commit(change).await?;
         self.wake_worker();
         Ok(())
     }
@@ -151,7 +151,7 @@ impl App {
             let (order, issuance) = (report.file.order, report.file.issuance);
             let issuance = issuance.change_challenges(method, made, report.now)?;
             let change = self.challenge_change(&order, &issuance, kind).await?;
-            match self.store.commit(change.lane(reseller.id.0)).await {
+            match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other.into()),
                 Ok(_) => {
@@ -177,7 +177,7 @@ impl App {
         let detail = Some(issuance.method.as_str().to_owned());
         self.note(&mut change, order, Actor::Reseller, kind, detail).await?;
         let task = Task::PollDcv(issuance.id);
-        change.bring_forward(task.kind(), task.subject(), now);
+        change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay());
         if issuance.method == Method::Email {
             self.ask_approvers(&mut change, issuance, now).await?;
         }

@@ -61,6 +61,8 @@ pub enum Problem {
     },
     /// It does not look as such a thing must.
     Format,
+    /// It names something that does not exist, or is another's; the text is the name given.
+    Unknown(String),
     /// Anything else, as a sentence without a full stop.
     Invalid(String),
 }

@@ -1,1 +1,18 @@
-//! placeholder
+//! The server: configuration, wiring, listeners, shutdown.
+//!
+//! [`config`] turns files, environment and flags into settings that make sense together; [`Server`] makes
+//! the use cases from them, runs the worker, and serves every dialect on one listener until told to stop.
+//! In OTE mode it also runs the built-in outside world; the use cases do not know the difference.
+
+pub mod config;
+mod first_start;
+mod health;
+mod listener;
+mod ote;
+mod repository;
+mod secrets;
+mod wiring;
+
+pub use first_start::OteCredential;
+pub use secrets::master_key;
+pub use wiring::{Server, StartError, open_store, restore_clock};

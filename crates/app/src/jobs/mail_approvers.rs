@@ -3,9 +3,7 @@
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, NextStep};
 use chancery_domain::observations::Outcome;
-use chancery_outside::mail::MailError;
-use chancery_store::Change;
-use chancery_store::jobs::Job;
+use chancery_store::{Change, ClaimedJob};
 
 use crate::approvals::mail_observation;
 use crate::{App, AppError};
@@ -13,7 +11,7 @@ use crate::{App, AppError};
 impl App {
     /// Mails every approver that has not answered. A message may go out twice, unchanged, when the process
     /// dies between the mail server's answer and the commit.
-    pub(super) async fn mail_approvers(&self, job: &Job, id: IssuanceId) -> Result<(), AppError> {
+    pub(super) async fn mail_approvers(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         let file = self.file_of(id).await?;
@@ -35,11 +33,11 @@ impl App {
                         let advice = "open the link in the message and approve there".to_owned();
                         (Outcome::Waiting, "the message was handed to the mail server".to_owned(), advice)
                     }
-                    Err(MailError::Refused(answer)) => {
+                    Err(later) if later.may_pass_later() => return Err(AppError::internal(later)),
+                    Err(refused) => {
                         let advice = "choose another approver, or another method".to_owned();
-                        (Outcome::Forbidden, format!("the mail server refused: {answer}"), advice)
+                        (Outcome::Forbidden, refused.to_string(), advice)
                     }
-                    Err(later) => return Err(AppError::internal(later)),
                 };
                 let look = mail_observation(&approval, now, found, outcome, advice);
                 change.insert_observation(self.row_id().await?, id, &look);

@@ -12,7 +12,7 @@ mod worker;
 
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_store::Change;
+use chancery_store::{Change, JobId, NewJob};
 
 pub(crate) use sign::SignerQueue;
 pub(crate) use worker::Wake;
@@ -63,6 +63,15 @@ impl Task {
         }
     }
 
+    fn as_new_job(
+        self,
+        id: JobId,
+        created_at: Timestamp,
+        dedup: Option<&'static str>,
+    ) -> NewJob<'static> {
+        NewJob { id, kind: self.kind(), subject: self.subject(), created_at, dedup }
+    }
+
     /// Reads kind and subject back; `None` for a kind this release does not know.
     fn parse(kind: &str, subject: i64) -> Option<Self> {
         let issuance = IssuanceId(subject);
@@ -85,8 +94,8 @@ impl App {
         task: Task,
         run_at: Timestamp,
     ) -> Result<(), AppError> {
-        let id = self.row_id().await?;
-        change.enqueue(id, task.kind(), task.subject(), run_at, None);
+        let id = JobId(self.row_id().await?);
+        change.enqueue(task.as_new_job(id, self.clock.now(), None), run_at);
         Ok(())
     }
 }

@@ -1,8 +1,7 @@
 //! Jobs that come again by themselves.
 
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_store::Change;
-use chancery_store::jobs::Job;
+use chancery_store::{Change, ClaimedJob, JobId};
 
 use super::Task;
 use crate::{App, AppError};
@@ -18,15 +17,15 @@ impl App {
         let now = self.clock.now();
         let mut change = Change::new();
         for task in [Task::RefreshCrl, Task::Housekeep] {
-            let id = self.row_id().await?;
-            change.enqueue(id, task.kind(), task.subject(), now, Some(task.kind()));
+            let id = JobId(self.row_id().await?);
+            change.enqueue(task.as_new_job(id, now, Some(task.kind())), now);
         }
         self.store.commit(change).await?;
         Ok(())
     }
 
     /// Signs fresh revocation lists a day: well within the four days allowed (BR 4.9.7).
-    pub(super) async fn refresh_crl(&self, job: &Job) -> Result<(), AppError> {
+    pub(super) async fn refresh_crl(&self, job: &ClaimedJob) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut change = Change::new();
         self.sign_crls(&mut change, now).await?;
@@ -36,7 +35,7 @@ impl App {
     }
 
     /// Forgets the keys of repeated requests that no client will repeat any more.
-    pub(super) async fn housekeep(&self, job: &Job) -> Result<(), AppError> {
+    pub(super) async fn housekeep(&self, job: &ClaimedJob) -> Result<(), AppError> {
         let now: Timestamp = self.clock.now();
         let mut change = Change::new();
         change.forget_before(now - REPEAT_MEMORY);

@@ -9,9 +9,8 @@ use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, NextStep, Proof};
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::{Failure, Order};
-use chancery_store::Change;
-use chancery_store::jobs::Job;
 use chancery_store::orders::OrderFile;
+use chancery_store::{Change, ClaimedJob};
 use futures_util::{StreamExt, stream};
 
 use super::worker::with_jitter;
@@ -24,7 +23,7 @@ const PARALLEL_LOOKS: usize = 8;
 const LOOKS_A_RUN: usize = 48;
 
 impl App {
-    pub(super) async fn poll_dcv(&self, job: &Job, id: IssuanceId) -> Result<(), AppError> {
+    pub(super) async fn poll_dcv(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
         let mut change = Change::new();
         let Some(OrderFile { order, mut issuance, .. }) = self.file_of(id).await? else {
             change.finish_job(job.id, job.attempt);
@@ -42,7 +41,6 @@ impl App {
         }
         let now = self.clock.now();
         issuance.forget_stale(&self.rules, now);
-        change = change.lane(order.reseller.0);
         match issuance.next_step(now) {
             NextStep::Sign => {
                 change.finish_job(job.id, job.attempt);

@@ -10,10 +10,11 @@ use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{Failure, Order, OrderState};
+use chancery_domain::validity::days;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::LeafRequest;
-use chancery_store::Change;
-use chancery_store::jobs::Job;
+use chancery_pki::public_keys::sha256;
+use chancery_store::{Change, ClaimedJob, JobId, NewJob};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -37,7 +38,7 @@ pub(crate) struct Signing {
     pub(crate) order: Order,
     pub(crate) issuance: Issuance,
     certificate: Certificate,
-    job: Job,
+    job: ClaimedJob,
     /// A place in the memory queue; without one, the job waits in the database.
     permit: Option<mpsc::OwnedPermit<Signing>>,
     /// Keeps the queue from looking idle while this waits.
@@ -93,17 +94,19 @@ impl App {
         let detail = Some(hex(&certificate.serial));
         self.note(change, &order, Actor::Platform, kind, detail).await?;
         let task = Task::Sign(issuance.id);
-        let job = Job {
-            id: self.row_id().await?,
+        let job = ClaimedJob {
+            id: JobId(self.row_id().await?),
             kind: task.kind().to_owned(),
             subject: task.subject(),
             attempt: 1,
+            tries: 1,
         };
+        let row = task.as_new_job(job.id, now, None);
         let permit = self.0.signers.sender.clone().try_reserve_owned().ok();
         if permit.is_some() {
-            change.enqueue_claimed(job.id, task.kind(), task.subject(), now + LEASE);
+            change.enqueue_claimed(row, now + LEASE);
         } else {
-            change.enqueue(job.id, task.kind(), task.subject(), now, None);
+            change.enqueue(row, now);
         }
         Ok(Signing { app: self.clone(), order, issuance, certificate, job, permit, busy: None })
     }
@@ -121,10 +124,11 @@ impl App {
         let request = LeafRequest {
             names: &names,
             spki_der: &issuance.spki,
-            validity,
-            cap_days: rule.validity_days,
+            not_before: validity.not_before,
+            not_after: validity.not_after,
         };
-        let reserved = self.authority.reserve(&request, now).map_err(AppError::internal)?;
+        let cap = days(rule.validity_days);
+        let reserved = self.authority.reserve(&request, now, cap).map_err(AppError::internal)?;
         Ok(Certificate {
             id: CertificateId(self.row_id().await?),
             issuance: issuance.id,
@@ -133,7 +137,7 @@ impl App {
             issuer: self.authority.issuer_id().to_owned(),
             serial: reserved.serial,
             names,
-            spki_sha256: reserved.spki_sha256.to_vec(),
+            spki_sha256: sha256(&issuance.spki).to_vec(),
             validity,
             tbs: reserved.tbs,
             reserved_at: now,
@@ -191,7 +195,7 @@ impl App {
     }
 
     /// A signing job that came by way of the database.
-    pub(super) async fn sign_claimed(&self, job: &Job, id: IssuanceId) -> Result<(), AppError> {
+    pub(super) async fn sign_claimed(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
         let found = self.file_of(id).await?.map(|file| (file.order, file.issuance));
         let Some((order, issuance, certificate_id)) =
             found.and_then(|(order, issuance)| match issuance.state {
@@ -222,7 +226,7 @@ impl App {
 
     async fn finish_signing(
         &self,
-        job: &Job,
+        job: &ClaimedJob,
         order: Order,
         issuance: Issuance,
         certificate: &Certificate,
@@ -242,7 +246,7 @@ impl App {
         let kind = EventKind::CertificateIssued;
         self.note(&mut change, &order, Actor::Platform, kind, detail).await?;
         change.finish_job(job.id, job.attempt);
-        self.store.commit(change.lane(order.reseller.0)).await?;
+        self.store.commit(change).await?;
         Ok(())
     }
 
@@ -250,13 +254,12 @@ impl App {
     /// this takes an outage of months.
     async fn reserve_afresh(
         &self,
-        job: &Job,
+        job: &ClaimedJob,
         order: Order,
         mut issuance: Issuance,
         stale: CertificateId,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let lane = order.reseller.0;
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         change.abandon_certificate(stale);
@@ -270,12 +273,12 @@ impl App {
             self.refund(&mut change, &order, now).await?;
             let kind = EventKind::IssuerRefused;
             self.note(&mut change, &order, Actor::Platform, kind, None).await?;
-            self.store.commit(change.lane(lane)).await?;
+            self.store.commit(change).await?;
             return Ok(());
         }
         let signing = self.begin_signing(&mut change, order, issuance, now).await?;
         change.save_issuance(&signing.issuance);
-        self.store.commit(change.lane(lane)).await?;
+        self.store.commit(change).await?;
         signing.committed().hand_over();
         Ok(())
     }

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use chancery_domain::SignedDuration;
-use chancery_store::Change;
-use chancery_store::jobs::Job;
+use chancery_store::{Change, ClaimedJob};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -134,7 +133,8 @@ impl App {
         // Claimed jobs are not due any more; being busy keeps them seen until they run.
         self.0.worker.busy.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now();
-        let claimed = self.store.claim(free, now, now + LEASE).await.unwrap_or_else(|error| {
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        let claimed = self.store.claim_jobs(now, now + LEASE, limit).await.unwrap_or_else(|error| {
             tracing::error!(%error, "claiming jobs failed");
             Vec::new()
         });
@@ -165,7 +165,7 @@ impl App {
         }
     }
 
-    async fn run_job(&self, job: &Job) {
+    async fn run_job(&self, job: &ClaimedJob) {
         let outcome = match Task::parse(&job.kind, job.subject) {
             Some(Task::PollDcv(id)) => self.poll_dcv(job, id).await,
             Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
@@ -180,7 +180,7 @@ impl App {
     }
 
     /// Backs off, or parks the job after its last attempt.
-    pub(super) async fn job_failed(&self, job: &Job, error: &AppError) {
+    pub(super) async fn job_failed(&self, job: &ClaimedJob, error: &AppError) {
         let text = describe(error);
         let outcome = match error {
             // Others were faster, so the facts have changed: look again soon.
@@ -189,13 +189,13 @@ impl App {
                 change.postpone_job(job.id, job.attempt, self.clock.now());
                 self.store.commit(change).await.map(drop).map_err(AppError::from)
             }
-            _ if job.attempt >= ATTEMPTS => {
-                tracing::error!(job.id, job.kind, error = text, "job parked");
+            _ if job.tries >= ATTEMPTS => {
+                tracing::error!(job.id = job.id.0, job.kind, error = text, "job parked");
                 self.park(job, &text).await
             }
             _ => {
-                tracing::warn!(job.id, job.kind, job.attempt, error = text, "job failed");
-                let exponent = u32::try_from(job.attempt).unwrap_or(0).min(8);
+                tracing::warn!(job.id = job.id.0, job.kind, job.tries, error = text, "job failed");
+                let exponent = u32::try_from(job.tries).unwrap_or(0).min(8);
                 let delay = SignedDuration::from_secs(1 << exponent);
                 let mut change = Change::new();
                 let run_at = self.clock.now() + with_jitter(delay);
@@ -206,11 +206,11 @@ impl App {
         match outcome {
             // The lease ran out and another run has taken over.
             Ok(()) | Err(AppError::Busy) => {}
-            Err(error) => tracing::error!(job.id, job.kind, %error, "ending a job failed"),
+            Err(error) => tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed"),
         }
     }
 
-    async fn park(&self, job: &Job, text: &str) -> Result<(), AppError> {
+    async fn park(&self, job: &ClaimedJob, text: &str) -> Result<(), AppError> {
         let mut change = Change::new();
         change.park_job(job.id, job.attempt, self.clock.now(), text);
         self.store.commit(change).await?;

@@ -1,0 +1,85 @@
+//! The HTTP listener: bounded in connections and time, drained at the end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
+
+use crate::config::LimitsConfig;
+
+/// How long a client may leave a connection without a request, in seconds, beyond the request limit.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Serves until told to stop, then lets the requests under way finish, within bounds.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: LimitsConfig,
+    mut stop: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                // Out of file descriptors, or a client that left: give others time to close.
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            _ = stop.changed() => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(limits.request_seconds))
+            .max_buf_size(MAX_BUFFER);
+        let router = router.clone();
+        let service = service_fn(move |request| answer(router.clone(), request, peer));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(slot);
+        });
+    }
+    drop(listener);
+    let drain = Duration::from_secs(limits.drain_seconds);
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+async fn answer(
+    router: Router,
+    mut request: hyper::Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<axum::response::Response, std::convert::Infallible> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let began = std::time::Instant::now();
+    let response = router.oneshot(request.map(axum::body::Body::new)).await?;
+    let micros = began.elapsed().as_micros();
+    tracing::info!(%method, path = shown(&path), status = response.status().as_u16(), micros, "request");
+    Ok(response)
+}
+
+/// A path for the log. The last segment of an approval link is a secret.
+fn shown(path: &str) -> &str {
+    if path.starts_with("/approve/") { "/approve/…" } else { path }
+}

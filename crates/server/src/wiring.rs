@@ -1,0 +1,291 @@
+//! Putting the parts together, starting them, and stopping them in order.
+
+use std::fs::{self, DirBuilder, File};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use chancery_app::{
+    App, AppError, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts, Settings,
+    built_in_catalogue, open_authority, parse_catalogue,
+};
+use chancery_domain::products::Catalogue;
+use chancery_domain::validity::{ValidityRules, days};
+use chancery_issuers::CaSettings;
+use chancery_ote::OteError;
+use chancery_outside::dcv::Dcv;
+use chancery_outside::dns::{Resolver, ResolverError, ResolverSettings};
+use chancery_outside::mail::{Mailer, MailerError, SmtpCredentials, SmtpSettings, SmtpTls};
+use chancery_outside::probe::{HttpProbe, ProbePolicy};
+use chancery_store::{DatabaseUrl, DatabaseUrlError, Engine, Store, StoreError, StoreSettings};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, ConfigError, TlsMode};
+use crate::first_start::OteCredential;
+use crate::ote::OutsideWorld;
+use crate::{health, listener, repository, secrets};
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing, wrong, or contradicts another.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What a setting leads to is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// A file or folder.
+    #[error("{}: {}", .0.display(), .1)]
+    File(PathBuf, std::io::Error),
+    /// Another server process has this SQLite database open.
+    #[error("{} is in use by another server", .0.display())]
+    InUse(PathBuf),
+    /// The database's URL.
+    #[error("database: {0}")]
+    DatabaseUrl(#[from] DatabaseUrlError),
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// The catalogue.
+    #[error("{}: {}", .0.display(), .1)]
+    Catalogue(PathBuf, CatalogueFileError),
+    /// The resolvers.
+    #[error("dns.resolvers cannot be used")]
+    Resolver(#[from] ResolverError),
+    /// The mail relay's settings.
+    #[error("the smtp settings cannot be used")]
+    Mailer(#[from] MailerError),
+    /// The built-in outside world.
+    #[error("the built-in outside world cannot start")]
+    Ote(#[from] OteError),
+    /// The CA, or the first rows.
+    #[error("the first steps failed")]
+    App(#[from] AppError),
+    /// The listener's address.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// A server that runs.
+pub struct Server {
+    /// The use cases.
+    pub app: App,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// In OTE mode, the credential to begin with.
+    pub credential: Option<OteCredential>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    worker: JoinHandle<()>,
+    world: Option<OutsideWorld>,
+    _lock: Option<File>,
+}
+
+/// Opens the database a configuration names, brings it up to date, and tells its clock.
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    make_folder(&config.data)?;
+    let store = Store::open(&database_url(config)?, &StoreSettings::default()).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+/// The time by which a database is worked on: in OTE mode its clock may be ahead.
+pub async fn restore_clock(config: &Config, store: &Store) -> Result<Clock, StartError> {
+    if config.is_ote() { Ok(Clock::restore(store).await?) } else { Ok(Clock::default()) }
+}
+
+fn database_url(config: &Config) -> Result<DatabaseUrl, StartError> {
+    Ok(DatabaseUrl::parse(&config.database_url())?)
+}
+
+impl Server {
+    /// Starts everything; answers once requests are served.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let store = open_store(&config).await?;
+        let lock = lock_file(&config, store.engine())?;
+        let clock = restore_clock(&config, &store).await?;
+        let now = clock.now();
+        if store.engine() == Engine::Sqlite {
+            // Nobody else works on this database, so who held a lease is gone.
+            store.release_leases(now).await?;
+        }
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| StartError::Listen(config.listen, error))?;
+        let address = listener.local_addr().map_err(|e| StartError::Listen(config.listen, e))?;
+        let config = Config { listen: address, ..config };
+        let world = match config.is_ote() {
+            true => Some(OutsideWorld::start(&config).await?),
+            false => None,
+        };
+        let operations = Operations::new(store.clone(), clock.clone());
+        let credential = match config.is_ote() {
+            true => Some(OteCredential::find_or_make(&config.data, &operations).await?),
+            false => None,
+        };
+        let app = App::new(parts(&config, store, clock, world.as_ref()).await?)?;
+        app.start_periodic_jobs().await?;
+
+        let (stop, stopped) = watch::channel(false);
+        let worker = tokio::spawn({
+            let (app, stopped) = (app.clone(), stopped.clone());
+            async move { app.run_worker(stopped).await }
+        });
+        let router = router(&config, &app, world.as_ref());
+        let serving =
+            tokio::spawn(listener::serve(listener, router, config.limits.clone(), stopped));
+        Ok(Self { app, address, credential, stop, serving, worker, world, _lock: lock })
+    }
+
+    /// Where the built-in outside world listens: DNS, web, mail. OTE mode only.
+    pub fn world_addresses(&self) -> Option<[SocketAddr; 3]> {
+        let world = self.world.as_ref()?;
+        Some([world.dns.local_addr(), world.web.local_addr(), world.mail.local_addr()])
+    }
+
+    /// Stops: no new requests, those under way finish, then the jobs, then the database.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the listener stopped badly");
+        }
+        if let Err(error) = self.worker.await {
+            tracing::error!(%error, "the worker stopped badly");
+        }
+        if let Some(world) = self.world {
+            world.stop().await;
+        }
+        self.app.store.clone().close().await;
+    }
+}
+
+async fn parts(
+    config: &Config,
+    store: Store,
+    clock: Clock,
+    world: Option<&OutsideWorld>,
+) -> Result<Parts, StartError> {
+    let master_key = secrets::master_key(config)?;
+    let (dcv, mailer) = match world {
+        Some(world) => inside(config, world)?,
+        None => outside(config)?,
+    };
+    let authority = AuthoritySettings {
+        ca: CaSettings {
+            key_algorithm: config.key_algorithm()?,
+            common_name: config.ca.name.clone(),
+            ..CaSettings::new(&config.ca.organization, &config.ca.country.to_ascii_uppercase())
+        },
+        public_url: config.pki_url(),
+    };
+    Ok(Parts {
+        authority: open_authority(&store, &authority, &master_key, clock.now()).await?,
+        store,
+        dcv,
+        mailer,
+        clock,
+        catalogue: catalogue(config)?,
+        rules: ValidityRules::default(),
+        master_key,
+        settings: Settings {
+            public_url: config.public_url(),
+            validation_time: days(config.validation.days),
+            challenge_domain: config.challenge_domain(),
+            generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
+            worker_slots: config.limits.jobs,
+        },
+    })
+}
+
+/// The ways to the real outside world.
+fn outside(config: &Config) -> Result<(Dcv, Mailer), StartError> {
+    let resolver = Resolver::new(&ResolverSettings {
+        servers: config.resolvers()?,
+        timeout: Duration::from_secs(config.dns.timeout_seconds),
+        attempts: config.dns.attempts,
+    })?;
+    let probe = HttpProbe::new(resolver.clone(), ProbePolicy::strict());
+    let smtp = &config.smtp;
+    let credentials = smtp.username.clone().zip(smtp.password.clone());
+    let mailer = Mailer::new(&SmtpSettings {
+        host: smtp.host.clone().unwrap_or_default(),
+        port: smtp.port,
+        tls: match smtp.tls {
+            TlsMode::None => SmtpTls::None,
+            TlsMode::Starttls => SmtpTls::StartTls,
+            TlsMode::Implicit => SmtpTls::Implicit,
+        },
+        credentials: credentials
+            .map(|(username, password)| SmtpCredentials { username, password: password.0 }),
+        from: smtp.from.clone().unwrap_or_default(),
+        timeout: Duration::from_secs(30),
+    })?;
+    Ok((Dcv::new(resolver, probe), mailer))
+}
+
+/// The ways to the built-in outside world: the same code, other addresses.
+fn inside(config: &Config, world: &OutsideWorld) -> Result<(Dcv, Mailer), StartError> {
+    let resolver = Resolver::new(&ResolverSettings {
+        servers: vec![world.dns.local_addr()],
+        timeout: Duration::from_secs(config.dns.timeout_seconds),
+        attempts: 1,
+    })?;
+    let web = world.web.local_addr().port();
+    let probe = HttpProbe::new(resolver.clone(), ProbePolicy::loopback(web, web));
+    let mail = world.mail.local_addr();
+    let mailer = Mailer::new(&SmtpSettings {
+        host: mail.ip().to_string(),
+        port: mail.port(),
+        tls: SmtpTls::None,
+        credentials: None,
+        from: config.smtp.from.clone().unwrap_or("Chancery <chancery@platform.test>".to_owned()),
+        timeout: Duration::from_secs(10),
+    })?;
+    Ok((Dcv::new(resolver, probe), mailer))
+}
+
+fn catalogue(config: &Config) -> Result<Catalogue, StartError> {
+    let Some(file) = &config.catalogue else { return Ok(built_in_catalogue()) };
+    let text = fs::read_to_string(file).map_err(|e| StartError::File(file.clone(), e))?;
+    parse_catalogue(&text).map_err(|error| StartError::Catalogue(file.clone(), error))
+}
+
+fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
+    let body_time = Duration::from_secs(config.limits.request_seconds);
+    let mut router = Router::new()
+        .route("/health", get(health::health))
+        .with_state(app.clone())
+        .merge(repository::router(app.clone()))
+        .merge(chancery_console::router(app.clone()));
+    if let Some(world) = world {
+        router = router.merge(world.control(config, app.clone()));
+    }
+    router.fallback_service(chancery_webnic::router(app.clone(), body_time))
+}
+
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    let failed = |error| StartError::File(folder.to_owned(), error);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
+}
+
+/// Makes sure that one server at a time works on an SQLite file.
+fn lock_file(config: &Config, engine: Engine) -> Result<Option<File>, StartError> {
+    if engine != Engine::Sqlite {
+        return Ok(None);
+    }
+    let url = config.database_url();
+    let file = PathBuf::from(format!("{}.lock", url.trim_start_matches("sqlite://")));
+    let failed = |error| StartError::File(file.clone(), error);
+    let lock = File::options().create(true).append(true).open(&file).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(fs::TryLockError::WouldBlock) => Err(StartError::InUse(file)),
+        Err(fs::TryLockError::Error(error)) => Err(StartError::File(file, error)),
+    }
+}
