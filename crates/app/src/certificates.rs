@@ -15,6 +15,8 @@ pub struct IssuedCertificate {
     pub leaf: String,
     /// The issuing CA's certificate. The root is left out: who trusts it has it.
     pub chain: String,
+    /// The root's certificate, for those who ask for all there is.
+    pub root: String,
 }
 
 impl App {

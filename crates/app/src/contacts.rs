@@ -57,7 +57,7 @@ impl App {
         let contact = self.contact(reseller, id).await?;
         let now = self.clock.now();
         if self.store.is_contact_in_use(reseller.id, contact.id, now).await? {
-            return Err(Refusal::ContactInUse.into());
+            return Err(Refusal::ContactInUse(contact.id).into());
         }
         let mut change = Change::new();
         change.delete_contact(reseller.id, contact.id, now);

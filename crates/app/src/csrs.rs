@@ -1,8 +1,9 @@
 //! CSRs: read one, or make one with its key.
 
-use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::fields::{Field, FieldError, SubjectPart};
 use chancery_pki::csr::{self, Csr, CsrSubject, GeneratedCsr};
 use chancery_pki::keys::KeyAlgorithm;
+use chancery_pki::names::{Attributes, encode_name};
 
 use crate::{App, AppError, Refusal};
 
@@ -22,10 +23,34 @@ impl App {
         if !self.settings.generate_keys {
             return Err(Refusal::KeyGenerationOff.into());
         }
+        let faults = subject_faults(&subject);
+        if !faults.is_empty() {
+            return Err(AppError::Invalid(faults));
+        }
         let _permit = self.0.key_makers.acquire().await.map_err(AppError::internal)?;
         tokio::task::spawn_blocking(move || csr::generate_csr(&subject, algorithm))
             .await
             .map_err(AppError::internal)?
             .map_err(AppError::internal)
     }
+}
+
+/// What is wrong with the parts of a subject, each judged by itself so that all is told at once.
+fn subject_faults(subject: &CsrSubject) -> Vec<FieldError> {
+    let none = Attributes::default();
+    let (organization, unit) =
+        (subject.organization.as_deref(), subject.organization_unit.as_deref());
+    let parts = [
+        (SubjectPart::Organization, Attributes { organization, ..none }),
+        (SubjectPart::OrganizationUnit, Attributes { organization_unit: unit, ..none }),
+        (SubjectPart::City, Attributes { locality: subject.city.as_deref(), ..none }),
+        (SubjectPart::State, Attributes { state: subject.state.as_deref(), ..none }),
+        (SubjectPart::Country, Attributes { country: subject.country.as_deref(), ..none }),
+        (SubjectPart::Email, Attributes { email: subject.email.as_deref(), ..none }),
+    ];
+    let fault = |(part, attributes): &(SubjectPart, Attributes<'_>)| {
+        let error = encode_name(attributes).err()?;
+        Some(FieldError::invalid(Field::Subject(*part), error.to_string()))
+    };
+    parts.iter().filter_map(fault).collect()
 }

@@ -1,6 +1,7 @@
 //! What can stop a use case, in words every dialect can translate.
 
 use chancery_domain::TransitionError;
+use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
 use chancery_store::StoreError;
@@ -87,8 +88,8 @@ pub enum Refusal {
     #[error("the idempotency key was used for another request")]
     KeyReused,
     /// The contact still stands behind an order.
-    #[error("the contact is still used by an order")]
-    ContactInUse,
+    #[error("contact {0} is still used by an order")]
+    ContactInUse(ContactId),
     /// There is no certificate yet.
     #[error("the certificate is not issued yet")]
     NotIssued,

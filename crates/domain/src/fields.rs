@@ -29,8 +29,8 @@ pub enum Field {
     CommonName,
     /// The kind and size of a key.
     KeySize,
-    /// A two-letter country.
-    Country,
+    /// A part of the subject of a CSR to be made.
+    Subject(SubjectPart),
     /// A part of a contact, in a role.
     Contact(Role, ContactField),
     /// An order.
@@ -41,6 +41,23 @@ pub enum Field {
     NameCount,
     /// How many wildcard further names.
     WildcardCount,
+}
+
+/// A part of a subject, beside its common name.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum SubjectPart {
+    /// Legal name of the organization.
+    Organization,
+    /// Part of the organization.
+    OrganizationUnit,
+    /// City.
+    City,
+    /// State or province.
+    State,
+    /// Country, two letters.
+    Country,
+    /// E-mail address.
+    Email,
 }
 
 /// What is wrong with a field.
