@@ -2,7 +2,7 @@
 
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::Reseller;
-use chancery_pki::pem;
+use chancery_pki::certificate::to_pem;
 
 use crate::{App, AppError, Refusal};
 
@@ -32,8 +32,9 @@ impl App {
         let der = latest.ok_or(Refusal::NotIssued)?;
         Ok(IssuedCertificate {
             common_name: report.file.order.common_name().to_string(),
-            leaf: pem::encode_certificate(der),
+            leaf: to_pem(der),
             chain: self.authority.chain_pem(),
+            root: self.authority.root_pem(),
         })
     }
 }
