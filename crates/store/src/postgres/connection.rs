@@ -250,6 +250,13 @@ impl Connection {
         Ok(self.client.batch_execute(script).await?)
     }
 
+    /// Has the server end a transaction that we stopped talking about, and free what it holds.
+    pub(super) async fn give_up_idle_transactions(&self) -> Result<(), Trouble> {
+        let limit = self.answer_within.as_millis();
+        let set = format!("set idle_in_transaction_session_timeout = {limit}");
+        self.within(self.client.batch_execute(&set)).await
+    }
+
     /// Sends `begin`, the statements and `commit` at once, and reads the answers in order.
     ///
     /// All of it is handed to the connection within one poll, so dropping this future early cannot leave

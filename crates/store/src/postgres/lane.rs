@@ -370,6 +370,7 @@ impl Refusal {
 
 impl Session {
     async fn start(connection: Connection) -> Result<Self, Trouble> {
+        connection.give_up_idle_transactions().await?;
         const SQL: &str = "
             insert into commit_lanes (token, committed)
             values (cast(gen_random_uuid() as text), 0) returning token";

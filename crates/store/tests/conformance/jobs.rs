@@ -1,0 +1,306 @@
+//! The job queue: each job once, whoever asks, and no end without a claim.
+
+use std::collections::HashSet;
+
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::{Change, ClaimedJob, JobId, NewJob, StoreError};
+use futures_util::future::join_all;
+
+use crate::bed::{Bed, on_both_engines};
+
+on_both_engines!(
+    a_job_is_claimed_when_due_and_once,
+    many_workers_claim_each_job_once,
+    a_lease_that_ended_is_claimed_again,
+    a_stale_worker_ends_nothing,
+    a_postponed_job_starts_its_tries_over,
+    a_failed_job_keeps_its_tries,
+    a_parked_job_waits_for_an_operator,
+    a_dedup_key_holds_one_job,
+    a_job_handed_over_is_nobody_elses,
+    the_longest_waiting_goes_first,
+);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+}
+
+fn job(id: i64) -> NewJob<'static> {
+    NewJob {
+        id: JobId(id),
+        kind: "poll",
+        subject: id * 10,
+        created_at: at(0),
+        dedup: None,
+    }
+}
+
+async fn enqueue(bed: &Bed, job: NewJob<'_>, run_at: Timestamp) {
+    let mut change = Change::new();
+    change.enqueue(job, run_at);
+    bed.store.commit(change).await.unwrap();
+}
+
+async fn claim_one(bed: &Bed, now: i64) -> ClaimedJob {
+    let mut jobs = bed
+        .store
+        .claim_jobs(at(now), at(now + 60), 10)
+        .await
+        .unwrap();
+    assert_eq!(jobs.len(), 1);
+    jobs.remove(0)
+}
+
+async fn commit(bed: &Bed, add: impl FnOnce(&mut Change)) -> Result<(), StoreError> {
+    let mut change = Change::new();
+    add(&mut change);
+    bed.store.commit(change).await.map(drop)
+}
+
+fn is_conflict(outcome: &Result<(), StoreError>) -> bool {
+    matches!(outcome, Err(StoreError::Conflict { what: "job", .. }))
+}
+
+async fn a_job_is_claimed_when_due_and_once(bed: &Bed) {
+    assert_eq!(bed.store.next_due().await.unwrap(), None);
+    enqueue(bed, job(1), at(10)).await;
+    assert_eq!(bed.store.next_due().await.unwrap(), Some(at(10)));
+    assert_eq!(bed.store.count_due(at(9)).await.unwrap(), 0);
+    assert!(
+        bed.store
+            .claim_jobs(at(9), at(60), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    assert_eq!(bed.store.count_due(at(10)).await.unwrap(), 1);
+    let claimed = claim_one(bed, 10).await;
+    let expected = ClaimedJob {
+        id: JobId(1),
+        kind: "poll".into(),
+        subject: 10,
+        attempt: 1,
+        tries: 1,
+    };
+    assert_eq!(claimed, expected);
+    assert!(
+        bed.store
+            .claim_jobs(at(10), at(60), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(bed.store.next_due().await.unwrap(), Some(at(70)));
+
+    commit(bed, |change| change.finish_job(JobId(1), 1))
+        .await
+        .unwrap();
+    assert_eq!(bed.store.next_due().await.unwrap(), None);
+}
+
+async fn many_workers_claim_each_job_once(bed: &Bed) {
+    const JOBS: i64 = 500;
+    let mut change = Change::new();
+    for id in 1..=JOBS {
+        change.enqueue(job(id), at(0));
+    }
+    bed.store.commit(change).await.unwrap();
+    let other = bed.another().await;
+    let workers = (0..8).map(|worker| {
+        let store = if worker % 2 == 0 {
+            bed.store.clone()
+        } else {
+            other.clone()
+        };
+        tokio::spawn(async move {
+            let mut done = Vec::new();
+            loop {
+                let claimed = store.claim_jobs(at(1), at(100), 7).await.unwrap();
+                if claimed.is_empty() {
+                    return done;
+                }
+                for job in claimed {
+                    let mut change = Change::new();
+                    change.finish_job(job.id, job.attempt);
+                    store.commit(change).await.unwrap();
+                    done.push(job.id);
+                }
+            }
+        })
+    });
+    let done: Vec<JobId> = join_all(workers)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
+    assert_eq!(done.len(), JOBS as usize);
+    assert_eq!(done.iter().collect::<HashSet<_>>().len(), JOBS as usize);
+    assert_eq!(bed.store.count_due(at(1_000)).await.unwrap(), 0);
+    other.close().await;
+}
+
+async fn a_lease_that_ended_is_claimed_again(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    claim_one(bed, 0).await;
+    let again = claim_one(bed, 60).await;
+    assert_eq!((again.attempt, again.tries), (2, 2));
+}
+
+async fn a_stale_worker_ends_nothing(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    let stale = claim_one(bed, 0).await;
+    let fresh = claim_one(bed, 60).await;
+    let id = JobId(1);
+    let outcomes = [
+        commit(bed, |change| change.finish_job(id, stale.attempt)).await,
+        commit(bed, |change| change.postpone_job(id, stale.attempt, at(99))).await,
+        commit(bed, |change| {
+            change.retry_job(id, stale.attempt, at(99), "no");
+        })
+        .await,
+        commit(bed, |change| {
+            change.park_job(id, stale.attempt, at(99), "no");
+        })
+        .await,
+    ];
+    assert!(outcomes.iter().all(is_conflict), "{outcomes:?}");
+
+    // Neither does one whose job was put back meanwhile and claimed anew.
+    commit(bed, |change| {
+        change.postpone_job(id, fresh.attempt, at(200));
+    })
+    .await
+    .unwrap();
+    let third = claim_one(bed, 200).await;
+    assert_eq!(third.tries, 1);
+    for old in [stale.attempt, fresh.attempt] {
+        assert!(is_conflict(
+            &commit(bed, |change| change.finish_job(id, old)).await
+        ));
+    }
+    commit(bed, |change| change.finish_job(id, third.attempt))
+        .await
+        .unwrap();
+    assert!(is_conflict(
+        &commit(bed, |change| change.finish_job(id, third.attempt)).await
+    ));
+}
+
+async fn a_postponed_job_starts_its_tries_over(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    for round in 1..=3 {
+        let claimed = claim_one(bed, round * 100).await;
+        assert_eq!((claimed.attempt, claimed.tries), (round, 1));
+        let put_back = at(round * 100 + 100);
+        commit(bed, |change| {
+            change.postpone_job(claimed.id, claimed.attempt, put_back);
+        })
+        .await
+        .unwrap();
+        assert_eq!(bed.store.next_due().await.unwrap(), Some(put_back));
+    }
+}
+
+async fn a_failed_job_keeps_its_tries(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    for round in 1..=3 {
+        let claimed = claim_one(bed, round * 100).await;
+        assert_eq!(claimed.tries, round);
+        commit(bed, |change| {
+            change.retry_job(
+                claimed.id,
+                claimed.attempt,
+                at(round * 100 + 100),
+                "it broke",
+            );
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(
+        bed.rows("select last_error from jobs").await[0]
+            .text(0)
+            .unwrap(),
+        "it broke"
+    );
+}
+
+async fn a_parked_job_waits_for_an_operator(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    let claimed = claim_one(bed, 0).await;
+    commit(bed, |change| {
+        change.park_job(claimed.id, claimed.attempt, at(1), "no such kind");
+    })
+    .await
+    .unwrap();
+    assert_eq!(bed.store.next_due().await.unwrap(), None);
+    assert_eq!(bed.store.count_due(at(1_000)).await.unwrap(), 0);
+    assert_eq!(bed.store.count_parked().await.unwrap(), 1);
+    assert!(
+        bed.store
+            .claim_jobs(at(1_000), at(2_000), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    commit(bed, |change| change.unpark_job(claimed.id, at(5)))
+        .await
+        .unwrap();
+    assert!(is_conflict(
+        &commit(bed, |change| change.unpark_job(claimed.id, at(5))).await
+    ));
+    assert_eq!(claim_one(bed, 5).await.tries, 1);
+}
+
+async fn a_dedup_key_holds_one_job(bed: &Bed) {
+    let keyed = |id| NewJob {
+        dedup: Some("crl"),
+        ..job(id)
+    };
+    enqueue(bed, keyed(1), at(0)).await;
+    enqueue(bed, keyed(2), at(0)).await;
+    let claimed = claim_one(bed, 0).await;
+    assert_eq!(claimed.id, JobId(1));
+    commit(bed, |change| {
+        change.finish_job(claimed.id, claimed.attempt);
+        change.enqueue(keyed(3), at(7));
+    })
+    .await
+    .unwrap();
+    assert_eq!(claim_one(bed, 7).await.id, JobId(3));
+}
+
+async fn a_job_handed_over_is_nobody_elses(bed: &Bed) {
+    commit(bed, |change| change.enqueue_claimed(job(1), at(60)))
+        .await
+        .unwrap();
+    assert!(
+        bed.store
+            .claim_jobs(at(59), at(99), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    commit(bed, |change| change.finish_job(JobId(1), 1))
+        .await
+        .unwrap();
+
+    commit(bed, |change| change.enqueue_claimed(job(2), at(60)))
+        .await
+        .unwrap();
+    assert_eq!(claim_one(bed, 60).await.tries, 2);
+}
+
+async fn the_longest_waiting_goes_first(bed: &Bed) {
+    for (id, run_at) in [(1, 30), (2, 10), (3, 20)] {
+        enqueue(bed, job(id), at(run_at)).await;
+    }
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        let claimed = bed.store.claim_jobs(at(50), at(90), 1).await.unwrap();
+        order.push(claimed[0].id.0);
+    }
+    assert_eq!(order, [2, 3, 1]);
+}

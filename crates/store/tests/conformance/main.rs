@@ -1,0 +1,14 @@
+//! What the store promises, checked on both engines with the same words.
+//!
+//! The PostgreSQL half needs a server: `scripts/with-postgres.sh --fast cargo test -p chancery-store`.
+//! Without one it fails; nothing is skipped.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod bed;
+mod changes;
+mod jobs;
+mod lifecycle;
+mod losses;
+mod proxy;
+mod sequences;
