@@ -41,6 +41,16 @@ pub enum Field {
     NameCount,
     /// How many wildcard further names.
     WildcardCount,
+    /// The public half of a credential.
+    Username,
+    /// The secret half of a credential.
+    Password,
+    /// A whole contact, in a role.
+    Person(Role),
+    /// What makes a repeated request known as one.
+    RepeatKey,
+    /// Whether a certificate comes with its chain.
+    WithChain,
 }
 
 /// A part of a subject, beside its common name.
