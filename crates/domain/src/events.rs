@@ -28,6 +28,18 @@ impl Actor {
             Self::Operator => "operator",
         }
     }
+
+    /// Reads [`Actor::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Reseller,
+            Self::Approver,
+            Self::Platform,
+            Self::Operator,
+        ]
+        .into_iter()
+        .find(|actor| actor.as_str() == text)
+    }
 }
 
 /// What happened.
@@ -73,6 +85,25 @@ impl EventKind {
             Self::CertificateIssued => "certificate_issued",
             Self::JobParked => "job_parked",
         }
+    }
+
+    /// Reads [`EventKind::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::OrderPlaced,
+            Self::OrderCancelled,
+            Self::ValidationExpired,
+            Self::IssuerRefused,
+            Self::MethodChanged,
+            Self::ApproverChanged,
+            Self::ApproverMailed,
+            Self::NameProved,
+            Self::CertificateReserved,
+            Self::CertificateIssued,
+            Self::JobParked,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

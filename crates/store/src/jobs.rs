@@ -116,6 +116,15 @@ impl Change {
         self.expect_one(SQL, values![now, error, id.0, attempt], lost(id));
     }
 
+    /// Makes a waiting job due earlier. One that is being worked on, or that failed and backs off, is left
+    /// alone.
+    pub fn bring_forward(&mut self, kind: &str, subject: i64, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set run_at = $1
+            where subject = $2 and kind = $3 and run_at > $1 and tries = 0 and parked_at is null";
+        self.execute(SQL, values![run_at, subject, kind]);
+    }
+
     /// Puts a parked job back into the queue, with all its tries before it.
     pub fn unpark_job(&mut self, id: JobId, run_at: Timestamp) {
         const SQL: &str = "
@@ -156,6 +165,16 @@ impl Store {
         change.query(sql, values![lease_until, now, limit]);
         let answers = self.commit(change).await?;
         answers.iter().flatten().map(claimed).collect()
+    }
+
+    /// Ends all leases: every claimed job is due at once. Only for a process that knows to be the only one
+    /// at work on the database.
+    pub async fn release_leases(&self, now: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update jobs set run_at = $1 where tries > 0 and run_at > $1 and parked_at is null";
+        let mut change = Change::new();
+        change.execute(SQL, values![now]);
+        self.commit(change).await.map(drop)
     }
 
     /// When the next job is due, if any is waiting; leases count.

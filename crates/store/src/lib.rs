@@ -13,11 +13,25 @@
 //! What it does not do: decide anything. Rules are the domain's; a refusal here means that the facts moved
 //! since they were read.
 
+pub mod approvals;
+pub mod authorities;
+mod authorizations;
+pub mod certificates;
 mod changes;
+mod contacts;
 mod errors;
+mod events;
+pub mod idempotency;
+mod issuances;
 mod jobs;
+mod ledger;
+mod meta;
 mod migrations;
+mod observations;
+pub mod orders;
 mod postgres;
+mod reading;
+mod resellers;
 mod sequences;
 mod sqlite;
 mod store;

@@ -51,15 +51,14 @@ create table orders (
     common_name text not null,
     names text not null,
     administrator_id bigint not null,
-    technical_id bigint,
-    method text not null,
+    technical_id bigint not null,
+    issuance_id bigint not null,
     amount bigint not null check (amount >= 0),
     currency text not null,
     state text not null,
     settled_at bigint,
     expires_at bigint,
     reason text,
-    remarks text,
     special_instruction text,
     created_at bigint not null,
     modified_at bigint not null,
@@ -74,10 +73,11 @@ create table issuances (
     reseller_id bigint not null,
     state text not null,
     csr bytea not null,
-    spki_sha256 bytea not null,
-    names text not null,
-    challenges text not null,
+    spki bytea not null,
     method text not null,
+    controls text not null,
+    looks bigint not null,
+    looked_at bigint,
     validate_by bigint not null,
     certificate_id bigint,
     reason text,
@@ -90,13 +90,13 @@ create index issuances_of_order on issuances (order_id);
 create table authorizations (
     id bigint primary key,
     reseller_id bigint not null,
-    domain text not null,
-    method text not null,
-    obtained_at bigint not null,
     issuance_id bigint not null,
-    observation_id bigint
+    domain text not null,
+    base_domain text not null,
+    method text not null,
+    obtained_at bigint not null
 );
-create index authorizations_of_domain on authorizations (reseller_id, domain);
+create index authorizations_of_domain on authorizations (reseller_id, base_domain, obtained_at);
 
 create table observations (
     id bigint primary key,
@@ -116,14 +116,15 @@ create index observations_of_name on observations (issuance_id, name, id);
 create table approvals (
     token_hash bytea primary key,
     issuance_id bigint not null references issuances (id),
+    sealed_token bytea not null,
     name text not null,
+    domain text not null,
     address text not null,
+    message_id text not null,
     created_at bigint not null,
     expires_at bigint not null,
-    approved_at bigint,
     sent_at bigint,
-    message_id text not null,
-    sealed_token bytea not null
+    approved_at bigint
 );
 create index approvals_of_issuance on approvals (issuance_id);
 
@@ -139,16 +140,16 @@ create table certificates (
     not_before bigint not null,
     not_after bigint not null,
     tbs bytea not null,
-    der bytea,
     reserved_at bigint not null,
+    state text not null,
+    der bytea,
     signed_at bigint,
     revoked_at bigint,
-    revocation_reason text,
+    revocation_reason bigint,
     unique (issuer, serial)
 );
 create index certificates_of_order on certificates (order_id);
-create index certificates_of_issuance on certificates (issuance_id);
-create index certificates_revoked on certificates (issuer, id) where revoked_at is not null;
+create index certificates_revoked on certificates (issuer, not_after) where revoked_at is not null;
 
 create table crls (
     issuer text not null,
@@ -181,7 +182,6 @@ create table ledger_entries (
     at bigint not null
 );
 create index ledger_entries_of_reseller on ledger_entries (reseller_id, id);
-create index ledger_entries_of_posting on ledger_entries (posting_id);
 
 create table idempotency (
     reseller_id bigint not null,
@@ -219,6 +219,7 @@ create table jobs (
     dedup text unique
 );
 create index jobs_due on jobs (run_at) where parked_at is null;
+create index jobs_of_subject on jobs (subject, kind);
 
 -- One row for each open PostgreSQL connection that writes: how many groups it has committed.
 create table commit_lanes (

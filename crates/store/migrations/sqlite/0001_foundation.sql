@@ -51,15 +51,14 @@ create table orders (
     common_name text not null,
     names text not null,
     administrator_id integer not null,
-    technical_id integer,
-    method text not null,
+    technical_id integer not null,
+    issuance_id integer not null,
     amount integer not null check (amount >= 0),
     currency text not null,
     state text not null,
     settled_at integer,
     expires_at integer,
     reason text,
-    remarks text,
     special_instruction text,
     created_at integer not null,
     modified_at integer not null,
@@ -74,10 +73,11 @@ create table issuances (
     reseller_id integer not null,
     state text not null,
     csr blob not null,
-    spki_sha256 blob not null,
-    names text not null,
-    challenges text not null,
+    spki blob not null,
     method text not null,
+    controls text not null,
+    looks integer not null,
+    looked_at integer,
     validate_by integer not null,
     certificate_id integer,
     reason text,
@@ -90,13 +90,13 @@ create index issuances_of_order on issuances (order_id);
 create table authorizations (
     id integer primary key,
     reseller_id integer not null,
-    domain text not null,
-    method text not null,
-    obtained_at integer not null,
     issuance_id integer not null,
-    observation_id integer
+    domain text not null,
+    base_domain text not null,
+    method text not null,
+    obtained_at integer not null
 ) strict;
-create index authorizations_of_domain on authorizations (reseller_id, domain);
+create index authorizations_of_domain on authorizations (reseller_id, base_domain, obtained_at);
 
 create table observations (
     id integer primary key,
@@ -116,14 +116,15 @@ create index observations_of_name on observations (issuance_id, name, id);
 create table approvals (
     token_hash blob primary key,
     issuance_id integer not null references issuances (id),
+    sealed_token blob not null,
     name text not null,
+    domain text not null,
     address text not null,
+    message_id text not null,
     created_at integer not null,
     expires_at integer not null,
-    approved_at integer,
     sent_at integer,
-    message_id text not null,
-    sealed_token blob not null
+    approved_at integer
 ) strict;
 create index approvals_of_issuance on approvals (issuance_id);
 
@@ -139,16 +140,16 @@ create table certificates (
     not_before integer not null,
     not_after integer not null,
     tbs blob not null,
-    der blob,
     reserved_at integer not null,
+    state text not null,
+    der blob,
     signed_at integer,
     revoked_at integer,
-    revocation_reason text,
+    revocation_reason integer,
     unique (issuer, serial)
 ) strict;
 create index certificates_of_order on certificates (order_id);
-create index certificates_of_issuance on certificates (issuance_id);
-create index certificates_revoked on certificates (issuer, id) where revoked_at is not null;
+create index certificates_revoked on certificates (issuer, not_after) where revoked_at is not null;
 
 create table crls (
     issuer text not null,
@@ -181,7 +182,6 @@ create table ledger_entries (
     at integer not null
 ) strict;
 create index ledger_entries_of_reseller on ledger_entries (reseller_id, id);
-create index ledger_entries_of_posting on ledger_entries (posting_id);
 
 create table idempotency (
     reseller_id integer not null,
@@ -219,6 +219,7 @@ create table jobs (
     dedup text unique
 ) strict;
 create index jobs_due on jobs (run_at) where parked_at is null;
+create index jobs_of_subject on jobs (subject, kind);
 
 -- One row for each open PostgreSQL connection that writes: how many groups it has committed.
 create table commit_lanes (

@@ -1,0 +1,127 @@
+//! The embedded CA, its keys sealed, and its revocation lists.
+
+use chancery_domain::Timestamp;
+
+use crate::changes::{Change, Failure};
+use crate::errors::StoreError;
+use crate::store::Store;
+use crate::values;
+use crate::values::Row;
+
+/// A CA as it is kept.
+#[derive(Clone, Eq, PartialEq)]
+pub struct AuthorityRow {
+    /// The issuing CA's id.
+    pub issuer: String,
+    /// The root's certificate, DER.
+    pub root_certificate: Vec<u8>,
+    /// The root's key under the master key.
+    pub root_key: Vec<u8>,
+    /// The issuing CA's certificate, DER.
+    pub issuing_certificate: Vec<u8>,
+    /// The issuing CA's key under the master key.
+    pub issuing_key: Vec<u8>,
+    /// When the CA was made.
+    pub created_at: Timestamp,
+}
+
+/// A revocation list as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CrlRow {
+    /// Whose list.
+    pub issuer: String,
+    /// Its number; grows by one.
+    pub number: i64,
+    /// When it was made.
+    pub this_update: Timestamp,
+    /// Until when it may be relied on.
+    pub next_update: Timestamp,
+    /// The list, DER.
+    pub der: Vec<u8>,
+}
+
+impl Change {
+    /// Keeps the first CA; refused as `authority` if there is one already.
+    pub fn insert_authority(&mut self, row: &AuthorityRow) {
+        const ONCE: &str = "insert into meta (key, value) values ('authority', $1)";
+        const SQL: &str = "
+            insert into authorities (issuer, root_certificate, root_key, issuing_certificate,
+                issuing_key, created_at)
+            values ($1, $2, $3, $4, $5, $6)";
+        self.expect_one(ONCE, values![&row.issuer], Failure::Refused("authority"));
+        self.execute(
+            SQL,
+            values![
+                &row.issuer,
+                row.root_certificate.as_slice(),
+                row.root_key.as_slice(),
+                row.issuing_certificate.as_slice(),
+                row.issuing_key.as_slice(),
+                row.created_at,
+            ],
+        );
+    }
+
+    /// Keeps a revocation list; a conflict if its number is taken.
+    pub fn insert_crl(&mut self, row: &CrlRow) {
+        const SQL: &str = "
+            insert into crls (issuer, number, this_update, next_update, der)
+            values ($1, $2, $3, $4, $5)";
+        let values = values![
+            &row.issuer,
+            row.number,
+            row.this_update,
+            row.next_update,
+            row.der.as_slice()
+        ];
+        self.expect_one(
+            SQL,
+            values,
+            Failure::Conflict {
+                what: "crl",
+                id: row.number,
+            },
+        );
+    }
+}
+
+impl Store {
+    /// The CA, once there is one.
+    pub async fn authority(&self) -> Result<Option<AuthorityRow>, StoreError> {
+        const SQL: &str = "
+            select a.issuer, a.root_certificate, a.root_key, a.issuing_certificate, a.issuing_key,
+                a.created_at
+            from authorities a join meta m on m.key = 'authority' and m.value = a.issuer";
+        let read = |row: Row| {
+            Ok(AuthorityRow {
+                issuer: row.string(0)?,
+                root_certificate: row.bytes(1)?.to_vec(),
+                root_key: row.bytes(2)?.to_vec(),
+                issuing_certificate: row.bytes(3)?.to_vec(),
+                issuing_key: row.bytes(4)?.to_vec(),
+                created_at: row.timestamp(5)?,
+            })
+        };
+        self.query_one(SQL, Vec::new()).await?.map(read).transpose()
+    }
+
+    /// The latest revocation list of an issuer.
+    pub async fn latest_crl(&self, issuer: &str) -> Result<Option<CrlRow>, StoreError> {
+        const SQL: &str = "
+            select issuer, number, this_update, next_update, der from crls
+            where issuer = $1 order by number desc limit 1";
+        let read = |row: Row| {
+            Ok(CrlRow {
+                issuer: row.string(0)?,
+                number: row.int(1)?,
+                this_update: row.timestamp(2)?,
+                next_update: row.timestamp(3)?,
+                der: row.bytes(4)?.to_vec(),
+            })
+        };
+        self.query_one(SQL, values![issuer])
+            .await?
+            .map(read)
+            .transpose()
+    }
+}

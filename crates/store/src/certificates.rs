@@ -1,0 +1,154 @@
+//! Certificates: on record before they are signed.
+
+use chancery_domain::Timestamp;
+use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
+use chancery_domain::issuances::IssuanceId;
+use chancery_domain::orders::OrderId;
+use chancery_domain::resellers::ResellerId;
+use chancery_domain::validity::Validity;
+
+use crate::changes::{Change, Failure};
+use crate::errors::StoreError;
+use crate::reading::to_json;
+use crate::store::Store;
+use crate::values;
+use crate::values::Row;
+
+/// A certificate's serial, when it was revoked, and the CRLReason if one was given.
+pub type RevokedEntry = (Vec<u8>, Timestamp, Option<u8>);
+
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "select id, issuance_id, order_id, reseller_id, issuer, serial, names, spki_sha256,
+                not_before, not_after, tbs, reserved_at, state, der, signed_at, revoked_at,
+                revocation_reason
+            from certificates where ",
+            $condition
+        )
+    };
+}
+
+impl Change {
+    /// Puts a certificate on record, not signed yet. A serial that is taken is a conflict.
+    pub fn insert_certificate(&mut self, certificate: &Certificate) {
+        const SQL: &str = "
+            insert into certificates (id, issuance_id, order_id, reseller_id, issuer, serial, names,
+                spki_sha256, not_before, not_after, tbs, reserved_at, state)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved')";
+        self.expect_one(
+            SQL,
+            values![
+                certificate.id.0,
+                certificate.issuance.0,
+                certificate.order.0,
+                certificate.reseller.0,
+                &certificate.issuer,
+                certificate.serial.as_slice(),
+                to_json(&certificate.names),
+                certificate.spki_sha256.as_slice(),
+                certificate.validity.not_before,
+                certificate.validity.not_after,
+                certificate.tbs.as_slice(),
+                certificate.reserved_at,
+            ],
+            conflict(certificate.id),
+        );
+    }
+
+    /// Stores the signed bytes of a reserved certificate; only once.
+    pub fn store_signed(&mut self, id: CertificateId, der: Vec<u8>, signed_at: Timestamp) {
+        const SQL: &str = "
+            update certificates set state = 'issued', der = $1, signed_at = $2
+            where id = $3 and state = 'reserved'";
+        self.expect_one(SQL, values![der, signed_at, id.0], conflict(id));
+    }
+
+    /// Gives a reserved certificate up.
+    pub fn abandon_certificate(&mut self, id: CertificateId) {
+        const SQL: &str = "
+            update certificates set state = 'abandoned' where id = $1 and state = 'reserved'";
+        self.expect_one(SQL, values![id.0], conflict(id));
+    }
+}
+
+impl Store {
+    /// A certificate.
+    pub async fn certificate(&self, id: CertificateId) -> Result<Option<Certificate>, StoreError> {
+        const SQL: &str = select!("id = $1");
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// All certificates of an order, the newest first.
+    pub async fn certificates_of(&self, order: OrderId) -> Result<Vec<Certificate>, StoreError> {
+        const SQL: &str = select!("order_id = $1 order by id desc");
+        let rows = self.query(SQL, values![order.0]).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// What an issuer has revoked and had not expired at `not_after_from`.
+    pub async fn revoked_certificates(
+        &self,
+        issuer: &str,
+        not_after_from: Timestamp,
+    ) -> Result<Vec<RevokedEntry>, StoreError> {
+        const SQL: &str = "
+            select serial, revoked_at, revocation_reason from certificates
+            where issuer = $1 and not_after >= $2 and revoked_at is not null
+            order by id";
+        let rows = self.scan(SQL, values![issuer, not_after_from]).await?;
+        let entry = |row: &Row| Ok((row.bytes(0)?.to_vec(), row.timestamp(1)?, reason(row, 2)?));
+        rows.iter().map(entry).collect()
+    }
+}
+
+fn conflict(id: CertificateId) -> Failure {
+    Failure::Conflict {
+        what: "certificate",
+        id: id.0,
+    }
+}
+
+fn reason(row: &Row, column: usize) -> Result<Option<u8>, StoreError> {
+    row.opt_int(column)?.map(|_| row.small(column)).transpose()
+}
+
+fn read(row: &Row) -> Result<Certificate, StoreError> {
+    const STATE: usize = 12;
+    let columns = (
+        row.text(STATE)?,
+        row.opt_bytes(13)?.map(<[u8]>::to_vec),
+        row.opt_timestamp(14)?,
+        row.opt_timestamp(15)?,
+    );
+    let state = match columns {
+        ("reserved", None, None, None) => CertificateState::Reserved,
+        ("abandoned", None, None, None) => CertificateState::Abandoned,
+        ("issued", Some(der), Some(signed_at), None) => CertificateState::Issued { der, signed_at },
+        ("revoked", Some(der), Some(signed_at), Some(revoked_at)) => CertificateState::Revoked {
+            der,
+            signed_at,
+            revoked_at,
+            reason: reason(row, 16)?,
+        },
+        _ => return Err(row.corrupt(STATE, "the state does not fit its bytes and dates")),
+    };
+    Ok(Certificate {
+        id: CertificateId(row.int(0)?),
+        issuance: IssuanceId(row.int(1)?),
+        order: OrderId(row.int(2)?),
+        reseller: ResellerId(row.int(3)?),
+        issuer: row.string(4)?,
+        serial: row.bytes(5)?.to_vec(),
+        names: row.json(6)?,
+        spki_sha256: row.bytes(7)?.to_vec(),
+        validity: Validity {
+            not_before: row.timestamp(8)?,
+            not_after: row.timestamp(9)?,
+        },
+        tbs: row.bytes(10)?.to_vec(),
+        reserved_at: row.timestamp(11)?,
+        state,
+    })
+}

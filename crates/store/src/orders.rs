@@ -1,0 +1,291 @@
+//! Orders, alone and with what their description needs.
+
+use chancery_domain::Timestamp;
+use chancery_domain::certificates::CertificateId;
+use chancery_domain::contacts::ContactId;
+use chancery_domain::issuances::{Issuance, IssuanceId};
+use chancery_domain::money::{Currency, Money};
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
+use chancery_domain::products::Term;
+use chancery_domain::resellers::ResellerId;
+use chancery_domain::validity::Validity;
+
+use crate::changes::{Change, Failure};
+use crate::errors::StoreError;
+use crate::issuances;
+use crate::reading::to_json;
+use crate::store::Store;
+use crate::values;
+use crate::values::Row;
+
+/// An order, its latest issuance, and that one's certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OrderFile {
+    /// The order.
+    pub order: Order,
+    /// Its latest issuance.
+    pub issuance: Issuance,
+    /// The certificate that came, or is to come, out of it.
+    pub certificate: Option<CertificateSummary>,
+}
+
+/// What an order's description says of its certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CertificateSummary {
+    /// Its id.
+    pub id: CertificateId,
+    /// Its first and last second.
+    pub validity: Validity,
+    /// When it was signed, if it was.
+    pub signed_at: Option<Timestamp>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The columns of an order, in the order [`read_order`] takes them.
+macro_rules! file_query {
+    ($condition:literal) => {
+        concat!(
+            "select o.id, o.reseller_id, o.product_key, o.product_name, o.term_years, o.names,
+                o.administrator_id, o.technical_id, o.issuance_id, o.amount, o.currency, o.state,
+                o.settled_at, o.expires_at, o.reason, o.special_instruction, o.created_at,
+                o.modified_at, o.version,
+                i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
+                i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
+                i.modified_at, i.version,
+                c.id, c.not_before, c.not_after, c.signed_at, c.revoked_at
+            from orders o
+            join issuances i on i.id = o.issuance_id
+            left join certificates c on c.id = i.certificate_id
+            where ",
+            $condition
+        )
+    };
+}
+
+const ISSUANCE_COLUMNS: usize = 19;
+const CERTIFICATE_COLUMNS: usize = 35;
+
+impl Change {
+    /// Inserts an order just placed.
+    pub fn insert_order(&mut self, order: &Order) {
+        const SQL: &str = "
+            insert into orders (id, reseller_id, product_key, product_name, term_years, common_name,
+                names, administrator_id, technical_id, issuance_id, amount, currency, state,
+                settled_at, expires_at, reason, special_instruction, created_at, modified_at, version)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                $19, $20)";
+        let state = StateColumns::from(&order.state);
+        self.execute(
+            SQL,
+            values![
+                order.id.0,
+                order.reseller.0,
+                &order.product_key,
+                &order.product_name,
+                i64::from(order.term.0),
+                order.common_name().as_str(),
+                to_json(&order.names),
+                order.administrator.0,
+                order.technical.0,
+                order.issuance.0,
+                order.price.minor,
+                order.price.currency.as_str(),
+                state.word,
+                state.settled_at,
+                state.expires_at,
+                state.reason,
+                order.special_instruction.as_deref(),
+                order.created_at,
+                order.modified_at,
+                order.version,
+            ],
+        );
+    }
+
+    /// Saves an order that moved, unless someone moved it first.
+    pub fn save_order(&mut self, order: &Order) {
+        const SQL: &str = "
+            update orders
+            set issuance_id = $1, state = $2, settled_at = $3, expires_at = $4, reason = $5,
+                modified_at = $6, version = version + 1
+            where id = $7 and version = $8";
+        let state = StateColumns::from(&order.state);
+        self.expect_one(
+            SQL,
+            values![
+                order.issuance.0,
+                state.word,
+                state.settled_at,
+                state.expires_at,
+                state.reason,
+                order.modified_at,
+                order.id.0,
+                order.version,
+            ],
+            Failure::Conflict {
+                what: "order",
+                id: order.id.0,
+            },
+        );
+    }
+}
+
+impl Store {
+    /// A reseller's order.
+    pub async fn find_order(
+        &self,
+        reseller: ResellerId,
+        id: OrderId,
+    ) -> Result<Option<OrderFile>, StoreError> {
+        const SQL: &str = file_query!("o.id = $1 and o.reseller_id = $2");
+        let row = self.query_one(SQL, values![id.0, reseller.0]).await?;
+        row.as_ref().map(read_file).transpose()
+    }
+
+    /// The newest of a reseller's orders with a common name.
+    pub async fn find_order_by_name(
+        &self,
+        reseller: ResellerId,
+        name: &DomainName,
+    ) -> Result<Option<OrderFile>, StoreError> {
+        const SQL: &str =
+            file_query!("o.reseller_id = $1 and o.common_name = $2 order by o.id desc limit 1");
+        let row = self
+            .query_one(SQL, values![reseller.0, name.as_str()])
+            .await?;
+        row.as_ref().map(read_file).transpose()
+    }
+
+    /// Any order, for the platform's own work.
+    pub async fn order_file(&self, id: OrderId) -> Result<Option<OrderFile>, StoreError> {
+        const SQL: &str = file_query!("o.id = $1");
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.as_ref().map(read_file).transpose()
+    }
+
+    /// Whether a contact stands behind an order that is open, or whose term has not ended.
+    pub async fn is_contact_in_use(
+        &self,
+        reseller: ResellerId,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            select 1 from orders
+            where reseller_id = $1 and (administrator_id = $2 or technical_id = $2)
+                and (state = 'open' or (state = 'active' and expires_at > $3))
+            limit 1";
+        let rows = self.scan(SQL, values![reseller.0, contact.0, now]).await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+struct StateColumns<'a> {
+    word: &'static str,
+    settled_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a OrderState> for StateColumns<'a> {
+    fn from(state: &'a OrderState) -> Self {
+        let plain = |word| Self {
+            word,
+            settled_at: None,
+            expires_at: None,
+            reason: None,
+        };
+        match state {
+            OrderState::Open => plain("open"),
+            OrderState::Active {
+                settled_at,
+                expires_at,
+            } => Self {
+                settled_at: Some(*settled_at),
+                expires_at: Some(*expires_at),
+                ..plain("active")
+            },
+            OrderState::Cancelled => plain("cancelled"),
+            OrderState::Failed(OrderFailure::ValidationExpired) => plain("validation_expired"),
+            OrderState::Failed(OrderFailure::IssuerRefused(reason)) => Self {
+                reason: Some(reason),
+                ..plain("issuer_refused")
+            },
+        }
+    }
+}
+
+fn read_state(row: &Row) -> Result<OrderState, StoreError> {
+    const STATE: usize = 11;
+    let columns = (
+        row.text(STATE)?,
+        row.opt_timestamp(12)?,
+        row.opt_timestamp(13)?,
+        row.opt_string(14)?,
+    );
+    Ok(match columns {
+        ("open", None, None, None) => OrderState::Open,
+        ("active", Some(settled_at), Some(expires_at), None) => OrderState::Active {
+            settled_at,
+            expires_at,
+        },
+        ("cancelled", None, None, None) => OrderState::Cancelled,
+        ("validation_expired", None, None, None) => {
+            OrderState::Failed(OrderFailure::ValidationExpired)
+        }
+        ("issuer_refused", None, None, Some(reason)) => {
+            OrderState::Failed(OrderFailure::IssuerRefused(reason))
+        }
+        _ => return Err(row.corrupt(STATE, "the state does not fit its dates")),
+    })
+}
+
+fn read_order(row: &Row) -> Result<Order, StoreError> {
+    let names: Vec<DomainName> = row.json(5)?;
+    if names.is_empty() {
+        return Err(row.corrupt(5, "an order has at least one name"));
+    }
+    let currency = row.parsed(10, |text| Currency::parse(text).ok())?;
+    Ok(Order {
+        id: OrderId(row.int(0)?),
+        reseller: ResellerId(row.int(1)?),
+        product_key: row.string(2)?,
+        product_name: row.string(3)?,
+        term: Term(row.small(4)?),
+        names,
+        administrator: ContactId(row.int(6)?),
+        technical: ContactId(row.int(7)?),
+        issuance: IssuanceId(row.int(8)?),
+        price: Money {
+            minor: row.int(9)?,
+            currency,
+        },
+        state: read_state(row)?,
+        special_instruction: row.opt_string(15)?,
+        created_at: row.timestamp(16)?,
+        modified_at: row.timestamp(17)?,
+        version: row.int(18)?,
+    })
+}
+
+fn read_file(row: &Row) -> Result<OrderFile, StoreError> {
+    let certificate = match row.opt_int(CERTIFICATE_COLUMNS)? {
+        None => None,
+        Some(id) => Some(CertificateSummary {
+            id: CertificateId(id),
+            validity: Validity {
+                not_before: row.timestamp(CERTIFICATE_COLUMNS + 1)?,
+                not_after: row.timestamp(CERTIFICATE_COLUMNS + 2)?,
+            },
+            signed_at: row.opt_timestamp(CERTIFICATE_COLUMNS + 3)?,
+            revoked_at: row.opt_timestamp(CERTIFICATE_COLUMNS + 4)?,
+        }),
+    };
+    Ok(OrderFile {
+        order: read_order(row)?,
+        issuance: issuances::read(row, ISSUANCE_COLUMNS)?,
+        certificate,
+    })
+}

@@ -1,0 +1,39 @@
+//! From columns to domain values: one fallible way for each.
+
+use chancery_domain::names::DomainName;
+use serde::de::DeserializeOwned;
+
+use crate::errors::StoreError;
+use crate::values::Row;
+
+impl Row {
+    /// A value kept as JSON in a text.
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T, StoreError> {
+        serde_json::from_str(self.text(column)?)
+            .map_err(|error| self.corrupt(column, error.to_string()))
+    }
+
+    /// A host name.
+    pub(crate) fn domain_name(&self, column: usize) -> Result<DomainName, StoreError> {
+        self.parsed(column, |text| DomainName::parse(text).ok())
+    }
+
+    /// A text that `parse` understands.
+    pub(crate) fn parsed<T>(
+        &self,
+        column: usize,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        parse(self.text(column)?).ok_or_else(|| self.corrupt(column, "an unknown word"))
+    }
+
+    /// An integer of a smaller type.
+    pub(crate) fn small<T: TryFrom<i64>>(&self, column: usize) -> Result<T, StoreError> {
+        T::try_from(self.int(column)?).map_err(|_| self.corrupt(column, "out of range"))
+    }
+}
+
+/// A value as JSON, for a text column.
+pub(crate) fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("domain values have a JSON form")
+}

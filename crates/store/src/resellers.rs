@@ -1,0 +1,129 @@
+//! Resellers, their credentials and their balance.
+
+use chancery_domain::Timestamp;
+use chancery_domain::money::{Currency, Money};
+use chancery_domain::resellers::{Credential, Reseller, ResellerId};
+
+use crate::changes::{Change, Failure};
+use crate::errors::StoreError;
+use crate::store::Store;
+use crate::values;
+use crate::values::Row;
+
+impl Change {
+    /// Inserts a reseller, with nothing to spend.
+    pub fn insert_reseller(&mut self, reseller: &Reseller) {
+        const SQL: &str = "
+            insert into resellers (id, name, currency, balance, created_at)
+            values ($1, $2, $3, 0, $4)";
+        let (name, currency) = (&reseller.name, reseller.currency.as_str());
+        self.execute(
+            SQL,
+            values![reseller.id.0, name, currency, reseller.created_at],
+        );
+    }
+
+    /// Inserts a credential.
+    pub fn insert_credential(&mut self, credential: &Credential) {
+        const SQL: &str = "
+            insert into credentials (username, reseller_id, secret_hash, created_at)
+            values ($1, $2, $3, $4)";
+        self.execute(
+            SQL,
+            values![
+                &credential.username,
+                credential.reseller.0,
+                credential.secret_hash,
+                credential.created_at,
+            ],
+        );
+    }
+
+    /// Revokes a credential; a conflict if there is none, or it is revoked already.
+    pub fn revoke_credential(&mut self, username: &str, now: Timestamp) {
+        const SQL: &str = "
+            update credentials set revoked_at = $1 where username = $2 and revoked_at is null";
+        let failure = Failure::Conflict {
+            what: "credential",
+            id: 0,
+        };
+        self.expect_one(SQL, values![now, username], failure);
+    }
+}
+
+impl Store {
+    /// A reseller.
+    pub async fn reseller(&self, id: ResellerId) -> Result<Option<Reseller>, StoreError> {
+        const SQL: &str = "select id, name, currency, created_at from resellers where id = $1";
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.map(|row| read_reseller(&row, 0)).transpose()
+    }
+
+    /// All resellers, in the order they came.
+    pub async fn resellers(&self) -> Result<Vec<Reseller>, StoreError> {
+        const SQL: &str = "select id, name, currency, created_at from resellers order by id";
+        let rows = self.scan(SQL, Vec::new()).await?;
+        rows.iter().map(|row| read_reseller(row, 0)).collect()
+    }
+
+    /// What a reseller may spend.
+    pub async fn balance(&self, id: ResellerId) -> Result<Option<Money>, StoreError> {
+        const SQL: &str = "select balance, currency from resellers where id = $1";
+        let money = |row: Row| {
+            let currency = row.parsed(1, |text| Currency::parse(text).ok())?;
+            Ok(Money {
+                minor: row.int(0)?,
+                currency,
+            })
+        };
+        self.query_one(SQL, values![id.0])
+            .await?
+            .map(money)
+            .transpose()
+    }
+
+    /// A credential and whose it is.
+    pub async fn credential(
+        &self,
+        username: &str,
+    ) -> Result<Option<(Credential, Reseller)>, StoreError> {
+        const SQL: &str = "
+            select c.username, c.reseller_id, c.secret_hash, c.created_at, c.revoked_at,
+                r.id, r.name, r.currency, r.created_at
+            from credentials c join resellers r on r.id = c.reseller_id
+            where c.username = $1";
+        let both = |row: Row| Ok((read_credential(&row)?, read_reseller(&row, 5)?));
+        self.query_one(SQL, values![username])
+            .await?
+            .map(both)
+            .transpose()
+    }
+
+    /// A reseller's credentials, revoked ones among them.
+    pub async fn credentials(&self, reseller: ResellerId) -> Result<Vec<Credential>, StoreError> {
+        const SQL: &str = "
+            select username, reseller_id, secret_hash, created_at, revoked_at
+            from credentials where reseller_id = $1 order by created_at, username";
+        let rows = self.query(SQL, values![reseller.0]).await?;
+        rows.iter().map(read_credential).collect()
+    }
+}
+
+fn read_reseller(row: &Row, from: usize) -> Result<Reseller, StoreError> {
+    Ok(Reseller {
+        id: ResellerId(row.int(from)?),
+        name: row.string(from + 1)?,
+        currency: row.parsed(from + 2, |text| Currency::parse(text).ok())?,
+        created_at: row.timestamp(from + 3)?,
+    })
+}
+
+fn read_credential(row: &Row) -> Result<Credential, StoreError> {
+    Ok(Credential {
+        username: row.string(0)?,
+        reseller: ResellerId(row.int(1)?),
+        secret_hash: row.array(2)?,
+        created_at: row.timestamp(3)?,
+        revoked_at: row.opt_timestamp(4)?,
+    })
+}
