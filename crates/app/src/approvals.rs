@@ -69,8 +69,14 @@ impl App {
     /// Approves: the name is proved, by email.
     pub async fn approve(&self, token: &str) -> Result<ApprovalState, AppError> {
         for _ in 0..jobs::CONFLICT_TRIES {
-            let (approval, OrderFile { order, mut issuance, .. }) =
-                self.find_approval(token).await?;
+            let (
+                approval,
+                OrderFile {
+                    order,
+                    mut issuance,
+                    ..
+                },
+            ) = self.find_approval(token).await?;
             let state = self.approval_state(&approval, &issuance);
             if state != ApprovalState::Open {
                 return Ok(state);
@@ -94,9 +100,18 @@ impl App {
             let look = mail_observation(&approval, now, found, Outcome::Proved, String::new());
             change.insert_observation(self.row_id().await?, issuance.id, &look);
             let detail = Some(approval.name.to_string());
-            self.note(&mut change, &order, Actor::Approver, EventKind::NameProved, detail).await?;
+            self.note(
+                &mut change,
+                &order,
+                Actor::Approver,
+                EventKind::NameProved,
+                detail,
+            )
+            .await?;
             let signing = if issuance.is_proved() {
-                let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+                let signing = self
+                    .begin_signing(&mut change, order, issuance, now)
+                    .await?;
                 change.save_issuance(&signing.issuance);
                 Some(signing)
             } else {
@@ -125,7 +140,9 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         for control in issuance.unproved() {
-            let Challenge::Email { approver } = &control.challenge else { continue };
+            let Challenge::Email { approver } = &control.challenge else {
+                continue;
+            };
             let host = approver.rsplit_once('@').map_or("", |(_, host)| host);
             let token = random_hex::<24>();
             let token_hash = secret_hash(&token);
@@ -146,7 +163,8 @@ impl App {
                 message_id: format!("<{}@chancery>", random_hex::<12>()),
             });
         }
-        self.enqueue(change, Task::MailApprovers(issuance.id), now).await
+        self.enqueue(change, Task::MailApprovers(issuance.id), now)
+            .await
     }
 
     /// The message of an approval; the same each time.
@@ -185,11 +203,30 @@ impl App {
     }
 
     async fn find_approval(&self, token: &str) -> Result<(Approval, OrderFile), AppError> {
-        let missing = || AppError::NotFound { what: Noun::Approval, id: String::new() };
-        let approval = self.store.approval(secret_hash(token)).await?.ok_or_else(missing)?;
-        let issuance = self.store.issuance(approval.issuance).await?.ok_or_else(missing)?;
-        let file = self.store.order_file(issuance.order).await?.ok_or_else(missing)?;
-        if file.issuance.id == approval.issuance { Ok((approval, file)) } else { Err(missing()) }
+        let missing = || AppError::NotFound {
+            what: Noun::Approval,
+            id: String::new(),
+        };
+        let approval = self
+            .store
+            .approval(secret_hash(token))
+            .await?
+            .ok_or_else(missing)?;
+        let issuance = self
+            .store
+            .issuance(approval.issuance)
+            .await?
+            .ok_or_else(missing)?;
+        let file = self
+            .store
+            .order_file(issuance.order)
+            .await?
+            .ok_or_else(missing)?;
+        if file.issuance.id == approval.issuance {
+            Ok((approval, file))
+        } else {
+            Err(missing())
+        }
     }
 
     fn approval_state(&self, approval: &Approval, issuance: &Issuance) -> ApprovalState {

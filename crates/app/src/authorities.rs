@@ -47,7 +47,8 @@ pub async fn open_authority(
     if let Some(row) = store.authority().await? {
         return EmbeddedCa::open(&record(row), &urls, master_key).map_err(AppError::internal);
     }
-    let made = EmbeddedCa::create(&settings.ca, &urls, master_key, now).map_err(AppError::internal)?;
+    let made =
+        EmbeddedCa::create(&settings.ca, &urls, master_key, now).map_err(AppError::internal)?;
     let authority = EmbeddedCa::open(&made, &urls, master_key).map_err(AppError::internal)?;
     let mut change = Change::new();
     change.insert_authority(&AuthorityRow {
@@ -98,17 +99,22 @@ impl App {
     ) -> Result<(), AppError> {
         let issuer = self.authority.issuer_id().to_owned();
         // An entry stays for one list after its certificate has expired (BR 4.10.1).
-        let listed = self.store.revoked_certificates(&issuer, now - CRL_LIFE).await?;
+        let listed = self
+            .store
+            .revoked_certificates(&issuer, now - CRL_LIFE)
+            .await?;
         let revoked: Vec<Revoked> = listed
             .into_iter()
             .map(|(serial, at, reason)| Revoked { serial, at, reason })
             .collect();
-        self.sign_crl(change, issuer, now, CRL_LIFE, revoked).await?;
+        self.sign_crl(change, issuer, now, CRL_LIFE, revoked)
+            .await?;
         let root = root_issuer(&self.authority);
         let last = self.store.latest_crl(&root).await?;
         let half_life = |row: &CrlRow| now > row.this_update + ROOT_CRL_LIFE / 2;
         if last.as_ref().is_none_or(half_life) {
-            self.sign_crl(change, root, now, ROOT_CRL_LIFE, Vec::new()).await?;
+            self.sign_crl(change, root, now, ROOT_CRL_LIFE, Vec::new())
+                .await?;
         }
         Ok(())
     }
@@ -134,9 +140,17 @@ impl App {
                 app.authority.issuing_crl(number, from, to, &revoked)
             }
         };
-        let signed = tokio::task::spawn_blocking(sign).await.map_err(AppError::internal)?;
+        let signed = tokio::task::spawn_blocking(sign)
+            .await
+            .map_err(AppError::internal)?;
         let der = signed.map_err(AppError::internal)?;
-        change.insert_crl(&CrlRow { issuer, number, this_update: now, next_update, der });
+        change.insert_crl(&CrlRow {
+            issuer,
+            number,
+            this_update: now,
+            next_update,
+            der,
+        });
         Ok(())
     }
 }

@@ -35,7 +35,11 @@ mod tests {
         assert_eq!(ssl123.key, "ssl123");
         assert!(catalogue.products().any(|product| product.wildcard));
         for kind in ["DV", "OV", "EV"] {
-            assert!(catalogue.products().any(|product| product.validation.as_str() == kind));
+            assert!(
+                catalogue
+                    .products()
+                    .any(|product| product.validation.as_str() == kind)
+            );
         }
     }
 

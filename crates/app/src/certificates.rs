@@ -28,7 +28,9 @@ impl App {
     ) -> Result<IssuedCertificate, AppError> {
         let report = self.order(reseller, Some(id), None).await?;
         let certificates = self.store.certificates_of(id).await?;
-        let latest = certificates.iter().find_map(|certificate| certificate.der());
+        let latest = certificates
+            .iter()
+            .find_map(|certificate| certificate.der());
         let der = latest.ok_or(Refusal::NotIssued)?;
         Ok(IssuedCertificate {
             common_name: report.file.order.common_name().to_string(),

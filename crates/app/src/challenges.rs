@@ -13,7 +13,9 @@ use crate::ApproverChoice;
 /// So many bytes of randomness as lower-case hex.
 pub(crate) fn random_hex<const BYTES: usize>() -> String {
     let mut bytes = [0_u8; BYTES];
-    SystemRandom::new().fill(&mut bytes).expect("the system gives random bytes");
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system gives random bytes");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -40,9 +42,10 @@ pub(crate) fn challenges(
                     RecordType::Cname => format!("{value}.{challenge_domain}"),
                 },
             },
-            Method::File => {
-                Challenge::File { file_name: FILE_NAME.to_owned(), value: value.clone() }
-            }
+            Method::File => Challenge::File {
+                file_name: FILE_NAME.to_owned(),
+                value: value.clone(),
+            },
             Method::Email => {
                 let allowed = approver_addresses(name);
                 let approver = match choice_for(approvers, at, name) {
@@ -57,7 +60,11 @@ pub(crate) fn challenges(
             }
         })
         .collect();
-    if errors.is_empty() { Ok(made) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(made)
+    } else {
+        Err(errors)
+    }
 }
 
 /// The choice for a name: one that names it, else the unnamed one at its place, else the only one.
@@ -73,8 +80,14 @@ fn choice_for<'a>(
     };
     let named = approvers.iter().find(names_it);
     let by_place = || approvers.get(at).filter(|choice| choice.name.is_none());
-    let only = || approvers.first().filter(|only| approvers.len() == 1 && only.name.is_none());
-    let address = named.or_else(by_place).map(|choice| choice.address.as_str());
+    let only = || {
+        approvers
+            .first()
+            .filter(|only| approvers.len() == 1 && only.name.is_none())
+    };
+    let address = named
+        .or_else(by_place)
+        .map(|choice| choice.address.as_str());
     // A single bare address stands for every name that it may approve.
     address.or_else(|| {
         let address = only()?.address.as_str();
@@ -87,8 +100,14 @@ fn choice_for<'a>(
 
 /// The allowed address that was asked for, in any case.
 fn pick(asked: &str, allowed: Vec<String>) -> Result<String, FieldError> {
-    match allowed.iter().find(|address| address.eq_ignore_ascii_case(asked.trim())) {
+    match allowed
+        .iter()
+        .find(|address| address.eq_ignore_ascii_case(asked.trim()))
+    {
         Some(address) => Ok(address.clone()),
-        None => Err(FieldError { field: Field::Approver, problem: Problem::NotOneOf(allowed) }),
+        None => Err(FieldError {
+            field: Field::Approver,
+            problem: Problem::NotOneOf(allowed),
+        }),
     }
 }

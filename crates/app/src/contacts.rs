@@ -44,19 +44,25 @@ impl App {
 
     /// A contact of the reseller's.
     pub async fn contact(&self, reseller: &Reseller, id: ContactId) -> Result<Contact, AppError> {
-        let missing = || AppError::NotFound { what: Noun::Contact, id: id.to_string() };
-        self.store.contact(reseller.id, id).await?.ok_or_else(missing)
+        let missing = || AppError::NotFound {
+            what: Noun::Contact,
+            id: id.to_string(),
+        };
+        self.store
+            .contact(reseller.id, id)
+            .await?
+            .ok_or_else(missing)
     }
 
     /// Deletes a contact that stands behind no living order.
-    pub async fn delete_contact(
-        &self,
-        reseller: &Reseller,
-        id: ContactId,
-    ) -> Result<(), AppError> {
+    pub async fn delete_contact(&self, reseller: &Reseller, id: ContactId) -> Result<(), AppError> {
         let contact = self.contact(reseller, id).await?;
         let now = self.clock.now();
-        if self.store.is_contact_in_use(reseller.id, contact.id, now).await? {
+        if self
+            .store
+            .is_contact_in_use(reseller.id, contact.id, now)
+            .await?
+        {
             return Err(Refusal::ContactInUse(contact.id).into());
         }
         let mut change = Change::new();
@@ -64,9 +70,10 @@ impl App {
         match self.store.commit(change).await {
             Ok(_) => Ok(()),
             // Someone else deleted it since we looked.
-            Err(StoreError::Conflict { .. }) => {
-                Err(AppError::NotFound { what: Noun::Contact, id: id.to_string() })
-            }
+            Err(StoreError::Conflict { .. }) => Err(AppError::NotFound {
+                what: Noun::Contact,
+                id: id.to_string(),
+            }),
             Err(other) => Err(other.into()),
         }
     }

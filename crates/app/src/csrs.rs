@@ -27,7 +27,12 @@ impl App {
         if !faults.is_empty() {
             return Err(AppError::Invalid(faults));
         }
-        let _permit = self.0.key_makers.acquire().await.map_err(AppError::internal)?;
+        let _permit = self
+            .0
+            .key_makers
+            .acquire()
+            .await
+            .map_err(AppError::internal)?;
         tokio::task::spawn_blocking(move || csr::generate_csr(&subject, algorithm))
             .await
             .map_err(AppError::internal)?
@@ -38,19 +43,60 @@ impl App {
 /// What is wrong with the parts of a subject, each judged by itself so that all is told at once.
 fn subject_faults(subject: &CsrSubject) -> Vec<FieldError> {
     let none = Attributes::default();
-    let (organization, unit) =
-        (subject.organization.as_deref(), subject.organization_unit.as_deref());
+    let (organization, unit) = (
+        subject.organization.as_deref(),
+        subject.organization_unit.as_deref(),
+    );
     let parts = [
-        (SubjectPart::Organization, Attributes { organization, ..none }),
-        (SubjectPart::OrganizationUnit, Attributes { organization_unit: unit, ..none }),
-        (SubjectPart::City, Attributes { locality: subject.city.as_deref(), ..none }),
-        (SubjectPart::State, Attributes { state: subject.state.as_deref(), ..none }),
-        (SubjectPart::Country, Attributes { country: subject.country.as_deref(), ..none }),
-        (SubjectPart::Email, Attributes { email: subject.email.as_deref(), ..none }),
+        (
+            SubjectPart::Organization,
+            Attributes {
+                organization,
+                ..none
+            },
+        ),
+        (
+            SubjectPart::OrganizationUnit,
+            Attributes {
+                organization_unit: unit,
+                ..none
+            },
+        ),
+        (
+            SubjectPart::City,
+            Attributes {
+                locality: subject.city.as_deref(),
+                ..none
+            },
+        ),
+        (
+            SubjectPart::State,
+            Attributes {
+                state: subject.state.as_deref(),
+                ..none
+            },
+        ),
+        (
+            SubjectPart::Country,
+            Attributes {
+                country: subject.country.as_deref(),
+                ..none
+            },
+        ),
+        (
+            SubjectPart::Email,
+            Attributes {
+                email: subject.email.as_deref(),
+                ..none
+            },
+        ),
     ];
     let fault = |(part, attributes): &(SubjectPart, Attributes<'_>)| {
         let error = encode_name(attributes).err()?;
-        Some(FieldError::invalid(Field::Subject(*part), error.to_string()))
+        Some(FieldError::invalid(
+            Field::Subject(*part),
+            error.to_string(),
+        ))
     };
     parts.iter().filter_map(fault).collect()
 }

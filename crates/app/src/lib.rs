@@ -111,15 +111,15 @@ const KEY_MAKERS: usize = 2;
 
 impl App {
     /// Puts the use cases together. Jobs run once [`App::run_worker`] does.
-    pub fn new(parts: Parts) -> Result<Self, AppError> {
-        let tokens = sign_in::TokenKeys::new(&parts.master_key)?;
-        Ok(Self(Arc::new(Inner {
+    pub fn new(parts: Parts) -> Self {
+        let tokens = sign_in::TokenKeys::new(&parts.master_key);
+        Self(Arc::new(Inner {
             tokens,
             parts,
             key_makers: tokio::sync::Semaphore::new(KEY_MAKERS),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
-        })))
+        }))
     }
 
     /// Makes sure that the database takes writes.

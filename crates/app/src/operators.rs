@@ -32,11 +32,7 @@ impl Operations {
     }
 
     /// Adds a reseller with an empty balance.
-    pub async fn add_reseller(
-        &self,
-        name: &str,
-        currency: Currency,
-    ) -> Result<Reseller, AppError> {
+    pub async fn add_reseller(&self, name: &str, currency: Currency) -> Result<Reseller, AppError> {
         let reseller = Reseller {
             id: ResellerId(self.store.next_id(Sequence::Reseller).await?),
             name: name.to_owned(),
@@ -84,9 +80,10 @@ impl Operations {
         let mut change = Change::new();
         change.revoke_credential(username, self.clock.now());
         match self.store.commit(change).await {
-            Err(StoreError::Conflict { .. }) => {
-                Err(AppError::NotFound { what: Noun::Credential, id: username.to_owned() })
-            }
+            Err(StoreError::Conflict { .. }) => Err(AppError::NotFound {
+                what: Noun::Credential,
+                id: username.to_owned(),
+            }),
             other => Ok(other.map(drop)?),
         }
     }
@@ -104,13 +101,19 @@ impl Operations {
         let mut change = Change::new();
         change.post(&posting, [row().await?, row().await?]);
         self.store.commit(change).await?;
-        let missing = || AppError::NotFound { what: Noun::Reseller, id: reseller.to_string() };
+        let missing = || AppError::NotFound {
+            what: Noun::Reseller,
+            id: reseller.to_string(),
+        };
         self.store.balance(reseller).await?.ok_or_else(missing)
     }
 
     /// A reseller.
     pub async fn reseller(&self, id: ResellerId) -> Result<Reseller, AppError> {
-        let missing = || AppError::NotFound { what: Noun::Reseller, id: id.to_string() };
+        let missing = || AppError::NotFound {
+            what: Noun::Reseller,
+            id: id.to_string(),
+        };
         self.store.reseller(id).await?.ok_or_else(missing)
     }
 
@@ -123,7 +126,9 @@ impl Operations {
         }
         for (reseller, balance, entries) in self.store.ledger_audit().await? {
             if balance != entries {
-                faults.push(format!("reseller {reseller} has {balance}, its entries say {entries}"));
+                faults.push(format!(
+                    "reseller {reseller} has {balance}, its entries say {entries}"
+                ));
             }
         }
         Ok(faults)

@@ -116,11 +116,15 @@ impl App {
         }
         let checked = self.check_order(reseller, asked).await?;
         let held = self.authorizations(reseller, &checked.names).await?;
-        match self.open_order(reseller, checked, &held, repeat.as_ref()).await {
+        match self
+            .open_order(reseller, checked, &held, repeat.as_ref())
+            .await
+        {
             // The same request arrived twice at once; the other one won.
-            Err(OpenError::Repeated) => {
-                self.remembered(reseller, repeat.as_ref()).await?.ok_or(AppError::Busy)
-            }
+            Err(OpenError::Repeated) => self
+                .remembered(reseller, repeat.as_ref())
+                .await?
+                .ok_or(AppError::Busy),
             Err(OpenError::App(error)) => Err(error),
             Ok(placed) => Ok(placed),
         }
@@ -138,15 +142,22 @@ impl App {
             (None, Some(name)) => self.store.find_order_by_name(reseller.id, name).await?,
             (None, None) => None,
         };
-        let matches = |file: &OrderFile| {
-            common_name.is_none_or(|asked| asked == file.order.common_name())
-        };
+        let matches =
+            |file: &OrderFile| common_name.is_none_or(|asked| asked == file.order.common_name());
         match found.filter(matches) {
-            Some(file) => Ok(OrderReport { file, now: self.clock.now() }),
+            Some(file) => Ok(OrderReport {
+                file,
+                now: self.clock.now(),
+            }),
             None => {
                 let id = id.map(|id| id.to_string());
-                let id = id.or_else(|| common_name.map(ToString::to_string)).unwrap_or_default();
-                Err(AppError::NotFound { what: Noun::Order, id })
+                let id = id
+                    .or_else(|| common_name.map(ToString::to_string))
+                    .unwrap_or_default();
+                Err(AppError::NotFound {
+                    what: Noun::Order,
+                    id,
+                })
             }
         }
     }
@@ -169,7 +180,14 @@ impl App {
             change.save_issuance(&issuance);
             change.void_approvals(issuance.id);
             self.refund(&mut change, &order, now).await?;
-            self.note(&mut change, &order, Actor::Reseller, EventKind::OrderCancelled, None).await?;
+            self.note(
+                &mut change,
+                &order,
+                Actor::Reseller,
+                EventKind::OrderCancelled,
+                None,
+            )
+            .await?;
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
                 other => return Ok(other.map(drop)?),
@@ -185,8 +203,13 @@ impl App {
         order: &Order,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let posting =
-            Posting::refund(self.row_id().await?, order.reseller, order.id, order.price, now);
+        let posting = Posting::refund(
+            self.row_id().await?,
+            order.reseller,
+            order.id,
+            order.price,
+            now,
+        );
         change.post(&posting, [self.row_id().await?, self.row_id().await?]);
         Ok(())
     }
@@ -217,13 +240,17 @@ impl App {
         reseller: &Reseller,
         repeat: Option<&RepeatKey>,
     ) -> Result<Option<Placed>, AppError> {
-        let Some(repeat) = repeat else { return Ok(None) };
+        let Some(repeat) = repeat else {
+            return Ok(None);
+        };
         match self.store.remembered(reseller.id, &repeat.key).await? {
             None => Ok(None),
             Some(first) if first.request_hash != repeat.request_hash => {
                 Err(Refusal::KeyReused.into())
             }
-            Some(first) => Ok(Some(serde_json::from_str(&first.answer).map_err(AppError::internal)?)),
+            Some(first) => Ok(Some(
+                serde_json::from_str(&first.answer).map_err(AppError::internal)?,
+            )),
         }
     }
 
@@ -234,10 +261,12 @@ impl App {
         asked: OrderRequest,
     ) -> Result<CheckedOrder<'_>, AppError> {
         let mut faults = Faults(asked.errors);
-        let product = faults.required(Field::Product, asked.product).and_then(|key| {
-            let found = self.catalogue.product(&key);
-            found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
-        });
+        let product = faults
+            .required(Field::Product, asked.product)
+            .and_then(|key| {
+                let found = self.catalogue.product(&key);
+                found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
+            });
         let years = faults.required(Field::Term, asked.term);
         let term = years.zip(product).and_then(|(years, product)| {
             faults.keep(crate::products::term(product, reseller.currency, years))
@@ -254,17 +283,26 @@ impl App {
                 faults.0.extend(product.check_method(method, names));
             }
         }
-        if let Some(product) = product.filter(|product| product.validation != Validation::Dv) {
-            match asked.organization {
-                // No organization can be vetted yet, so none can be named.
-                Some(id) => faults.add(Field::Organization, Problem::Unknown(id)),
-                None => faults.add(Field::Organization, Problem::Missing),
-            }
-            .unwrap_or_else(|()| tracing::debug!(product.key, "organization refused"));
+        if product.is_some_and(|product| product.validation != Validation::Dv) {
+            // No organization can be vetted yet, so none can be named.
+            let problem = asked
+                .organization
+                .map_or(Problem::Missing, Problem::Unknown);
+            faults.0.push(FieldError {
+                field: Field::Organization,
+                problem,
+            });
         }
         let administrator = faults.required(Field::Administrator, asked.administrator);
         let technical = asked.technical.or(administrator);
-        self.check_contacts(reseller, &mut faults, administrator, technical, asked.shipment).await?;
+        self.check_contacts(
+            reseller,
+            &mut faults,
+            administrator,
+            technical,
+            asked.shipment,
+        )
+        .await?;
 
         let (Some(product), Some(term), Some(csr), Some(names), Some(method)) =
             (product, term, csr, names, method)
@@ -273,7 +311,9 @@ impl App {
         };
         let suffix = &self.settings.challenge_domain;
         let made = challenges(product, method, &names, &asked.approvers, suffix);
-        let made = made.map_err(|errors| faults.0.extend(errors)).unwrap_or_default();
+        let made = made
+            .map_err(|errors| faults.0.extend(errors))
+            .unwrap_or_default();
         let (Some(administrator), Some(technical), true) =
             (administrator, technical, faults.0.is_empty())
         else {
@@ -286,7 +326,11 @@ impl App {
         let controls = names
             .iter()
             .zip(made)
-            .map(|(name, challenge)| NameControl { name: name.clone(), challenge, proof: None })
+            .map(|(name, challenge)| NameControl {
+                name: name.clone(),
+                challenge,
+                proof: None,
+            })
             .collect();
         Ok(CheckedOrder {
             product,
@@ -316,14 +360,22 @@ impl App {
             (Field::Shipment, shipment),
         ];
         let ids: Vec<ContactId> = asked.iter().filter_map(|(_, id)| *id).collect();
-        let Some(first) = ids.first().copied() else { return Ok(()) };
+        let Some(first) = ids.first().copied() else {
+            return Ok(());
+        };
         let at = |index: usize| ids.get(index).copied().unwrap_or(first);
-        let found = self.store.contacts(reseller.id, [first, at(1), at(2)]).await?;
+        let found = self
+            .store
+            .contacts(reseller.id, [first, at(1), at(2)])
+            .await?;
         for (field, id) in asked {
             let Some(id) = id else { continue };
             let is_repeat = field == Field::Technical && Some(id) == administrator;
             if !is_repeat && found.iter().all(|contact| contact.id != id) {
-                faults.0.push(FieldError { field, problem: Problem::Unknown(id.to_string()) });
+                faults.0.push(FieldError {
+                    field,
+                    problem: Problem::Unknown(id.to_string()),
+                });
             }
         }
         Ok(())
@@ -379,7 +431,7 @@ impl App {
             order: id,
             reseller: reseller.id,
             csr: checked.csr.der,
-            spki: checked.csr.key.spki_der,
+            spki: checked.csr.spki_der,
             method: checked.method,
             names: checked.controls,
             looks: 0,
@@ -391,7 +443,10 @@ impl App {
             version: 0,
         };
         issuance.reuse(held, &self.rules, now);
-        let placed = Placed { order: id, controls: issuance.names.clone() };
+        let placed = Placed {
+            order: id,
+            controls: issuance.names.clone(),
+        };
 
         let mut change = Change::new();
         if let Some(repeat) = repeat {
@@ -405,10 +460,19 @@ impl App {
         let posting = Posting::charge(self.row_id().await?, reseller.id, id, order.price, now);
         change.post(&posting, [self.row_id().await?, self.row_id().await?]);
         change.insert_order(&order);
-        self.note(&mut change, &order, Actor::Reseller, EventKind::OrderPlaced, None).await?;
+        self.note(
+            &mut change,
+            &order,
+            Actor::Reseller,
+            EventKind::OrderPlaced,
+            None,
+        )
+        .await?;
         let proved = issuance.next_step(now) == NextStep::Sign;
         let signing = if proved {
-            let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+            let signing = self
+                .begin_signing(&mut change, order, issuance, now)
+                .await?;
             change.insert_issuance(&signing.issuance);
             Some(signing)
         } else {
@@ -439,7 +503,12 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         // Nobody can have published a value that was made just now; who has, asks for the status.
-        self.enqueue(change, Task::PollDcv(issuance.id), now + issuance.look_delay()).await?;
+        self.enqueue(
+            change,
+            Task::PollDcv(issuance.id),
+            now + issuance.look_delay(),
+        )
+        .await?;
         if issuance.method == Method::Email {
             self.ask_approvers(change, issuance, now).await?;
         }
@@ -482,7 +551,11 @@ impl Faults {
 
     /// The names of an order: the CSR's common name (or its first SAN), then those asked for, each once.
     fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
-        let Some(common_name) = csr.common_name().or_else(|| csr.dns_names.first().map(String::as_str)) else {
+        let Some(common_name) = csr
+            .common_name
+            .as_deref()
+            .or_else(|| csr.dns_names.first().map(String::as_str))
+        else {
             let text = "the CSR names neither a common name nor a host name";
             return self.keep(Err(FieldError::invalid(Field::Csr, text)));
         };

@@ -62,20 +62,22 @@ impl From<PriceError> for AppError {
 }
 
 /// The term so many years long, if it is sold.
-pub(crate) fn term(
-    product: &Product,
-    currency: Currency,
-    years: i64,
-) -> Result<Term, FieldError> {
+pub(crate) fn term(product: &Product, currency: Currency, years: i64) -> Result<Term, FieldError> {
     let terms = product.terms(currency);
     // A product without any price in the currency is told apart later, by its quote.
-    let sold = terms.iter().find(|term| i64::from(term.0) == years).copied();
+    let sold = terms
+        .iter()
+        .find(|term| i64::from(term.0) == years)
+        .copied();
     match sold {
         Some(term) => Ok(term),
         None if terms.is_empty() => Ok(Term(u8::try_from(years).unwrap_or(u8::MAX))),
         None => {
             let words = terms.iter().map(|term| term.0.to_string()).collect();
-            Err(FieldError { field: Field::Term, problem: Problem::NotOneOf(words) })
+            Err(FieldError {
+                field: Field::Term,
+                problem: Problem::NotOneOf(words),
+            })
         }
     }
 }

@@ -54,7 +54,11 @@ impl App {
     ) -> Result<ValidationReport, AppError> {
         let OrderReport { file, .. } = self.order(reseller, Some(id), None).await?;
         let observations = self.store.latest_observations(file.issuance.id).await?;
-        Ok(ValidationReport { order: id, controls: file.issuance.names, observations })
+        Ok(ValidationReport {
+            order: id,
+            controls: file.issuance.names,
+            observations,
+        })
     }
 
     /// Changes how control is to be shown. Every name gets a new random value; the old ones are void.
@@ -66,8 +70,12 @@ impl App {
         approvers: Vec<ApproverChoice>,
     ) -> Result<ValidationReport, AppError> {
         let of_names = |file: &OrderFile| {
-            let names: Vec<DomainName> =
-                file.issuance.names.iter().map(|control| control.name.clone()).collect();
+            let names: Vec<DomainName> = file
+                .issuance
+                .names
+                .iter()
+                .map(|control| control.name.clone())
+                .collect();
             let key = &file.order.product_key;
             let product = self.product(key)?;
             let mut errors = product.check_method(method, &names);
@@ -79,7 +87,8 @@ impl App {
             }
             Err(AppError::Invalid(errors))
         };
-        self.change_challenges(reseller, id, EventKind::MethodChanged, of_names).await
+        self.change_challenges(reseller, id, EventKind::MethodChanged, of_names)
+            .await
     }
 
     /// Changes who is to approve, for an order validated by mail.
@@ -96,7 +105,8 @@ impl App {
         if report.file.issuance.method != Method::Email {
             return Err(Refusal::NotByEmail.into());
         }
-        self.change_method(reseller, id, Method::Email, approvers).await
+        self.change_method(reseller, id, Method::Email, approvers)
+            .await
     }
 
     /// Sends the approval mails that still wait for their reader once more, unchanged.
@@ -128,7 +138,10 @@ impl App {
         let addresses = approver_addresses(&name);
         if addresses.is_empty() {
             let text = format!("{name} is not a name below a public suffix");
-            return Err(AppError::field(FieldError::invalid(Field::CommonName, text)));
+            return Err(AppError::field(FieldError::invalid(
+                Field::CommonName,
+                text,
+            )));
         }
         Ok(addresses)
     }
@@ -157,7 +170,11 @@ impl App {
                 Ok(_) => {
                     self.wake_worker();
                     let controls = issuance.names;
-                    return Ok(ValidationReport { order: id, controls, observations: Vec::new() });
+                    return Ok(ValidationReport {
+                        order: id,
+                        controls,
+                        observations: Vec::new(),
+                    });
                 }
             }
         }
@@ -175,7 +192,8 @@ impl App {
         change.save_issuance(issuance);
         change.void_approvals(issuance.id);
         let detail = Some(issuance.method.as_str().to_owned());
-        self.note(&mut change, order, Actor::Reseller, kind, detail).await?;
+        self.note(&mut change, order, Actor::Reseller, kind, detail)
+            .await?;
         let task = Task::PollDcv(issuance.id);
         change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay());
         if issuance.method == Method::Email {

@@ -206,7 +206,11 @@ impl Default for Config {
 
 impl Default for DnsConfig {
     fn default() -> Self {
-        Self { resolvers: None, timeout_seconds: 5, attempts: 2 }
+        Self {
+            resolvers: None,
+            timeout_seconds: 5,
+            attempts: 2,
+        }
     }
 }
 
@@ -236,13 +240,21 @@ impl Default for CaConfig {
 
 impl Default for ValidationConfig {
     fn default() -> Self {
-        Self { days: 30, challenge_domain: None }
+        Self {
+            days: 30,
+            challenge_domain: None,
+        }
     }
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { connections: 4096, request_seconds: 30, drain_seconds: 30, jobs: 32 }
+        Self {
+            connections: 4096,
+            request_seconds: 30,
+            drain_seconds: 30,
+            jobs: 32,
+        }
     }
 }
 
@@ -348,9 +360,15 @@ impl Config {
     pub fn pki_url(&self) -> String {
         let public = || {
             let url = self.public_url();
-            url.strip_prefix("https://").map(|rest| format!("http://{rest}")).unwrap_or(url)
+            url.strip_prefix("https://")
+                .map(|rest| format!("http://{rest}"))
+                .unwrap_or(url)
         };
-        self.pki_url.clone().unwrap_or_else(public).trim_end_matches('/').to_owned()
+        self.pki_url
+            .clone()
+            .unwrap_or_else(public)
+            .trim_end_matches('/')
+            .to_owned()
     }
 
     /// The kind of keys a new CA gets.
@@ -384,7 +402,10 @@ impl Config {
                 Err(_) => "dcv.test".to_owned(),
             }
         };
-        self.validation.challenge_domain.clone().unwrap_or_else(public)
+        self.validation
+            .challenge_domain
+            .clone()
+            .unwrap_or_else(public)
     }
 
     fn check_urls(&self) -> Result<(), ConfigError> {
@@ -410,7 +431,10 @@ impl Config {
             return Err(setting("smtp.username and smtp.password go together"));
         }
         let local = smtp.host.as_deref().is_none_or(|host| {
-            host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+            host == "localhost"
+                || host
+                    .parse()
+                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
         });
         if smtp.password.is_some() && smtp.tls == TlsMode::None && !local {
             return Err(setting(
@@ -434,11 +458,31 @@ impl Config {
             };
         }
         let needed = [
-            (self.public_url.is_some(), "public_url", "the address subscribers reach us at"),
-            (self.catalogue.is_some(), "catalogue", "the file that says what is sold"),
-            (self.dns.resolvers.is_some(), "dns.resolvers", "the resolvers to check domains with"),
-            (self.smtp.host.is_some(), "smtp.host", "the relay for approval mails"),
-            (self.smtp.from.is_some(), "smtp.from", "the sender of approval mails"),
+            (
+                self.public_url.is_some(),
+                "public_url",
+                "the address subscribers reach us at",
+            ),
+            (
+                self.catalogue.is_some(),
+                "catalogue",
+                "the file that says what is sold",
+            ),
+            (
+                self.dns.resolvers.is_some(),
+                "dns.resolvers",
+                "the resolvers to check domains with",
+            ),
+            (
+                self.smtp.host.is_some(),
+                "smtp.host",
+                "the relay for approval mails",
+            ),
+            (
+                self.smtp.from.is_some(),
+                "smtp.from",
+                "the sender of approval mails",
+            ),
             (
                 self.master_key.is_some() || self.master_key_file.is_some(),
                 "master_key_file",
@@ -458,7 +502,8 @@ impl Config {
         if self.master_key.is_some() && self.master_key_file.is_some() {
             return Err(setting("master_key and master_key_file are both set"));
         }
-        if !(1..=chancery_domain::issuances::VALIDATION_TIME_MAX_DAYS).contains(&self.validation.days)
+        if !(1..=chancery_domain::issuances::VALIDATION_TIME_MAX_DAYS)
+            .contains(&self.validation.days)
         {
             return Err(setting("validation.days lies between 1 and 30"));
         }
@@ -493,7 +538,10 @@ mod tests {
             public_url: Some("https://ssl.reseller.example".to_owned()),
             catalogue: Some(PathBuf::from("catalogue.toml")),
             master_key_file: Some(PathBuf::from("master.key")),
-            dns: DnsConfig { resolvers: Some("127.0.0.1:53".to_owned()), ..DnsConfig::default() },
+            dns: DnsConfig {
+                resolvers: Some("127.0.0.1:53".to_owned()),
+                ..DnsConfig::default()
+            },
             smtp: SmtpConfig {
                 host: Some("mail.reseller.example".to_owned()),
                 from: Some("ssl@reseller.example".to_owned()),
@@ -532,9 +580,15 @@ mod tests {
                 c.smtp.password = Some(Secret("y".to_owned()));
             }),
             ("validation.days", |c| c.validation.days = 31),
-            ("pki_url", |c| c.pki_url = Some("https://pki.example".to_owned())),
-            ("ca.key_algorithm", |c| c.ca.key_algorithm = "DSA".to_owned()),
-            ("dns.resolvers", |c| c.dns.resolvers = Some("dns.example".to_owned())),
+            ("pki_url", |c| {
+                c.pki_url = Some("https://pki.example".to_owned())
+            }),
+            ("ca.key_algorithm", |c| {
+                c.ca.key_algorithm = "DSA".to_owned()
+            }),
+            ("dns.resolvers", |c| {
+                c.dns.resolvers = Some("dns.example".to_owned())
+            }),
         ];
         for (name, change) in wrong {
             let mut config = production();
@@ -542,9 +596,22 @@ mod tests {
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(name), "{name}: {error}");
         }
-        let ote = Config { mode: Mode::Ote, ..production() };
-        assert!(ote.check().unwrap_err().to_string().contains("built-in outside world"));
-        Config { mode: Mode::Ote, ..Config::default() }.check().unwrap();
+        let ote = Config {
+            mode: Mode::Ote,
+            ..production()
+        };
+        assert!(
+            ote.check()
+                .unwrap_err()
+                .to_string()
+                .contains("built-in outside world")
+        );
+        Config {
+            mode: Mode::Ote,
+            ..Config::default()
+        }
+        .check()
+        .unwrap();
     }
 
     #[test]
@@ -555,7 +622,10 @@ mod tests {
 
     #[test]
     fn secrets_do_not_print() {
-        let config = Config { master_key: Some(Secret("0123".to_owned())), ..Config::default() };
+        let config = Config {
+            master_key: Some(Secret("0123".to_owned())),
+            ..Config::default()
+        };
         assert!(!format!("{config:?}").contains("0123"));
     }
 }

@@ -47,9 +47,14 @@ impl OteCredential {
         let currency = Currency::parse("USD").map_err(AppError::internal)?;
         let reseller = operations.add_reseller("OTE reseller", currency).await?;
         let amount = Money::parse("1000000.00", currency).map_err(AppError::internal)?;
-        operations.credit(reseller.id, amount, Some("first start".to_owned())).await?;
+        operations
+            .credit(reseller.id, amount, Some("first start".to_owned()))
+            .await?;
         let made = operations.add_credential(reseller.id).await?;
-        let credential = Self { username: made.username, password: made.password };
+        let credential = Self {
+            username: made.username,
+            password: made.password,
+        };
         let text = serde_json::to_string(&credential).map_err(AppError::internal)?;
         write_secret(&data.join(FILE), &text)?;
         Ok(credential)

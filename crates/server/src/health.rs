@@ -25,9 +25,16 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
         Ok(()) => None,
     };
     match reason {
-        None => Json(Health { status: "ok", reason: None }).into_response(),
+        None => Json(Health {
+            status: "ok",
+            reason: None,
+        })
+        .into_response(),
         some => {
-            let body = Json(Health { status: "failing", reason: some });
+            let body = Json(Health {
+                status: "failing",
+                reason: some,
+            });
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
         }
     }

@@ -29,7 +29,9 @@ pub(crate) async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            break;
+        };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -60,7 +62,10 @@ pub(crate) async fn serve(
     }
     drop(listener);
     let drain = Duration::from_secs(limits.drain_seconds);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests did not finish in time");
     }
 }
@@ -81,5 +86,9 @@ async fn answer(
 
 /// A path for the log. The last segment of an approval link is a secret.
 fn shown(path: &str) -> &str {
-    if path.starts_with("/approve/") { "/approve/…" } else { path }
+    if path.starts_with("/approve/") {
+        "/approve/…"
+    } else {
+        path
+    }
 }

@@ -34,8 +34,11 @@ impl OutsideWorld {
 
     /// The control surface, over the platform it belongs to.
     pub(crate) fn control(&self, config: &Config, app: App) -> Router {
-        let access =
-            if config.ote.allow_remote { Access::Anyone } else { Access::LoopbackOnly };
+        let access = if config.ote.allow_remote {
+            Access::Anyone
+        } else {
+            Access::LoopbackOnly
+        };
         control::router(self.world.clone(), Arc::new(ThisPlatform(app)), access)
     }
 
@@ -63,6 +66,9 @@ impl Platform for ThisPlatform {
     }
 
     async fn run_jobs(&self) -> Result<u64, String> {
-        self.0.run_due_jobs().await.map_err(|error| error.to_string())
+        self.0
+            .run_due_jobs()
+            .await
+            .map_err(|error| error.to_string())
     }
 }

@@ -29,7 +29,10 @@ async fn root_certificate(State(app): State<App>) -> Response {
 }
 
 async fn issuing_certificate(State(app): State<App>) -> Response {
-    served(CERTIFICATE, app.authority.issuing_certificate_der().to_vec())
+    served(
+        CERTIFICATE,
+        app.authority.issuing_certificate_der().to_vec(),
+    )
 }
 
 async fn root_crl(State(app): State<App>) -> Response {

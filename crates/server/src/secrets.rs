@@ -43,8 +43,16 @@ fn make(file: &Path) -> Result<MasterKey, StartError> {
 pub(crate) fn write_secret(file: &Path, text: &str) -> Result<(), StartError> {
     let failed = |error| StartError::File(file.to_owned(), error);
     let mut options = OpenOptions::new();
-    let mut opened = options.write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
-    opened.write_all(text.as_bytes()).and_then(|()| opened.sync_all()).map_err(failed)
+    let mut opened = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(failed)?;
+    opened
+        .write_all(text.as_bytes())
+        .and_then(|()| opened.sync_all())
+        .map_err(failed)
 }
 
 fn refuse_loose_mode(file: &PathBuf) -> Result<(), StartError> {

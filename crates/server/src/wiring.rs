@@ -96,7 +96,11 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
 
 /// The time by which a database is worked on: in OTE mode its clock may be ahead.
 pub async fn restore_clock(config: &Config, store: &Store) -> Result<Clock, StartError> {
-    if config.is_ote() { Ok(Clock::restore(store).await?) } else { Ok(Clock::default()) }
+    if config.is_ote() {
+        Ok(Clock::restore(store).await?)
+    } else {
+        Ok(Clock::default())
+    }
 }
 
 fn database_url(config: &Config) -> Result<DatabaseUrl, StartError> {
@@ -118,8 +122,13 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| StartError::Listen(config.listen, error))?;
-        let address = listener.local_addr().map_err(|e| StartError::Listen(config.listen, e))?;
-        let config = Config { listen: address, ..config };
+        let address = listener
+            .local_addr()
+            .map_err(|e| StartError::Listen(config.listen, e))?;
+        let config = Config {
+            listen: address,
+            ..config
+        };
         let world = match config.is_ote() {
             true => Some(OutsideWorld::start(&config).await?),
             false => None,
@@ -129,7 +138,7 @@ impl Server {
             true => Some(OteCredential::find_or_make(&config.data, &operations).await?),
             false => None,
         };
-        let app = App::new(parts(&config, store, clock, world.as_ref()).await?)?;
+        let app = App::new(parts(&config, store, clock, world.as_ref()).await?);
         app.start_periodic_jobs().await?;
 
         let (stop, stopped) = watch::channel(false);
@@ -138,15 +147,32 @@ impl Server {
             async move { app.run_worker(stopped).await }
         });
         let router = router(&config, &app, world.as_ref());
-        let serving =
-            tokio::spawn(listener::serve(listener, router, config.limits.clone(), stopped));
-        Ok(Self { app, address, credential, stop, serving, worker, world, _lock: lock })
+        let serving = tokio::spawn(listener::serve(
+            listener,
+            router,
+            config.limits.clone(),
+            stopped,
+        ));
+        Ok(Self {
+            app,
+            address,
+            credential,
+            stop,
+            serving,
+            worker,
+            world,
+            _lock: lock,
+        })
     }
 
     /// Where the built-in outside world listens: DNS, web, mail. OTE mode only.
     pub fn world_addresses(&self) -> Option<[SocketAddr; 3]> {
         let world = self.world.as_ref()?;
-        Some([world.dns.local_addr(), world.web.local_addr(), world.mail.local_addr()])
+        Some([
+            world.dns.local_addr(),
+            world.web.local_addr(),
+            world.mail.local_addr(),
+        ])
     }
 
     /// Stops: no new requests, those under way finish, then the jobs, then the database.
@@ -180,7 +206,10 @@ async fn parts(
         ca: CaSettings {
             key_algorithm: config.key_algorithm()?,
             common_name: config.ca.name.clone(),
-            ..CaSettings::new(&config.ca.organization, &config.ca.country.to_ascii_uppercase())
+            ..CaSettings::new(
+                &config.ca.organization,
+                &config.ca.country.to_ascii_uppercase(),
+            )
         },
         public_url: config.pki_url(),
     };
@@ -221,8 +250,10 @@ fn outside(config: &Config) -> Result<(Dcv, Mailer), StartError> {
             TlsMode::Starttls => SmtpTls::StartTls,
             TlsMode::Implicit => SmtpTls::Implicit,
         },
-        credentials: credentials
-            .map(|(username, password)| SmtpCredentials { username, password: password.0 }),
+        credentials: credentials.map(|(username, password)| SmtpCredentials {
+            username,
+            password: password.0,
+        }),
         from: smtp.from.clone().unwrap_or_default(),
         timeout: Duration::from_secs(30),
     })?;
@@ -244,14 +275,20 @@ fn inside(config: &Config, world: &OutsideWorld) -> Result<(Dcv, Mailer), StartE
         port: mail.port(),
         tls: SmtpTls::None,
         credentials: None,
-        from: config.smtp.from.clone().unwrap_or("Chancery <chancery@platform.test>".to_owned()),
+        from: config
+            .smtp
+            .from
+            .clone()
+            .unwrap_or("Chancery <chancery@platform.test>".to_owned()),
         timeout: Duration::from_secs(10),
     })?;
     Ok((Dcv::new(resolver, probe), mailer))
 }
 
 fn catalogue(config: &Config) -> Result<Catalogue, StartError> {
-    let Some(file) = &config.catalogue else { return Ok(built_in_catalogue()) };
+    let Some(file) = &config.catalogue else {
+        return Ok(built_in_catalogue());
+    };
     let text = fs::read_to_string(file).map_err(|e| StartError::File(file.clone(), e))?;
     parse_catalogue(&text).map_err(|error| StartError::Catalogue(file.clone(), error))
 }
@@ -271,7 +308,11 @@ fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
 
 fn make_folder(folder: &Path) -> Result<(), StartError> {
     let failed = |error| StartError::File(folder.to_owned(), error);
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)
 }
 
 /// Makes sure that one server at a time works on an SQLite file.
@@ -282,7 +323,11 @@ fn lock_file(config: &Config, engine: Engine) -> Result<Option<File>, StartError
     let url = config.database_url();
     let file = PathBuf::from(format!("{}.lock", url.trim_start_matches("sqlite://")));
     let failed = |error| StartError::File(file.clone(), error);
-    let lock = File::options().create(true).append(true).open(&file).map_err(failed)?;
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(&file)
+        .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(fs::TryLockError::WouldBlock) => Err(StartError::InUse(file)),

@@ -69,7 +69,13 @@ impl Task {
         created_at: Timestamp,
         dedup: Option<&'static str>,
     ) -> NewJob<'static> {
-        NewJob { id, kind: self.kind(), subject: self.subject(), created_at, dedup }
+        NewJob {
+            id,
+            kind: self.kind(),
+            subject: self.subject(),
+            created_at,
+            dedup,
+        }
     }
 
     /// Reads kind and subject back; `None` for a kind this release does not know.

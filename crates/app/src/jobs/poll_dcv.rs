@@ -6,7 +6,7 @@
 use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Method};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceId, NextStep, Proof};
+use chancery_domain::issuances::{Issuance, IssuanceId, NameControl, NextStep, Proof};
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::{Failure, Order};
 use chancery_store::orders::OrderFile;
@@ -25,7 +25,12 @@ const LOOKS_A_RUN: usize = 48;
 impl App {
     pub(super) async fn poll_dcv(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
         let mut change = Change::new();
-        let Some(OrderFile { order, mut issuance, .. }) = self.file_of(id).await? else {
+        let Some(OrderFile {
+            order,
+            mut issuance,
+            ..
+        }) = self.file_of(id).await?
+        else {
             change.finish_job(job.id, job.attempt);
             self.store.commit(change).await?;
             return Ok(());
@@ -36,7 +41,8 @@ impl App {
             let now = self.clock.now();
             issuance.looked(now);
             for look in &looks {
-                self.record(&mut change, &order, &mut issuance, look).await?;
+                self.record(&mut change, &order, &mut issuance, look)
+                    .await?;
             }
         }
         let now = self.clock.now();
@@ -44,7 +50,9 @@ impl App {
         match issuance.next_step(now) {
             NextStep::Sign => {
                 change.finish_job(job.id, job.attempt);
-                let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+                let signing = self
+                    .begin_signing(&mut change, order, issuance, now)
+                    .await?;
                 change.save_issuance(&signing.issuance);
                 self.store.commit(change).await?;
                 signing.committed().hand_over();
@@ -70,7 +78,9 @@ impl App {
 
     /// An issuance with its order, unless a later issuance has taken its place.
     pub(super) async fn file_of(&self, id: IssuanceId) -> Result<Option<OrderFile>, AppError> {
-        let Some(issuance) = self.store.issuance(id).await? else { return Ok(None) };
+        let Some(issuance) = self.store.issuance(id).await? else {
+            return Ok(None);
+        };
         let file = self.store.order_file(issuance.order).await?;
         Ok(file.filter(|file| file.issuance.id == id))
     }
@@ -79,9 +89,12 @@ impl App {
         let unproved: Vec<_> = issuance.unproved().collect();
         // A long list is worked through from run to run.
         let first = (issuance.looks as usize).saturating_mul(LOOKS_A_RUN) % unproved.len().max(1);
-        let turn = unproved.iter().cycle().skip(first).take(unproved.len().min(LOOKS_A_RUN));
+        let turn: Vec<NameControl> = (unproved.iter().cycle().skip(first))
+            .take(unproved.len().min(LOOKS_A_RUN))
+            .map(|control| NameControl::clone(control))
+            .collect();
         stream::iter(turn)
-            .map(|control| async {
+            .map(|control| async move {
                 let now = self.clock.now();
                 self.dcv.look(&control.name, &control.challenge, now).await
             })
@@ -98,16 +111,34 @@ impl App {
         look: &Observation,
     ) -> Result<(), AppError> {
         change.insert_observation(self.row_id().await?, issuance.id, look);
-        let Some(domain) = look.proved_domain.clone().filter(|_| look.outcome == Outcome::Proved)
+        let Some(domain) = look
+            .proved_domain
+            .clone()
+            .filter(|_| look.outcome == Outcome::Proved)
         else {
             return Ok(());
         };
-        let proof = Proof { domain: domain.clone(), method: look.method, obtained_at: look.at };
+        let proof = Proof {
+            domain: domain.clone(),
+            method: look.method,
+            obtained_at: look.at,
+        };
         if issuance.prove(&look.name, &proof) {
-            let held = Authorization { domain, method: look.method, obtained_at: look.at };
+            let held = Authorization {
+                domain,
+                method: look.method,
+                obtained_at: look.at,
+            };
             change.insert_authorization(self.row_id().await?, order.reseller, issuance.id, &held);
             let detail = Some(look.name.to_string());
-            self.note(change, order, Actor::Platform, EventKind::NameProved, detail).await?;
+            self.note(
+                change,
+                order,
+                Actor::Platform,
+                EventKind::NameProved,
+                detail,
+            )
+            .await?;
         }
         Ok(())
     }
@@ -126,7 +157,14 @@ impl App {
         change.save_order(&order);
         change.void_approvals(issuance.id);
         self.refund(change, &order, now).await?;
-        self.note(change, &order, Actor::Platform, EventKind::ValidationExpired, None).await
+        self.note(
+            change,
+            &order,
+            Actor::Platform,
+            EventKind::ValidationExpired,
+            None,
+        )
+        .await
     }
 }
 

@@ -10,11 +10,9 @@ use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{Failure, Order, OrderState};
-use chancery_domain::validity::days;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::LeafRequest;
-use chancery_pki::public_keys::sha256;
-use chancery_store::{Change, ClaimedJob, JobId, NewJob};
+use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -72,7 +70,10 @@ pub(crate) struct SignerQueue {
 impl SignerQueue {
     pub(crate) fn new() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-        Self { sender, receiver: Mutex::new(Some(receiver)) }
+        Self {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+        }
     }
 }
 
@@ -92,7 +93,8 @@ impl App {
         change.insert_certificate(&certificate);
         let kind = EventKind::CertificateReserved;
         let detail = Some(hex(&certificate.serial));
-        self.note(change, &order, Actor::Platform, kind, detail).await?;
+        self.note(change, &order, Actor::Platform, kind, detail)
+            .await?;
         let task = Task::Sign(issuance.id);
         let job = ClaimedJob {
             id: JobId(self.row_id().await?),
@@ -108,7 +110,15 @@ impl App {
         } else {
             change.enqueue(row, now);
         }
-        Ok(Signing { app: self.clone(), order, issuance, certificate, job, permit, busy: None })
+        Ok(Signing {
+            app: self.clone(),
+            order,
+            issuance,
+            certificate,
+            job,
+            permit,
+            busy: None,
+        })
     }
 
     async fn reserve(
@@ -117,18 +127,23 @@ impl App {
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<Certificate, AppError> {
-        let names: Vec<DomainName> =
-            issuance.names.iter().map(|control| control.name.clone()).collect();
+        let names: Vec<DomainName> = issuance
+            .names
+            .iter()
+            .map(|control| control.name.clone())
+            .collect();
         let rule = self.rules.at(now);
         let validity = self.rules.leaf_validity(now, order.term_end(now));
         let request = LeafRequest {
             names: &names,
             spki_der: &issuance.spki,
-            not_before: validity.not_before,
-            not_after: validity.not_after,
+            validity,
+            cap_days: rule.validity_days,
         };
-        let cap = days(rule.validity_days);
-        let reserved = self.authority.reserve(&request, now, cap).map_err(AppError::internal)?;
+        let reserved = self
+            .authority
+            .reserve(&request, now)
+            .map_err(AppError::internal)?;
         Ok(Certificate {
             id: CertificateId(self.row_id().await?),
             issuance: issuance.id,
@@ -137,7 +152,7 @@ impl App {
             issuer: self.authority.issuer_id().to_owned(),
             serial: reserved.serial,
             names,
-            spki_sha256: sha256(&issuance.spki).to_vec(),
+            spki_sha256: reserved.spki_sha256.to_vec(),
             validity,
             tbs: reserved.tbs,
             reserved_at: now,
@@ -147,7 +162,9 @@ impl App {
 
     /// Takes what is handed over, signs it in batches, and stores what was signed.
     pub(super) async fn run_signers(self, mut stop: tokio::sync::watch::Receiver<bool>) {
-        let Some(mut queue) = self.0.signers.receiver.lock().take() else { return };
+        let Some(mut queue) = self.0.signers.receiver.lock().take() else {
+            return;
+        };
         let mut batch = Vec::with_capacity(BATCH);
         let mut storing = tokio::task::JoinSet::new();
         loop {
@@ -176,16 +193,29 @@ impl App {
 
     fn sign_all(&self, tasks: Vec<Signing>) -> Vec<(Signing, Result<Vec<u8>, AppError>)> {
         let sign = |task: Signing| {
-            let der = self.authority.sign(&task.certificate.tbs).map_err(AppError::internal);
+            let der = self
+                .authority
+                .sign(&task.certificate.tbs)
+                .map_err(AppError::internal);
             (task, der)
         };
         tasks.into_iter().map(sign).collect()
     }
 
     async fn store_signed(self, task: Signing, der: Result<Vec<u8>, AppError>) {
-        let Signing { order, issuance, certificate, job, busy, .. } = task;
+        let Signing {
+            order,
+            issuance,
+            certificate,
+            job,
+            busy,
+            ..
+        } = task;
         let stored = match der {
-            Ok(der) => self.finish_signing(&job, order, issuance, &certificate, der).await,
+            Ok(der) => {
+                self.finish_signing(&job, order, issuance, &certificate, der)
+                    .await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = stored {
@@ -195,8 +225,15 @@ impl App {
     }
 
     /// A signing job that came by way of the database.
-    pub(super) async fn sign_claimed(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
-        let found = self.file_of(id).await?.map(|file| (file.order, file.issuance));
+    pub(super) async fn sign_claimed(
+        &self,
+        job: &ClaimedJob,
+        id: IssuanceId,
+    ) -> Result<(), AppError> {
+        let found = self
+            .file_of(id)
+            .await?
+            .map(|file| (file.order, file.issuance));
         let Some((order, issuance, certificate_id)) =
             found.and_then(|(order, issuance)| match issuance.state {
                 IssuanceState::Signing { certificate } => Some((order, issuance, certificate)),
@@ -209,11 +246,17 @@ impl App {
             return Ok(());
         };
         let now = self.clock.now();
-        let certificate = self.store.certificate(certificate_id).await?.ok_or(AppError::Busy)?;
+        let certificate = self
+            .store
+            .certificate(certificate_id)
+            .await?
+            .ok_or(AppError::Busy)?;
         if now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || certificate.issuer != self.authority.issuer_id()
         {
-            return self.reserve_afresh(job, order, issuance, certificate.id, now).await;
+            return self
+                .reserve_afresh(job, order, issuance, certificate.id, now)
+                .await;
         }
         let app = self.clone();
         let tbs = certificate.tbs.clone();
@@ -221,7 +264,8 @@ impl App {
             .await
             .map_err(AppError::internal)?
             .map_err(AppError::internal)?;
-        self.finish_signing(job, order, issuance, &certificate, der).await
+        self.finish_signing(job, order, issuance, &certificate, der)
+            .await
     }
 
     async fn finish_signing(
@@ -244,7 +288,8 @@ impl App {
         }
         let detail = Some(hex(&certificate.serial));
         let kind = EventKind::CertificateIssued;
-        self.note(&mut change, &order, Actor::Platform, kind, detail).await?;
+        self.note(&mut change, &order, Actor::Platform, kind, detail)
+            .await?;
         change.finish_job(job.id, job.attempt);
         self.store.commit(change).await?;
         Ok(())
@@ -272,11 +317,14 @@ impl App {
             change.save_order(&order);
             self.refund(&mut change, &order, now).await?;
             let kind = EventKind::IssuerRefused;
-            self.note(&mut change, &order, Actor::Platform, kind, None).await?;
+            self.note(&mut change, &order, Actor::Platform, kind, None)
+                .await?;
             self.store.commit(change).await?;
             return Ok(());
         }
-        let signing = self.begin_signing(&mut change, order, issuance, now).await?;
+        let signing = self
+            .begin_signing(&mut change, order, issuance, now)
+            .await?;
         change.save_issuance(&signing.issuance);
         self.store.commit(change).await?;
         signing.committed().hand_over();

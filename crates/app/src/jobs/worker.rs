@@ -134,10 +134,14 @@ impl App {
         self.0.worker.busy.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now();
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        let claimed = self.store.claim_jobs(now, now + LEASE, limit).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "claiming jobs failed");
-            Vec::new()
-        });
+        let claimed = self
+            .store
+            .claim_jobs(now, now + LEASE, limit)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::error!(%error, "claiming jobs failed");
+                Vec::new()
+            });
         let count = claimed.len();
         for job in claimed {
             let busy = Busy::new(self);
@@ -155,7 +159,9 @@ impl App {
         match self.store.next_due().await {
             Ok(Some(due)) => {
                 let wait = due.duration_since(self.clock.now());
-                Duration::try_from(wait).unwrap_or(Duration::ZERO).min(PATIENCE)
+                Duration::try_from(wait)
+                    .unwrap_or(Duration::ZERO)
+                    .min(PATIENCE)
             }
             Ok(None) => PATIENCE,
             Err(error) => {
@@ -187,26 +193,42 @@ impl App {
             AppError::Busy => {
                 let mut change = Change::new();
                 change.postpone_job(job.id, job.attempt, self.clock.now());
-                self.store.commit(change).await.map(drop).map_err(AppError::from)
+                self.store
+                    .commit(change)
+                    .await
+                    .map(drop)
+                    .map_err(AppError::from)
             }
             _ if job.tries >= ATTEMPTS => {
                 tracing::error!(job.id = job.id.0, job.kind, error = text, "job parked");
                 self.park(job, &text).await
             }
             _ => {
-                tracing::warn!(job.id = job.id.0, job.kind, job.tries, error = text, "job failed");
+                tracing::warn!(
+                    job.id = job.id.0,
+                    job.kind,
+                    job.tries,
+                    error = text,
+                    "job failed"
+                );
                 let exponent = u32::try_from(job.tries).unwrap_or(0).min(8);
                 let delay = SignedDuration::from_secs(1 << exponent);
                 let mut change = Change::new();
                 let run_at = self.clock.now() + with_jitter(delay);
                 change.retry_job(job.id, job.attempt, run_at, &text);
-                self.store.commit(change).await.map(drop).map_err(AppError::from)
+                self.store
+                    .commit(change)
+                    .await
+                    .map(drop)
+                    .map_err(AppError::from)
             }
         };
         match outcome {
             // The lease ran out and another run has taken over.
             Ok(()) | Err(AppError::Busy) => {}
-            Err(error) => tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed"),
+            Err(error) => {
+                tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed")
+            }
         }
     }
 
@@ -233,6 +255,8 @@ fn describe(error: &AppError) -> String {
 /// A delay, up to a fifth longer, so that what failed together does not come back together.
 pub(super) fn with_jitter(delay: SignedDuration) -> SignedDuration {
     let mut byte = [0_u8];
-    SystemRandom::new().fill(&mut byte).expect("the system gives random bytes");
+    SystemRandom::new()
+        .fill(&mut byte)
+        .expect("the system gives random bytes");
     delay + delay * i32::from(byte[0]) / (5 * 256)
 }
