@@ -117,6 +117,12 @@ impl Operations {
         self.store.reseller(id).await?.ok_or_else(missing)
     }
 
+    /// The CA's certificates, DER: the root's and the issuing CA's; `None` before the first start.
+    pub async fn authority_certificates(&self) -> Result<Option<[Vec<u8>; 2]>, AppError> {
+        let row = self.store.authority().await?;
+        Ok(row.map(|row| [row.root_certificate, row.issuing_certificate]))
+    }
+
     /// Whether money is as it must be: the ledger sums to zero, and every balance to its entries.
     pub async fn audit(&self) -> Result<Vec<String>, AppError> {
         let mut faults = Vec::new();

@@ -1,2 +1,49 @@
-//! placeholder
-fn main() {}
+//! The `chancery` program: the server, and the operator's chores.
+
+mod arguments;
+mod authority;
+mod demo;
+mod first_steps;
+mod http_client;
+mod operators;
+mod serve;
+
+use anyhow::Result;
+use chancery_server::config::Config;
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    // One provider for all TLS; a second one in the process would be a mistake.
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        anyhow::bail!("a TLS provider is installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        Command::Serve(flags) => serve::serve(flags.config()?).await,
+        Command::CheckConfig(flags) => check_config(&flags.config()?),
+        Command::Migrate(flags) => serve::migrate(&flags.config()?).await,
+        Command::Reseller(command) => operators::reseller(command).await,
+        Command::Credential(command) => operators::credential(command).await,
+        Command::Balance(command) => operators::balance(command).await,
+        Command::Ca(command) => authority::ca(command).await,
+        Command::Demo(asked) => demo::demo(&asked).await,
+    }
+}
+
+fn check_config(config: &Config) -> Result<()> {
+    chancery_server::check(config)?;
+    println!("the configuration is right");
+    Ok(())
+}

@@ -14,5 +14,4 @@ mod secrets;
 mod wiring;
 
 pub use first_start::OteCredential;
-pub use secrets::master_key;
-pub use wiring::{Server, StartError, open_store, restore_clock};
+pub use wiring::{Server, StartError, check, open_store, operations};

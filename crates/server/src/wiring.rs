@@ -94,13 +94,26 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     Ok(store)
 }
 
-/// The time by which a database is worked on: in OTE mode its clock may be ahead.
-pub async fn restore_clock(config: &Config, store: &Store) -> Result<Clock, StartError> {
-    if config.is_ote() {
-        Ok(Clock::restore(store).await?)
-    } else {
-        Ok(Clock::default())
+/// Opens the operator's chores on the database a configuration names. They go by the database's own clock,
+/// which OTE mode may have moved.
+pub async fn operations(config: &Config) -> Result<Operations, StartError> {
+    let store = open_store(config).await?;
+    let clock = Clock::restore(&store).await?;
+    Ok(Operations::new(store, clock))
+}
+
+/// Checks a configuration as a start would, short of opening the database or a socket.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    config.check()?;
+    database_url(config)?;
+    catalogue(config)?;
+    if config.master_key.is_some() || config.master_key_file.is_some() {
+        secrets::master_key(config)?;
     }
+    if !config.is_ote() {
+        outside(config)?;
+    }
+    Ok(())
 }
 
 fn database_url(config: &Config) -> Result<DatabaseUrl, StartError> {
@@ -113,7 +126,8 @@ impl Server {
         config.check()?;
         let store = open_store(&config).await?;
         let lock = lock_file(&config, store.engine())?;
-        let clock = restore_clock(&config, &store).await?;
+        let clock = Clock::restore(&store).await?;
+        refuse_moved_clock(&config, &clock)?;
         let now = clock.now();
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
@@ -304,6 +318,15 @@ fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
         router = router.merge(world.control(config, app.clone()));
     }
     router.fallback_service(chancery_webnic::router(app.clone(), body_time))
+}
+
+/// A database whose clock was moved belongs to a test environment for good.
+fn refuse_moved_clock(config: &Config, clock: &Clock) -> Result<(), StartError> {
+    if config.is_ote() || clock.offset().is_zero() {
+        return Ok(());
+    }
+    let text = "database: its clock was moved in OTE mode, so it cannot serve in production";
+    Err(StartError::Setting(text.to_owned()))
 }
 
 fn make_folder(folder: &Path) -> Result<(), StartError> {

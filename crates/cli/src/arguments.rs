@@ -1,0 +1,210 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chancery_server::config::{Config, ConfigError, Flags, Mode};
+use clap::{Args, Parser, Subcommand};
+
+/// Orders, validates, issues and delivers TLS certificates.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(ServeFlags),
+    /// Say whether the configuration is complete and consistent
+    CheckConfig(ServeFlags),
+    /// Bring the database up to this release
+    Migrate(ServeFlags),
+    /// Resellers, who order and pay
+    #[command(subcommand)]
+    Reseller(ResellerCommand),
+    /// Credentials that resellers' programs sign in with
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// Balances of resellers
+    #[command(subcommand)]
+    Balance(BalanceCommand),
+    /// The embedded CA
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// Carry an order to a certificate on a running OTE server, step by step
+    Demo(DemoFlags),
+}
+
+/// Where the settings come from. Each can also be set in the environment, as CHANCERY_…
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServeFlags {
+    /// A local test environment: built-in DNS, web server and mailbox, and a clock that can be moved
+    #[arg(long)]
+    ote: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Where to listen for HTTP, as address:port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Which installation is meant.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Place {
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for what is kept in files
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// sqlite://FILE or postgres://…
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+impl ServeFlags {
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        let flags = Flags {
+            mode: self.ote.then_some(Mode::Ote),
+            listen: self.listen,
+            ..self.place.flags()
+        };
+        Config::load(self.place.config.as_deref(), &flags)
+    }
+}
+
+impl Place {
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), &self.flags())
+    }
+
+    fn flags(&self) -> Flags {
+        Flags {
+            data: self.data.clone(),
+            database: self.database.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ResellerCommand {
+    /// Add a reseller with an empty balance
+    Add {
+        /// How you call it
+        #[arg(long)]
+        name: String,
+        /// The currency of its balance and prices, such as USD
+        #[arg(long)]
+        currency: String,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the resellers
+    List {
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialCommand {
+    /// Make a credential; its password is shown now and never again
+    Add {
+        /// The reseller's id
+        #[arg(long, value_name = "ID")]
+        reseller: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List a reseller's credentials
+    List {
+        /// The reseller's id
+        #[arg(long, value_name = "ID")]
+        reseller: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// End a credential, and its tokens, at once
+    Revoke {
+        /// The username of the credential
+        #[arg(long)]
+        username: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BalanceCommand {
+    /// Credit a reseller's balance
+    Credit {
+        /// The reseller's id
+        #[arg(long, value_name = "ID")]
+        reseller: i64,
+        /// How much, such as 100.00, in the reseller's currency
+        #[arg(long)]
+        amount: String,
+        /// A note for the ledger
+        #[arg(long)]
+        note: Option<String>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Hold every balance against the ledger
+    Audit {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Show the CA's certificates
+    Show {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write the root certificate, PEM, to standard output
+    ExportRoot {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoFlags {
+    /// The server's address
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The data folder of that server, for its first credential
+    #[arg(long, value_name = "DIR", default_value = "./chancery-data")]
+    pub(crate) data: PathBuf,
+    /// Sign in with this name instead
+    #[arg(long, requires = "password")]
+    pub(crate) username: Option<String>,
+    /// The password of that name
+    #[arg(long, env = "DEMO_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+    /// The name to order a certificate for; a reserved one, so that the OTE world answers for it
+    #[arg(long, default_value = "shop.example")]
+    pub(crate) name: String,
+}

@@ -1,0 +1,43 @@
+//! `chancery ca`: what the embedded CA shows of itself. It reads the database and needs no key.
+
+use anyhow::{Context, Result};
+use chancery_pki::certificate::{self, CertificateInfo};
+use chancery_pki::public_keys::sha256;
+
+use crate::arguments::{CaCommand, Place};
+
+pub(crate) async fn ca(command: CaCommand) -> Result<()> {
+    match command {
+        CaCommand::Show { place } => {
+            let [root, issuing] = certificates(&place).await?;
+            show("Root", &root)?;
+            show("Issuing CA", &issuing)
+        }
+        CaCommand::ExportRoot { place } => {
+            let [root, _] = certificates(&place).await?;
+            print!("{}", certificate::to_pem(&root));
+            Ok(())
+        }
+    }
+}
+
+async fn certificates(place: &Place) -> Result<[Vec<u8>; 2]> {
+    let operations = chancery_server::operations(&place.config()?).await?;
+    let found = operations.authority_certificates().await?;
+    found.context("there is no CA yet: the first start of the server makes it")
+}
+
+fn show(title: &str, der: &[u8]) -> Result<()> {
+    let info = CertificateInfo::parse(der)?;
+    println!("{title}");
+    println!("  serial       {}", hex(&info.serial));
+    println!("  valid from   {}", info.not_before);
+    println!("  valid until  {}", info.not_after);
+    println!("  SHA-256      {}", hex(&sha256(der)));
+    print!("{}", certificate::to_pem(der));
+    Ok(())
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
