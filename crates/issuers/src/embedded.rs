@@ -301,3 +301,6 @@ fn hex(octets: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests;

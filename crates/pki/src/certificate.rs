@@ -112,7 +112,9 @@ impl CertificateInfo {
         let mut fields = outer.enter(tag::SEQUENCE)?;
         outer.end()?;
         if fields.peek() == Some(tag::constructed(0)) {
-            fields.next_value()?;
+            let mut version = fields.enter(tag::constructed(0))?;
+            version.unsigned()?;
+            version.end()?;
         }
         let serial = fields.unsigned()?.to_vec();
         fields.expect(tag::SEQUENCE)?;
@@ -120,6 +122,7 @@ impl CertificateInfo {
         let mut validity = fields.enter(tag::SEQUENCE)?;
         let not_before = read_time(validity.next_value()?)?;
         let not_after = read_time(validity.next_value()?)?;
+        validity.end()?;
         let subject_der = fields.expect(tag::SEQUENCE)?.whole.to_vec();
         let spki_der = fields.expect(tag::SEQUENCE)?.whole.to_vec();
         let mut info = Self {

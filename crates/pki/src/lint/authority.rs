@@ -207,10 +207,7 @@ fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>) {
                     && value.data.len() == 2
                     && value.data.iter().all(u8::is_ascii_uppercase)
             }
-            _ => {
-                matches!(string_tag, tag::UTF8_STRING | tag::PRINTABLE_STRING)
-                    && (1..=64).contains(&characters)
-            }
+            _ => (1..=64).contains(&characters),
         };
         findings.require(
             fits,

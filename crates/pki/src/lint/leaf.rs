@@ -9,8 +9,7 @@ use super::{
     Finding, Findings, age, check_authority_key_id, check_ca_issuers_url, check_crl_url,
     check_envelope, check_lifetime, check_name, check_policies, parse,
 };
-use crate::certificate::Issuer;
-use crate::encoding::tag;
+use crate::certificate::{CertificateInfo, Issuer};
 use crate::oid;
 
 /// What a leaf is held against.
@@ -91,6 +90,14 @@ pub fn lint_leaf(tbs: &[u8], rules: &LeafRules<'_>) -> Vec<Finding> {
             .any(|ext| ext.oid.as_bytes() == id);
         findings.require(is_there, "BR 7.1.2.7.6", message);
     }
+    let strictly = CertificateInfo::parse_tbs(tbs)
+        .map(|info| info.dns_names)
+        .unwrap_or_default();
+    findings.require(
+        strictly == names,
+        "BR 7.1.2.7.12",
+        "the alternative names are not all of the type they have to be",
+    );
     check_subject(&mut findings, &certificate, &names);
     findings.0
 }
@@ -202,12 +209,6 @@ fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>, name
             );
             continue;
         }
-        let string_tag = u8::try_from(value.tag().0).unwrap_or_default();
-        findings.require(
-            matches!(string_tag, tag::UTF8_STRING | tag::PRINTABLE_STRING),
-            "BR 7.1.4.2",
-            "the common name is not a UTF8String or PrintableString",
-        );
         let text = str::from_utf8(value.data).unwrap_or_default();
         findings.require(
             names.contains(&text),

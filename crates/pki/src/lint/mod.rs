@@ -18,7 +18,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name, X509Version};
 
-use crate::certificate::Issuer;
+use crate::certificate::{CertificateInfo, Issuer};
 use crate::encoding::{Reader, tag};
 use crate::oid;
 
@@ -80,6 +80,11 @@ fn check_envelope(
     signature_algorithm: &[u8],
 ) {
     findings.require(is_canonical(tbs), "X.690 10-11", "the encoding is not DER");
+    findings.require(
+        CertificateInfo::parse_tbs(tbs).is_ok(),
+        "RFC 5280 4.1",
+        "a field is not of the type it has to be",
+    );
     findings.require(
         certificate.version == X509Version::V3,
         "RFC 5280 4.1.2.1",
@@ -180,6 +185,68 @@ fn check_key(findings: &mut Findings, spki: &[u8]) {
     );
 }
 
+/// Stands in a [`shape`] where a constructed value ends. No tag of ours is zero.
+const END: u8 = 0;
+
+/// The tags of one value in the order they are written. The parser is lax about classes and about what
+/// nests in what; the exact shape is the remedy.
+fn shape(der: &[u8]) -> Vec<u8> {
+    let mut shape = Vec::with_capacity(24);
+    let mut open = vec![Reader::new(der)];
+    while let Some(reader) = open.last_mut() {
+        match reader.next_value() {
+            Ok(value) => {
+                shape.push(value.tag);
+                if value.tag & 0x20 != 0 {
+                    open.push(Reader::new(value.content));
+                }
+            }
+            Err(_) => {
+                shape.push(END);
+                open.pop();
+            }
+        }
+    }
+    shape
+}
+
+/// Whether a value is a SEQUENCE of nothing but parts of one of these shapes, which are equally long.
+fn is_sequence_of(der: &[u8], parts: &[&[u8]]) -> bool {
+    match shape(der).as_slice() {
+        [tag::SEQUENCE, found @ .., END, END] => found
+            .chunks(parts[0].len())
+            .all(|part| parts.contains(&part)),
+        _ => false,
+    }
+}
+
+const KEY_ID_SHAPE: &[u8] = &[tag::SEQUENCE, tag::context(0), END, END];
+
+/// One distribution point with a full name of one URI.
+const CRL_POINT_SHAPE: &[u8] = &[
+    tag::SEQUENCE,
+    tag::SEQUENCE,
+    tag::constructed(0),
+    tag::constructed(0),
+    tag::context(6),
+    END,
+    END,
+    END,
+    END,
+    END,
+];
+
+/// One access description with a URI.
+const ACCESS_SHAPE: &[u8] = &[
+    tag::SEQUENCE,
+    tag::SEQUENCE,
+    tag::OID,
+    tag::context(6),
+    END,
+    END,
+    END,
+];
+
 /// Whether a text consists of minimal DER: definite minimal lengths, minimal integers, and no BOOLEAN but
 /// TRUE, since every BOOLEAN in our structures defaults to FALSE and is then left out.
 fn is_canonical(der: &[u8]) -> bool {
@@ -213,6 +280,15 @@ fn check_name<'a>(
     name: &'a X509Name<'_>,
 ) -> Vec<&'a AttributeTypeAndValue<'a>> {
     let mut attributes: Vec<&AttributeTypeAndValue<'_>> = Vec::with_capacity(4);
+    let part = |string: u8| [tag::SET, tag::SEQUENCE, tag::OID, string, END, END];
+    findings.require(
+        is_sequence_of(
+            name.as_raw(),
+            &[&part(tag::UTF8_STRING), &part(tag::PRINTABLE_STRING)],
+        ),
+        "BR 7.1.4.2",
+        "the subject is not made of single UTF8Strings and PrintableStrings",
+    );
     for rdn in name.iter_rdn() {
         findings.require(
             rdn.iter().count() == 1,
@@ -245,6 +321,7 @@ fn check_authority_key_id(findings: &mut Findings, extension: &X509Extension<'_>
             id.key_identifier.as_ref().is_some_and(|id| id.0 == key_id)
                 && id.authority_cert_issuer.is_none()
                 && id.authority_cert_serial.is_none()
+                && shape(extension.value) == KEY_ID_SHAPE
         }
         _ => false,
     };
@@ -267,6 +344,7 @@ fn check_crl_url(findings: &mut Findings, extension: &X509Extension<'_>, url: &s
                 matches!(names, [GeneralName::URI(uri)] if *uri == url)
                     && point.reasons.is_none()
                     && point.crl_issuer.is_none()
+                    && shape(extension.value) == CRL_POINT_SHAPE
             }
             _ => false,
         },
@@ -286,6 +364,7 @@ fn check_ca_issuers_url(findings: &mut Findings, extension: &X509Extension<'_>, 
             [description] => {
                 description.access_method.as_bytes() == oid::CA_ISSUERS
                     && matches!(description.access_location, GeneralName::URI(uri) if uri == url)
+                    && shape(extension.value) == ACCESS_SHAPE
             }
             _ => false,
         },
@@ -306,10 +385,12 @@ fn is_http(url: &str) -> bool {
 
 /// No certificate of a private CA may claim conformance to the Baseline Requirements.
 fn check_policies(findings: &mut Findings, extension: &X509Extension<'_>) {
+    let is_sound = is_sequence_of(extension.value, &[&[tag::SEQUENCE, tag::OID, END]]);
     let claims = match extension.parsed_extension() {
-        ParsedExtension::CertificatePolicies(policies) => policies
-            .iter()
-            .any(|policy| policy.policy_id.as_bytes().starts_with(oid::CABF_POLICIES)),
+        ParsedExtension::CertificatePolicies(policies) => {
+            let mut ids = policies.iter().map(|policy| policy.policy_id.as_bytes());
+            !is_sound || ids.any(|id| id.starts_with(oid::CABF_POLICIES))
+        }
         _ => true,
     };
     findings.require(

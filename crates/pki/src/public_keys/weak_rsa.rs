@@ -174,12 +174,13 @@ fn remainder(number: &BigUint, by: u64) -> u64 {
 fn is_odd_power(modulus: &BigUint, residues: &[(u64, u64)]) -> bool {
     // A root below 752 would have a factor below 752.
     let largest = modulus.bits() / 9;
-    residues
-        .iter()
-        .skip(1)
-        .map(|(prime, _)| *prime)
+    let odd_primes = residues.iter().skip(1).map(|(prime, _)| *prime);
+    odd_primes
         .take_while(|power| *power <= largest)
         .any(|power| {
+            if modulus.bits() / power < 60 {
+                return has_short_root(modulus, power);
+            }
             let may_be_power = residues
                 .iter()
                 .filter(|(prime, _)| prime % power == 1)
@@ -189,6 +190,30 @@ fn is_odd_power(modulus: &BigUint, residues: &[(u64, u64)]) -> bool {
                 modulus.nth_root(power).pow(power) == *modulus
             }
         })
+}
+
+/// Whether there is a root that fits in 64 bits.
+///
+/// Modulo 2⁶⁴ an odd number has exactly one root of each odd degree: the number to the power of the
+/// degree's inverse modulo the order of the group, 2⁶². It is the only candidate, and almost never of the
+/// right size.
+fn has_short_root(modulus: &BigUint, degree: u64) -> bool {
+    // Newton's iteration doubles the correct bits, of which any odd number has three.
+    let inverse = (0..5).fold(degree, |x, _| {
+        x.wrapping_mul(2_u64.wrapping_sub(degree.wrapping_mul(x)))
+    });
+    let mut exponent = inverse % (1 << 62);
+    let mut base = modulus.iter_u64_digits().next().unwrap_or_default();
+    let mut root = 1_u64;
+    while exponent > 0 {
+        if exponent % 2 == 1 {
+            root = root.wrapping_mul(base);
+        }
+        base = base.wrapping_mul(base);
+        exponent /= 2;
+    }
+    let size = (root as f64).log2() * degree as f64;
+    (size - modulus.bits() as f64).abs() < 2.0 && BigUint::from(root).pow(degree as u32) == *modulus
 }
 
 fn power_modulo(mut base: u64, mut exponent: u64, modulus: u64) -> u64 {
@@ -295,17 +320,22 @@ mod tests {
         let modulus = factor(0x1ff_ffff_ffff, 0xdead_beef) * factor(0x1ff_ffff_fffe, 0xfeed_f00d);
         assert_eq!(verdict(&modulus), Err(KeyError::Roca));
 
-        // Each residue alone is a power of 65537, but not all of the same one.
-        let primes_product = product(ROCA_LAST_PRIME);
-        let one_off = (0..1000_u32)
-            .map(|shift| &primes_product * BigUint::from(shift) + BigUint::from(1_u8))
-            .next_back()
-            .unwrap();
-        assert!(has_roca_fingerprint(&residues(&one_off.to_bytes_be())));
-        let mut lone = residues(&one_off.to_bytes_be());
-        let of_11 = lone.iter().position(|(prime, _)| *prime == 11).unwrap();
-        lone[of_11].1 = 65537 % 11;
-        assert!(!has_roca_fingerprint(&lone));
+        // From the test data of the tool roca-detect.
+        let known = "\
+            9dcd7420e420c270a68060eb8b5aa7457a9f6648f86fafed2775cc1f79ae962f1e63f1b9e51c55f9ea6fdc73\
+            32e9b0058c9ff2eb1fc89855029cf6aafe21e689feb38ac9ffb12f1ce371bb5d0e9aae64161abce74b4244bf\
+            68f1edb4411f756a097c8929c14740245ea355f8332d1aa36bb50c7dcb4505da8de02e4e53d38f8df06097da\
+            7524df0df93db48eac8cc4af2d3a16257eb2b2adca6ba464e5974fa92550d31b1babf161e7692d00b86e3dd8\
+            86ecab4abfbe1a8f8cc263ff4af55cdb45f4249a5193925f5e983d762f0b6800943eb0267b08f42ed311ce1f\
+            5c86eacbc8ce4d3cb7a2fee1ef5641423a1cf4114e5ecf50034a60a412523af9e6f4aa11";
+        let known = BigUint::parse_bytes(known.as_bytes(), 16).unwrap();
+        assert_eq!(verdict(&known), Err(KeyError::Roca));
+
+        // Each residue alone is a power of 65537, but not all are the same power.
+        let mut residues = residues(&known.to_bytes_be());
+        let of_seven = residues.iter().position(|(prime, _)| *prime == 7).unwrap();
+        residues[of_seven].1 = residues[of_seven].1 * 65537 % 7;
+        assert!(!has_roca_fingerprint(&residues));
     }
 
     proptest! {

@@ -1,0 +1,290 @@
+use std::sync::LazyLock;
+
+use chancery_domain::validity::ValidityRules;
+use chancery_pki::certificate::CertificateInfo;
+use chancery_pki::keys::KeyAlgorithm;
+use chancery_pki::names::NameError;
+use chancery_pki::sealing::SealError;
+use proptest::prelude::*;
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-22T09:30:15.25Z".parse().unwrap()
+}
+
+fn urls() -> CaUrls {
+    CaUrls {
+        root_crl: "http://pki.example/root.crl".into(),
+        root_certificate: "http://pki.example/root.crt".into(),
+        issuing_crl: "http://pki.example/issuing.crl".into(),
+        issuing_certificate: "http://pki.example/issuing.crt".into(),
+    }
+}
+
+struct World {
+    master: MasterKey,
+    record: CaRecord,
+    ca: EmbeddedCa,
+    key: SigningKey,
+}
+
+fn a_world() -> World {
+    let master = MasterKey::generate().unwrap();
+    let settings = CaSettings::new("Example Hosting", "CH");
+    let record = EmbeddedCa::create(&settings, &urls(), &master, now()).unwrap();
+    let ca = EmbeddedCa::open(&record, &urls(), &master).unwrap();
+    World {
+        master,
+        record,
+        ca,
+        key: SigningKey::generate(KeyAlgorithm::P256).unwrap(),
+    }
+}
+
+fn reserve(world: &World, names: &[DomainName], at: Timestamp) -> Result<Reservation, IssueError> {
+    let validity = ValidityRules::default().leaf_validity(at, at + days(365));
+    let spki_der = world.key.spki_der();
+    world.ca.reserve(
+        &LeafRequest {
+            names,
+            spki_der,
+            validity,
+            cap_days: 200,
+        },
+        at,
+    )
+}
+
+fn name(text: &str) -> DomainName {
+    DomainName::parse(text).unwrap()
+}
+
+fn rules_broken<T: std::fmt::Debug>(result: Result<T, IssueError>) -> Vec<&'static str> {
+    match result {
+        Err(IssueError::Refused(findings)) => findings.iter().map(|f| f.rule).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_reserved_is_what_is_signed() {
+    let world = a_world();
+    let names = [name("shop.example"), name("*.shop.example")];
+    let reservation = reserve(&world, &names, now()).unwrap();
+    let der = world.ca.sign(&reservation.tbs).unwrap();
+    let signed = Signed::parse(&der).unwrap();
+    assert_eq!(signed.tbs, reservation.tbs);
+    let issuing = CertificateInfo::parse(world.ca.issuing_certificate_der()).unwrap();
+    assert!(signed.verify(&issuing.spki_der).is_ok());
+    let info = CertificateInfo::parse(&der).unwrap();
+    assert_eq!(info.serial, reservation.serial);
+    assert_eq!(info.dns_names, ["shop.example", "*.shop.example"]);
+    assert_eq!(info.issuer_der, issuing.subject_der);
+    assert_eq!(info.not_before, "2026-11-22T08:30:15Z".parse().unwrap());
+    assert_eq!(info.not_after, "2027-06-09T08:30:14Z".parse().unwrap());
+    assert_eq!(reservation.spki_sha256, sha256(world.key.spki_der()));
+    assert_ne!(
+        reserve(&world, &names, now()).unwrap().serial,
+        reservation.serial
+    );
+}
+
+#[test]
+fn what_breaks_a_rule_is_not_reserved() {
+    let world = a_world();
+    assert!(rules_broken(reserve(&world, &[], now())).contains(&"BR 7.1.2.7.12"));
+
+    let names = [name("shop.example")];
+    let from = |not_before: Timestamp, length: SignedDuration, cap_days| {
+        let validity = Validity {
+            not_before,
+            not_after: not_before + length,
+        };
+        let spki_der = world.key.spki_der();
+        world.ca.reserve(
+            &LeafRequest {
+                names: &names,
+                spki_der,
+                validity,
+                cap_days,
+            },
+            now(),
+        )
+    };
+    assert_eq!(rules_broken(from(now(), days(200), 200)), ["BR 6.3.2"]);
+    assert!(from(now(), days(200) - SignedDuration::from_secs(1), 200).is_ok());
+    assert_eq!(rules_broken(from(now(), days(826), 10_000)), ["BR 6.3.2"]);
+    assert_eq!(
+        rules_broken(from(now() - days(3), days(10), 200)),
+        ["BR 7.1.2.7"]
+    );
+
+    let late = world.ca.not_after() - days(10);
+    assert_eq!(
+        rules_broken(reserve(&world, &names, late)),
+        ["RFC 5280 6.1.3"]
+    );
+}
+
+#[test]
+fn only_own_and_undamaged_octets_are_signed() {
+    let (world, other) = (a_world(), a_world());
+    let foreign = reserve(&other, &[name("shop.example")], now()).unwrap();
+    assert!(rules_broken(world.ca.sign(&foreign.tbs)).contains(&"BR 7.1.4.1"));
+    // Neither a CA certificate nor a revocation list gets the leaf's signature.
+    let root = Signed::parse(world.ca.root_certificate_der()).unwrap().tbs;
+    assert!(!rules_broken(world.ca.sign(root)).is_empty());
+    let list = world
+        .ca
+        .issuing_crl(1, now(), now() + days(4), &[])
+        .unwrap();
+    assert!(!rules_broken(world.ca.sign(Signed::parse(&list).unwrap().tbs)).is_empty());
+}
+
+#[test]
+fn keys_and_certificates_have_to_belong_together() {
+    let (world, other) = (a_world(), a_world());
+    let open = |record: &CaRecord, master| EmbeddedCa::open(record, &urls(), master);
+    let wrong_key = open(&world.record, &other.master);
+    assert!(matches!(wrong_key, Err(CaError::Seal(SealError::Refused))));
+
+    let swapped = CaRecord {
+        root_key_sealed: world.record.issuing_key_sealed.clone(),
+        ..world.record.clone()
+    };
+    assert!(matches!(
+        open(&swapped, &world.master),
+        Err(CaError::Seal(SealError::Refused))
+    ));
+
+    let mismatched = CaRecord {
+        issuing_certificate_der: other.record.issuing_certificate_der.clone(),
+        ..world.record.clone()
+    };
+    assert!(matches!(
+        open(&mismatched, &world.master),
+        Err(CaError::Mismatch("issuing CA"))
+    ));
+
+    let pkcs8 = other
+        .master
+        .open(ISSUING_CONTEXT, &other.record.issuing_key_sealed)
+        .unwrap();
+    let grafted = CaRecord {
+        issuing_certificate_der: other.record.issuing_certificate_der.clone(),
+        issuing_key_sealed: world.master.seal(ISSUING_CONTEXT, &pkcs8).unwrap(),
+        ..world.record.clone()
+    };
+    assert!(matches!(open(&grafted, &world.master), Err(CaError::Chain)));
+
+    let damaged = CaRecord {
+        root_certificate_der: vec![0x30],
+        ..world.record.clone()
+    };
+    assert!(matches!(
+        open(&damaged, &world.master),
+        Err(CaError::Damaged)
+    ));
+}
+
+#[test]
+fn settings_are_checked_before_anything_is_signed() {
+    let master = MasterKey::generate().unwrap();
+    let create = |change: fn(&mut CaSettings)| {
+        let mut settings = CaSettings::new("Example Hosting", "CH");
+        change(&mut settings);
+        EmbeddedCa::create(&settings, &urls(), &master, now())
+    };
+    assert!(matches!(create(|s| s.root_years = 7), Err(CaError::Years)));
+    assert!(matches!(
+        create(|s| s.issuing_years = 4),
+        Err(CaError::Years)
+    ));
+    assert!(matches!(
+        create(|s| s.country = "ch".into()),
+        Err(CaError::Name(NameError::Country))
+    ));
+    assert!(matches!(
+        create(|s| s.organization = "-".into()),
+        Err(CaError::Name(_))
+    ));
+    for root_years in [8, 25] {
+        let settings = CaSettings {
+            root_years,
+            ..CaSettings::new("Example", "CH")
+        };
+        // A day with leap days near and far, and one that some years do not have.
+        for day in [
+            "2026-11-22T00:00:00Z",
+            "2028-02-29T12:00:00Z",
+            "2031-03-01T00:00:00Z",
+        ] {
+            EmbeddedCa::create(&settings, &urls(), &master, day.parse().unwrap()).unwrap();
+        }
+    }
+    let https = CaUrls {
+        root_crl: "https://pki.example/root.crl".into(),
+        ..urls()
+    };
+    let settings = CaSettings::new("Example", "CH");
+    let refused = EmbeddedCa::create(&settings, &https, &master, now());
+    assert!(matches!(refused, Err(CaError::Refused(_))));
+}
+
+#[test]
+fn the_first_leaf_does_not_begin_before_its_issuer() {
+    let world = a_world();
+    let issuing = CertificateInfo::parse(world.ca.issuing_certificate_der()).unwrap();
+    let reservation = reserve(&world, &[name("shop.example")], now()).unwrap();
+    let leaf = CertificateInfo::parse_tbs(&reservation.tbs).unwrap();
+    assert!(leaf.not_before >= issuing.not_before);
+}
+
+#[test]
+fn nothing_secret_prints() {
+    let world = a_world();
+    assert!(format!("{:?}", world.ca).contains("SigningKey { algorithm: P256, .. }"));
+    assert_eq!(world.ca.issuer_id().len(), 16);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A store that hands back other octets than were put there gets them signed only where they are, to
+    /// the octet, what the profile builds for some leaf.
+    #[test]
+    fn damaged_reservations_are_refused_or_still_leaves(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        static WORLD: LazyLock<(World, Vec<u8>)> = LazyLock::new(|| {
+            let world = a_world();
+            let tbs = reserve(&world, &[name("shop.example")], now()).unwrap().tbs;
+            (world, tbs)
+        });
+        let (world, tbs) = &*WORLD;
+        let mut tbs = tbs.clone();
+        for (at, octet) in changes {
+            let at = at.index(tbs.len());
+            tbs[at] = octet;
+        }
+        if world.ca.sign(&tbs).is_ok() {
+            let info = CertificateInfo::parse_tbs(&tbs).unwrap();
+            let mut serial = [0; 16];
+            serial[16 - info.serial.len()..].copy_from_slice(&info.serial);
+            let rebuilt = world.ca.profile.build_tbs(&Leaf {
+                serial,
+                names: &[name(&info.dns_names[0])],
+                spki_der: &info.spki_der,
+                not_before: info.not_before,
+                not_after: info.not_after,
+            });
+            // The common name may as well be a PrintableString.
+            let as_utf8 = |window: &[u8]| window == b"\x13\x0cshop";
+            if let Some(at) = tbs.windows(6).position(as_utf8) {
+                tbs[at] = 0x0c;
+            }
+            prop_assert_eq!(rebuilt, tbs);
+        }
+    }
+}
