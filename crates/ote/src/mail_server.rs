@@ -103,7 +103,7 @@ impl Handler for Taker {
 
     fn data_end(&mut self) -> Response {
         if self.is_too_large {
-            return NO_STORAGE;
+            return closing(NO_STORAGE);
         }
         match self.mailbox.deliver(std::mem::take(&mut self.data)) {
             Ok(_) => OK,
@@ -112,8 +112,14 @@ impl Handler for Taker {
                     error = &error as &dyn std::error::Error,
                     "a message was not kept"
                 );
-                INTERNAL_ERROR
+                closing(INTERNAL_ERROR)
             }
         }
     }
+}
+
+/// A refusal that ends the connection: after a refused message the session would take every command for data.
+fn closing(mut refusal: Response) -> Response {
+    refusal.action = Action::Close;
+    refusal
 }

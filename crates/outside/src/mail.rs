@@ -2,7 +2,8 @@
 //!
 //! A message is complete before it comes here, its Message-ID and date included, so that a second attempt after a
 //! lost answer sends the same message and not another one. Failures are of two kinds, because the sending job
-//! must know: those that trying again may cure, and those of this message or address.
+//! must know: those that trying again may cure, and those of this message or address. Each message takes a
+//! connection of its own: one that was given up half-way must not be mistaken for a fresh one.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -40,7 +41,7 @@ pub struct SmtpSettings {
     pub credentials: Option<SmtpCredentials>,
     /// The sender, as an address or `Name <address>`.
     pub from: String,
-    /// How long one step of the dialogue may take.
+    /// How long handing over one message may take.
     pub timeout: Duration,
 }
 
@@ -102,13 +103,16 @@ pub enum MailError {
     /// The relay could not be reached, is busy, or does not let us in: try later.
     #[error("the mail relay cannot take the message now")]
     TryLater(#[source] lettre::transport::smtp::Error),
+    /// The relay did not answer in time: try later. It may have taken the message all the same.
+    #[error("the mail relay did not answer in time")]
+    Timeout,
 }
 
 impl MailError {
     /// Whether the same message may succeed later.
     pub fn may_pass_later(&self) -> bool {
         match self {
-            Self::TryLater(_) => true,
+            Self::TryLater(_) | Self::Timeout => true,
             Self::Address(_) | Self::Message(_) | Self::Refused(_) => false,
         }
     }
@@ -125,11 +129,12 @@ pub enum MailerError {
     Tls(#[source] lettre::transport::smtp::Error),
 }
 
-/// A client of one SMTP relay; keeps a few connections open between messages.
+/// A client of one SMTP relay.
 #[derive(Clone)]
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Mailer {
@@ -164,16 +169,19 @@ impl Mailer {
         Ok(Self {
             transport: builder.build(),
             from,
+            timeout: settings.timeout,
         })
     }
 
     /// Sends one message. `Ok` means that the relay has taken responsibility for it (RFC 5321 §6.1).
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message = self.compose(mail)?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_about_this_message(&error) => Err(MailError::Refused(error)),
-            Err(error) => Err(MailError::TryLater(error)),
+        // The transport's own limit covers connecting only.
+        match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if is_about_this_message(&error) => Err(MailError::Refused(error)),
+            Ok(Err(error)) => Err(MailError::TryLater(error)),
+            Err(_) => Err(MailError::Timeout),
         }
     }
 
@@ -189,7 +197,13 @@ impl Mailer {
             .message_id(Some(format!("<{}>", mail.message_id)))
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN)
-            .body(mail.text.clone())
+            // SMTP ends the last line itself.
+            .body(
+                mail.text
+                    .strip_suffix('\n')
+                    .unwrap_or(&mail.text)
+                    .to_owned(),
+            )
             .map_err(MailError::Message)
     }
 }

@@ -1,0 +1,275 @@
+//! What the DNS server answers, as the production resolver understands it.
+
+use chancery_outside::dns::{DnsAnswer, Resolver, ResolverSettings};
+use tokio::net::UdpSocket;
+
+use crate::fixtures::{ANY_PORT, NOBODY, Outside, PATIENCE, address, domain, owner, resolver};
+
+fn found(values: &[&str]) -> DnsAnswer<String> {
+    DnsAnswer::Found(values.iter().map(|value| (*value).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn every_record_of_a_set_is_found_whole() {
+    let outside = Outside::start().await;
+    let long = "x".repeat(600);
+    outside.put_values("_dnsauth.shop.test", "TXT", &[" a ", "b;\"c\"", &long]);
+    let answer = outside.resolver().txt("_dnsauth.shop.test").await;
+    assert_eq!(answer, found(&[" a ", "b;\"c\"", &long]));
+}
+
+#[tokio::test]
+async fn names_are_found_in_any_case() {
+    let outside = Outside::start().await;
+    outside.put_values("_DNSauth.Shop.test", "TXT", &["value"]);
+    assert_eq!(
+        outside.resolver().txt("_dnsAUTH.shop.TEST").await,
+        found(&["value"])
+    );
+}
+
+#[tokio::test]
+async fn an_answer_too_large_for_udp_comes_over_tcp() {
+    let outside = Outside::start().await;
+    let values: Vec<String> = (0..40).map(|n| format!("{n:0200}")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    outside.put_values("big.test", "TXT", &values);
+    assert_eq!(outside.resolver().txt("big.test").await, found(&values));
+}
+
+#[tokio::test]
+async fn a_missing_name_and_a_missing_record_are_told_apart() {
+    let outside = Outside::start().await;
+    outside.put_values("a._dnsauth.shop.test", "TXT", &["below"]);
+    let resolver = outside.resolver();
+    assert_eq!(
+        resolver.txt("_other.shop.test").await,
+        DnsAnswer::NoSuchName
+    );
+    assert_eq!(
+        resolver.txt("_dnsauth.shop.test").await,
+        DnsAnswer::NoData,
+        "empty non-terminal"
+    );
+    assert_eq!(
+        resolver.txt("shop.test").await,
+        DnsAnswer::NoData,
+        "every host exists"
+    );
+    assert_eq!(resolver.cname("shop.test").await, DnsAnswer::NoData);
+}
+
+#[tokio::test]
+async fn a_record_is_gone_when_it_was_deleted() {
+    let outside = Outside::start().await;
+    outside.put_values("_x.shop.test", "TXT", &["1"]);
+    outside.put_values("_x.shop.test", "TXT", &["2"]);
+    let resolver = outside.resolver();
+    assert_eq!(resolver.txt("_x.shop.test").await, found(&["2"]));
+    let kind = chancery_ote::RecordKind::Txt;
+    outside
+        .world
+        .zones
+        .delete(&owner("_x.shop.test"), kind)
+        .unwrap();
+    assert_eq!(
+        resolver.txt("_x.shop.test").await,
+        DnsAnswer::NoSuchName,
+        "nothing is cached"
+    );
+    assert!(
+        outside
+            .world
+            .zones
+            .delete(&owner("_x.shop.test"), kind)
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn hosts_have_the_address_of_the_web_server_unless_another_was_put() {
+    let outside = Outside::start().await;
+    outside.put_values("far.example.com", "A", &["192.0.2.7"]);
+    outside.put_values("six.example.com", "AAAA", &["2001:db8::7"]);
+    outside.put_values("alias.example.com", "CNAME", &["far.example.com"]);
+    let resolver = outside.resolver();
+    for (name, addresses) in [
+        ("shop.example", "127.0.0.1"),
+        ("a.b.c.example.net", "127.0.0.1"),
+        ("far.example.com", "192.0.2.7"),
+        ("six.example.com", "2001:db8::7"),
+        ("alias.example.com", "192.0.2.7"),
+    ] {
+        let expected = DnsAnswer::Found(vec![addresses.parse().unwrap()]);
+        assert_eq!(resolver.addresses(name).await, expected, "{name}");
+    }
+    assert_eq!(
+        resolver.addresses("_x.example.com").await,
+        DnsAnswer::NoSuchName
+    );
+}
+
+#[tokio::test]
+async fn ipv6_addresses_come_first() {
+    let outside = Outside::start().await;
+    outside.put_values("both.test", "A", &["127.0.0.2"]);
+    outside.put_values("both.test", "AAAA", &["::1"]);
+    let expected = ["::1", "127.0.0.2"]
+        .map(|text| text.parse().unwrap())
+        .to_vec();
+    assert_eq!(
+        outside.resolver().addresses("both.test").await,
+        DnsAnswer::Found(expected)
+    );
+}
+
+#[tokio::test]
+async fn names_outside_the_zones_are_refused_until_a_zone_is_added() {
+    let outside = Outside::start().await;
+    let resolver = outside.resolver();
+    let refused = DnsAnswer::ServerFailure("REFUSED".to_owned());
+    assert_eq!(resolver.txt("_dnsauth.shop.kiosk").await, refused);
+    outside.world.zones.add_zone(&owner("kiosk")).unwrap();
+    outside.put_values("_dnsauth.shop.kiosk", "TXT", &["value"]);
+    assert_eq!(resolver.txt("_dnsauth.shop.kiosk").await, found(&["value"]));
+}
+
+#[tokio::test]
+async fn text_is_found_through_an_alias() {
+    let outside = Outside::start().await;
+    outside.put_values("_dnsauth.shop.test", "CNAME", &["_x.dcv.example"]);
+    outside.put_values("_x.dcv.example", "TXT", &["value"]);
+    let resolver = outside.resolver();
+    assert_eq!(resolver.txt("_dnsauth.shop.test").await, found(&["value"]));
+    assert_eq!(
+        resolver.cname("_dnsauth.shop.test").await,
+        found(&["_x.dcv.example"])
+    );
+}
+
+#[tokio::test]
+async fn an_alias_that_leads_nowhere_is_no_such_name() {
+    let outside = Outside::start().await;
+    outside.put_values("_dnsauth.shop.test", "CNAME", &["_gone.dcv.example"]);
+    assert_eq!(
+        outside.resolver().txt("_dnsauth.shop.test").await,
+        DnsAnswer::NoSuchName
+    );
+}
+
+#[tokio::test]
+async fn alias_loops_end() {
+    let outside = Outside::start().await;
+    outside.put_values("a.test", "CNAME", &["b.test"]);
+    outside.put_values("b.test", "CNAME", &["a.test"]);
+    let resolver = outside.resolver();
+    assert!(resolver.txt("a.test").await.into_found().is_empty());
+    assert_eq!(
+        resolver.cname_chain(&domain("a.test")).await,
+        [domain("b.test")]
+    );
+}
+
+#[tokio::test]
+async fn the_chain_of_aliases_is_walked_in_order_and_bounded() {
+    let outside = Outside::start().await;
+    outside.put_values("h0.test", "CNAME", &["_odd.test"]);
+    outside.put_values("_odd.test", "CNAME", &["h1.test"]);
+    for n in 1..20 {
+        outside.put_values(
+            &format!("h{n}.test"),
+            "CNAME",
+            &[&format!("H{}.test.", n + 1)],
+        );
+    }
+    let chain = outside.resolver().cname_chain(&domain("h0.test")).await;
+    let expected: Vec<_> = (1..8).map(|n| domain(&format!("h{n}.test"))).collect();
+    assert_eq!(chain, expected);
+}
+
+#[tokio::test]
+async fn failures_can_be_rehearsed_for_one_type_or_all() {
+    let outside = Outside::start().await;
+    outside.put("_a.test", "TXT", r#"{"rcode":"SERVFAIL"}"#);
+    outside.put("_b.test", "TXT", r#"{"drop":true}"#);
+    outside.put("gone.test", "ANY", r#"{"rcode":"nxdomain"}"#);
+    let resolver = outside.resolver();
+    assert_eq!(
+        resolver.txt("_a.test").await,
+        DnsAnswer::ServerFailure("SERVFAIL".to_owned())
+    );
+    assert_eq!(resolver.cname("_a.test").await, DnsAnswer::NoData);
+    assert_eq!(resolver.txt("_b.test").await, DnsAnswer::Timeout);
+    assert_eq!(resolver.addresses("gone.test").await, DnsAnswer::NoSuchName);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_a_timeout() {
+    let silent = UdpSocket::bind(ANY_PORT).await.unwrap();
+    let resolver = resolver(silent.local_addr().unwrap());
+    assert_eq!(resolver.txt("_dnsauth.shop.test").await, DnsAnswer::Timeout);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_rubbish_proves_nothing() {
+    let rude = UdpSocket::bind(ANY_PORT).await.unwrap();
+    let resolver = resolver(rude.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((length, peer)) = rude.recv_from(&mut buffer).await {
+            // The right id and an answer count that no answer follows.
+            let mut reply = buffer[..length].to_vec();
+            reply[2] |= 0x80;
+            reply[7] = 200;
+            let _ = rude.send_to(&reply, peer).await;
+            let _ = rude.send_to(&[0xff; 7], peer).await;
+        }
+    });
+    let answer = resolver.txt("_dnsauth.shop.test").await;
+    assert!(
+        matches!(answer, DnsAnswer::Timeout | DnsAnswer::ServerFailure(_)),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_server_is_passed_over_for_a_live_one() {
+    let outside = Outside::start().await;
+    outside.put_values("_x.test", "TXT", &["value"]);
+    let silent = UdpSocket::bind(ANY_PORT).await.unwrap();
+    let settings = ResolverSettings {
+        servers: vec![silent.local_addr().unwrap(), outside.dns.local_addr()],
+        timeout: PATIENCE,
+        attempts: 2,
+    };
+    let resolver = Resolver::new(&settings).unwrap();
+    assert_eq!(resolver.txt("_x.test").await, found(&["value"]));
+}
+
+#[tokio::test]
+async fn impossible_names_do_not_exist() {
+    let resolver = resolver(address(NOBODY));
+    let long = format!("_dnsauth.{}test", "a.".repeat(130));
+    assert_eq!(resolver.txt(&long).await, DnsAnswer::NoSuchName);
+    assert_eq!(resolver.txt("a..test").await, DnsAnswer::NoSuchName);
+}
+
+#[tokio::test]
+async fn a_stopped_server_frees_its_port() {
+    let outside = Outside::start().await;
+    let at = outside.dns.local_addr();
+    outside.dns.stop().await;
+    let zones = std::sync::Arc::clone(&outside.world.zones);
+    let again = chancery_ote::dns_server::start(at, zones).await.unwrap();
+    assert_eq!(again.local_addr(), at);
+}
+
+#[test]
+fn a_resolver_without_servers_is_refused() {
+    let settings = ResolverSettings {
+        servers: Vec::new(),
+        timeout: PATIENCE,
+        attempts: 1,
+    };
+    assert!(Resolver::new(&settings).is_err());
+}
