@@ -358,3 +358,37 @@ fn soa(zone: &OwnerName) -> RData {
     let zone = zone.to_dns();
     RData::SOA(SOA::new(zone.clone(), zone, 1, 3600, 600, 86400, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Every question is answered with its own id and section, whatever the records make of it.
+        #[test]
+        fn every_question_gets_an_answer_of_its_own(
+            aliases in prop::collection::vec(("[ab_]{1,2}", "[ab_]{1,2}"), 0..8),
+            asked in "([ab_]{1,2}\\.)?([ab_]{1,2}\\.)(test|example|edu)",
+            kind in any::<u16>(),
+            id in any::<u16>(),
+        ) {
+            let zones = Zones::in_memory();
+            for (name, target) in aliases {
+                let text = serde_json::from_value(serde_json::json!({
+                    "values": [format!("{target}.test")],
+                }))?;
+                zones.put(&OwnerName::parse(&format!("{name}.test"))?, RecordKind::Cname, text)?;
+            }
+            let mut request = Message::new(id, MessageType::Query, OpCode::Query);
+            let name = OwnerName::parse(&asked)?.to_dns();
+            request.add_query(Query::query(name, RecordType::from(kind)));
+            let response = zones.answer(&request).expect("nothing here is silent");
+            prop_assert_eq!(response.metadata.id, id);
+            prop_assert_eq!(&response.queries, &request.queries);
+            prop_assert!(response.answers.len() <= ALIAS_LIMIT + 1);
+            prop_assert!(response.to_vec().is_ok());
+        }
+    }
+}

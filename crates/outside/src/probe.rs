@@ -82,7 +82,7 @@ impl ProbePolicy {
 /// What one probe saw, ready for an observation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sight {
-    /// The URLs asked for, in order.
+    /// The URLs asked for, in order; the first alone where none was, because its host has no usable address.
     pub asked: String,
     /// The addresses connected to, in order; empty when none was.
     pub of: String,
@@ -126,8 +126,13 @@ impl HttpProbe {
                 )
             }
         };
+        let asked = if trace.urls.is_empty() {
+            start
+        } else {
+            trace.urls.join(" → ")
+        };
         Sight {
-            asked: excerpt(&trace.urls.join(" → "), 2 * EXCERPT_LIMIT),
+            asked: excerpt(&asked, 2 * EXCERPT_LIMIT),
             of: trace.peers.join(" → "),
             found: excerpt(&end.found, EXCERPT_LIMIT),
             outcome: end.outcome,
@@ -138,10 +143,12 @@ impl HttpProbe {
     async fn walk(&self, start: &str, value: &str, trace: &mut Trace) -> Result<Vec<u8>, Stop> {
         let mut url = Url::parse(start)
             .map_err(|error| Stop::forbidden(format!("{start} is not a URL: {error}")))?;
-        for _ in 0..=REDIRECT_LIMIT {
-            trace.urls.push(url.to_string());
-            let target = Target::check(&url, value)?;
-            let answer = self.fetch(&target, trace).await?;
+        for hop in 0..=REDIRECT_LIMIT {
+            let answer = match self.visit(&url, value, trace).await {
+                Ok(answer) => answer,
+                Err(stop) if hop > 0 => return Err(stop.after_redirect_to(&url)),
+                Err(stop) => return Err(stop),
+            };
             match answer.status {
                 status if status.is_success() => {
                     return if answer.is_whole {
@@ -163,8 +170,10 @@ impl HttpProbe {
     }
 
     /// One request to one checked address.
-    async fn fetch(&self, target: &Target, trace: &mut Trace) -> Result<Answer, Stop> {
+    async fn visit(&self, url: &Url, value: &str, trace: &mut Trace) -> Result<Answer, Stop> {
+        let target = Target::check(url, value)?;
         let addresses = self.permitted_addresses(&target.host).await?;
+        trace.urls.push(url.to_string());
         let stream = self.connect(&addresses, target.port, trace).await?;
         exchange::get(
             stream,
@@ -274,6 +283,16 @@ impl Stop {
 
     fn forbidden(found: impl Into<String>) -> Self {
         Self::new(Outcome::Forbidden, found)
+    }
+
+    /// Says where the trouble is, for it is not at the URL people know.
+    fn after_redirect_to(self, url: &Url) -> Self {
+        let Self { outcome, found } = self;
+        let url = excerpt(url.as_str(), EXCERPT_LIMIT / 2);
+        Self {
+            outcome,
+            found: format!("redirected to {url}: {found}"),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the DNS server answers, as the production resolver understands it.
 
 use chancery_outside::dns::{DnsAnswer, Resolver, ResolverSettings};
+use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::{Name, RData, Record};
 use tokio::net::UdpSocket;
 
 use crate::fixtures::{ANY_PORT, NOBODY, Outside, PATIENCE, address, domain, owner, resolver};
@@ -210,25 +213,69 @@ async fn a_server_that_never_answers_is_a_timeout() {
     assert_eq!(resolver.txt("_dnsauth.shop.test").await, DnsAnswer::Timeout);
 }
 
-#[tokio::test]
-async fn a_server_that_answers_rubbish_proves_nothing() {
-    let rude = UdpSocket::bind(ANY_PORT).await.unwrap();
-    let resolver = resolver(rude.local_addr().unwrap());
+/// A DNS server that lets `reply` make something of the question.
+async fn rude_server(reply: fn(Message) -> Vec<u8>) -> Resolver {
+    let socket = UdpSocket::bind(ANY_PORT).await.expect("a socket");
+    let resolver = resolver(socket.local_addr().expect("an address"));
     tokio::spawn(async move {
         let mut buffer = [0; 512];
-        while let Ok((length, peer)) = rude.recv_from(&mut buffer).await {
-            // The right id and an answer count that no answer follows.
-            let mut reply = buffer[..length].to_vec();
-            reply[2] |= 0x80;
-            reply[7] = 200;
-            let _ = rude.send_to(&reply, peer).await;
-            let _ = rude.send_to(&[0xff; 7], peer).await;
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+            let mut response = Message::from_vec(&buffer[..length])
+                .expect("a message")
+                .into_response();
+            response.metadata.recursion_available = true;
+            let _ = socket.send_to(&reply(response), peer).await;
         }
     });
-    let answer = resolver.txt("_dnsauth.shop.test").await;
-    assert!(
-        matches!(answer, DnsAnswer::Timeout | DnsAnswer::ServerFailure(_)),
-        "{answer:?}"
+    resolver
+}
+
+fn text_record(owner: &str) -> Record {
+    let owner = Name::from_ascii(owner).expect("a name");
+    Record::from_rdata(owner, 60, RData::TXT(TXT::new(vec!["value".to_owned()])))
+}
+
+#[tokio::test]
+async fn what_was_not_asked_for_is_not_found() {
+    let replies: [fn(Message) -> Vec<u8>; 6] = [
+        |_| vec![0xff; 7],
+        |response| response.to_vec().unwrap()[..12].to_vec(),
+        |mut response| {
+            response.queries.clear();
+            response.add_answer(text_record("_dnsauth.shop.test."));
+            response.to_vec().unwrap()
+        },
+        |mut response| {
+            response.add_answer(text_record("_dnsauth.other.test."));
+            response.to_vec().unwrap()
+        },
+        |mut response| {
+            response.metadata.id ^= 1;
+            response.add_answer(text_record("_dnsauth.shop.test."));
+            response.to_vec().unwrap()
+        },
+        |mut response| {
+            let other = Name::from_ascii("_dnsauth.other.test.").unwrap();
+            response.queries[0].set_name(other);
+            response.add_answer(text_record("_dnsauth.other.test."));
+            response.to_vec().unwrap()
+        },
+    ];
+    for (number, reply) in replies.into_iter().enumerate() {
+        let answer = rude_server(reply).await.txt("_dnsauth.shop.test").await;
+        assert!(
+            !matches!(answer, DnsAnswer::Found(_)),
+            "reply {number}: {answer:?}"
+        );
+    }
+    let honest = rude_server(|mut response| {
+        response.add_answer(text_record("_dnsauth.shop.test."));
+        response.add_answer(text_record("_dnsauth.other.test."));
+        response.to_vec().unwrap()
+    });
+    assert_eq!(
+        honest.await.txt("_dnsauth.shop.test").await,
+        found(&["value"])
     );
 }
 

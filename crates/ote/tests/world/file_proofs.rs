@@ -140,6 +140,11 @@ async fn forbidden_redirects_are_not_followed_and_say_why() {
         let seen = outside.look_for_file("shop.test").await;
         assert_eq!(seen.outcome, Outcome::Forbidden, "{location}: {seen:?}");
         assert!(seen.found.contains(why), "{location}: {}", seen.found);
+        assert_eq!(
+            seen.asked,
+            format!("http://shop.test{FILE_PATH}"),
+            "nothing else was asked"
+        );
         assert!(
             seen.advice.contains("301, 302, 307 or 308"),
             "{}",
