@@ -1,1 +1,26 @@
-//! placeholder
+//! The WebNIC RESTful v2 SSL dialect: its paths, names and error shapes on one side, use cases on the other.
+//!
+//! This crate translates and never decides: a request becomes domain types or a refusal in the dialect's
+//! own words, and what a use case returns is said with its key names, in its key order. Where the contract
+//! is silent, what we chose is written down in `docs/api/webnic.md`. No database, no clock, no rule of
+//! business is here.
+
+mod auth;
+mod balance;
+mod body;
+mod contacts;
+mod csrs;
+mod downloads;
+mod envelope;
+mod errors;
+mod orders;
+mod products;
+mod query;
+mod routes;
+mod scalars;
+mod status;
+mod tokens;
+mod validations;
+mod words;
+
+pub use routes::router;

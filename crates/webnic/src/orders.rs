@@ -1,0 +1,319 @@
+//! Orders: place, look at, cancel.
+
+use aws_lc_rs::digest;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::HeaderMap;
+use chancery_app::{App, OrderFile, OrderReport, OrderRequest, RepeatKey};
+use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::{OrderId, OrderState};
+use serde::Serialize;
+
+use crate::auth::Caller;
+use crate::body::{
+    JSON_LIMIT, Members, NoFields, OrderPath, approvers, contact_number, integer, method,
+    number_or_text, read, text, texts,
+};
+use crate::envelope::Envelope;
+use crate::errors::{Obstacle, WebnicError, order_id};
+use crate::query::Query;
+use crate::routes::Wire;
+use crate::scalars::{ContactNumber, Moment, Names, Quoted};
+use crate::status::{CertStatus, OrderStatus, statuses};
+use crate::validations::ControlsView;
+use crate::words::Fault;
+
+/// An order to be placed. What is wrong with its form travels along, to be told with what is wrong with its
+/// content.
+pub(crate) struct PlaceOrder {
+    request: OrderRequest,
+    repeat: Option<RepeatKey>,
+}
+
+impl FromRequest<Wire> for PlaceOrder {
+    type Rejection = WebnicError;
+
+    async fn from_request(request: Request, wire: &Wire) -> Result<Self, WebnicError> {
+        let (parts, body) = read(request, wire.body_time, JSON_LIMIT).await?;
+        let mut members = Members::parse(&body)?;
+        let repeat = repeat_key(&parts.headers, &body)
+            .map_err(|fault| members.note(fault))
+            .unwrap_or_default();
+        Ok(Self {
+            request: order_request(members),
+            repeat,
+        })
+    }
+}
+
+fn order_request(mut body: Members) -> OrderRequest {
+    OrderRequest {
+        product: body.take(Field::Product, text),
+        term: body.take(Field::Term, integer),
+        csr: body.take(Field::Csr, text),
+        names: body.take(Field::Names, texts).unwrap_or_default(),
+        administrator: body.take(Field::Administrator, contact_number),
+        technical: body.take(Field::Technical, contact_number),
+        shipment: body.take(Field::Shipment, contact_number),
+        organization: body.take(Field::Organization, number_or_text),
+        method: body.take(Field::Method, method),
+        approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
+        special_instruction: body.take(Field::SpecialInstruction, text),
+        errors: body.into_faults(),
+    }
+}
+
+/// The longest `Idempotency-Key` taken.
+const REPEAT_KEY_LIMIT: usize = 200;
+
+/// The key of a request that may be sent again, with the hash of its body as it came.
+fn repeat_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<RepeatKey>, FieldError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.as_bytes();
+    if key.is_empty() || key.len() > REPEAT_KEY_LIMIT || !key.iter().all(u8::is_ascii_graphic) {
+        let text = "it has 1 to 200 visible ASCII characters";
+        return Err(FieldError::invalid(Field::RepeatKey, text));
+    }
+    let hash = digest::digest(&digest::SHA256, body);
+    Ok(Some(RepeatKey {
+        key: String::from_utf8_lossy(key).into_owned(),
+        request_hash: hash.as_ref().try_into().expect("SHA-256 has 32 bytes"),
+    }))
+}
+
+/// `POST /ssl/v2/orders/new`
+pub(crate) async fn place(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    PlaceOrder { request, repeat }: PlaceOrder,
+) -> Result<Envelope, WebnicError> {
+    let placed = app.place_order(&reseller, request, repeat).await?;
+    Ok(Envelope::of(&ControlsView::of(
+        placed.order,
+        &placed.controls,
+    )))
+}
+
+/// The keys of the documented answer, in its order; a note is added where there is one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderView<'a> {
+    id: i64,
+    order_id: Quoted<OrderId>,
+    common_name: &'a str,
+    resid: i64,
+    sanfield: Names<'a>,
+    term: Quoted<u8>,
+    order_status: OrderStatus,
+    cert_status: CertStatus,
+    product: &'a str,
+    renewal: bool,
+    reissue: bool,
+    cancel: bool,
+    dtcreate: Moment,
+    dtmodify: Moment,
+    dtsettle: Option<Moment>,
+    dtorderexpire: Option<Moment>,
+    dtcertexpire: Option<Moment>,
+    admid: ContactNumber,
+    tecid: ContactNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    special_instruction: Option<&'a str>,
+}
+
+impl<'a> OrderView<'a> {
+    fn of(OrderReport { file, now }: &'a OrderReport) -> Self {
+        let OrderFile {
+            order,
+            issuance,
+            certificate,
+        } = file;
+        let status = statuses(file, *now);
+        let (settled, expires) = match order.state {
+            OrderState::Active {
+                settled_at,
+                expires_at,
+            } => (Some(settled_at), Some(expires_at)),
+            OrderState::Open | OrderState::Cancelled | OrderState::Failed(_) => (None, None),
+        };
+        let signed = certificate
+            .as_ref()
+            .filter(|certificate| certificate.signed_at.is_some());
+        Self {
+            id: order.id.0,
+            order_id: Quoted(order.id),
+            common_name: order.common_name().as_str(),
+            resid: order.reseller.0,
+            sanfield: Names(&order.names[1..]),
+            term: Quoted(order.term.0),
+            order_status: status.order,
+            cert_status: status.cert,
+            product: &order.product_name,
+            renewal: false,
+            reissue: status.order == OrderStatus::PendingReissue,
+            cancel: status.order == OrderStatus::Cancelled,
+            dtcreate: Moment(order.created_at),
+            dtmodify: Moment(order.modified_at.max(issuance.modified_at)),
+            dtsettle: settled.map(Moment),
+            dtorderexpire: expires.map(Moment),
+            dtcertexpire: signed.map(|certificate| Moment(certificate.validity.not_after)),
+            admid: ContactNumber(order.administrator),
+            tecid: ContactNumber(order.technical),
+            special_instruction: order.special_instruction.as_deref(),
+        }
+    }
+}
+
+/// `GET /ssl/v2/orders/info?orderId=&commonName=`
+pub(crate) async fn info(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    query: Query,
+) -> Result<Envelope, WebnicError> {
+    let id = query
+        .word("orderId")
+        .map(|text| order_id(&text))
+        .transpose()?;
+    let name = query
+        .word("commonName")
+        .map(|text| common_name(&text))
+        .transpose()?;
+    if id.is_none() && name.is_none() {
+        let mut fault = Fault::missing_parameter("orderId".into());
+        fault.text = fault.text.replace("'orderId'", "'orderId' or 'commonName'");
+        return Err(Obstacle::Faults(vec![fault]).into());
+    }
+    let report = app.order(&reseller, id, name.as_ref()).await?;
+    Ok(Envelope::of(&OrderView::of(&report)))
+}
+
+/// A name no order can have is one no order has.
+fn common_name(text: &str) -> Result<DomainName, WebnicError> {
+    DomainName::parse(text).map_err(|_| WebnicError::no_such_order(text))
+}
+
+/// `POST /ssl/v2/orders/{orderId}/cancel`
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    OrderPath(id): OrderPath,
+    _: NoFields,
+) -> Result<Envelope, WebnicError> {
+    app.cancel_order(&reseller, id).await?;
+    Ok(Envelope::done())
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::authorizations::Method;
+    use chancery_domain::contacts::ContactId;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::status::tests::{a_file, an_open_file, at};
+
+    #[test]
+    fn an_order_looks_as_documented() {
+        let report = OrderReport {
+            file: a_file(),
+            now: at("2025-01-01T00:00:00Z"),
+        };
+        let documented = concat!(
+            r#"{"id":757512302,"orderId":"757512302","commonName":"*.webnic.cc","resid":2222,"#,
+            r#""sanfield":["webnic.cc"],"term":"1","orderStatus":"COMPLETED","#,
+            r#""certStatus":"ACTIVE","product":"RapidSSL","renewal":false,"reissue":false,"#,
+            r#""cancel":false,"dtcreate":"2024-12-02T09:42:34Z","#,
+            r#""dtmodify":"2024-12-02T09:42:34Z","dtsettle":"2024-05-21T00:33:03Z","#,
+            r#""dtorderexpire":"2025-05-21T04:00:00Z","dtcertexpire":"2025-05-20T04:00:00Z","#,
+            r#""admid":"SSL10618T","tecid":"SSL10619T"}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&OrderView::of(&report)).unwrap(),
+            documented
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_null() {
+        let mut file = an_open_file(0);
+        file.order.special_instruction = Some("call first".to_owned());
+        let report = OrderReport {
+            file,
+            now: at("2025-01-01T00:00:00Z"),
+        };
+        let view = serde_json::to_value(OrderView::of(&report)).unwrap();
+        for key in ["dtsettle", "dtorderexpire", "dtcertexpire"] {
+            assert_eq!(view[key], Value::Null, "{key}");
+        }
+        assert_eq!(view["orderStatus"], "PENDING");
+        assert_eq!(view["specialInstruction"], "call first");
+        let mut cancelled = report.clone();
+        cancelled.file.order.state = OrderState::Cancelled;
+        let view = serde_json::to_value(OrderView::of(&cancelled)).unwrap();
+        assert_eq!(view["cancel"], true);
+    }
+
+    #[test]
+    fn a_certificate_that_is_only_reserved_has_no_end_yet() {
+        let mut file = a_file();
+        file.order.state = OrderState::Open;
+        file.certificate.as_mut().unwrap().signed_at = None;
+        let report = OrderReport {
+            file,
+            now: at("2025-01-01T00:00:00Z"),
+        };
+        let view = serde_json::to_value(OrderView::of(&report)).unwrap();
+        assert_eq!(view["dtcertexpire"], Value::Null);
+    }
+
+    #[test]
+    fn an_order_is_read_with_every_tolerance() {
+        let body = json!({
+            "productKey": "ssl123",
+            "term": "1",
+            "csr": "-----BEGIN CERTIFICATE REQUEST-----",
+            "administratorContactId": "SSL1T",
+            "technicalContactId": "",
+            "shipmentContactId": "SSL1T",
+            "organizationId": 8,
+            "authType": "DNS",
+            "approverEmail": [],
+            "unknown": {"x": 1}
+        });
+        let asked = order_request(Members::parse(body.to_string().as_bytes()).unwrap());
+        assert!(asked.errors.is_empty(), "{:?}", asked.errors);
+        assert_eq!(asked.term, Some(1));
+        assert_eq!(asked.administrator, Some(ContactId(1)));
+        assert_eq!(asked.technical, None);
+        assert_eq!(asked.organization.as_deref(), Some("8"));
+        assert_eq!(asked.method, Some(Method::Dns));
+        assert!(asked.names.is_empty());
+    }
+
+    #[test]
+    fn faults_of_form_travel_with_the_order() {
+        let body = json!({"term": "x", "administratorContactId": "me", "sanfield": "a.example"});
+        let asked = order_request(Members::parse(body.to_string().as_bytes()).unwrap());
+        let fields: Vec<Field> = asked.errors.iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, [Field::Term, Field::Names, Field::Administrator]);
+    }
+
+    #[test]
+    fn a_repeat_key_is_short_and_visible() {
+        let key = |text: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("Idempotency-Key", text.try_into().unwrap());
+            repeat_key(&headers, b"{}")
+        };
+        let held = key(b"a-1").unwrap().unwrap();
+        assert_eq!(held.key, "a-1");
+        assert_eq!(held.request_hash[..2], [0x44, 0x13]);
+        assert!(repeat_key(&HeaderMap::new(), b"{}").unwrap().is_none());
+        assert!(key(&[b'x'; 200]).is_ok());
+        for wrong in [&b""[..], b"a b", "ä".as_bytes(), &[b'x'; 201]] {
+            assert!(key(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

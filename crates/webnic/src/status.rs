@@ -1,0 +1,343 @@
+//! The pair of statuses clients steer by, computed from an order, its latest run, its certificate and the time.
+//!
+//! What the clock alone has brought about shows at once for certificates and terms; a validation that ran out
+//! of time shows when the platform has ended the order, since only then the money is back.
+
+use std::fmt;
+
+use chancery_app::{CertificateSummary, OrderFile};
+use chancery_domain::Timestamp;
+use chancery_domain::issuances::{Issuance, IssuanceState};
+use chancery_domain::orders::{Failure, OrderState};
+use serde::{Serialize, Serializer};
+
+/// `orderStatus`, as far as orders can be in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OrderStatus {
+    Pending,
+    InProcess,
+    Processed,
+    PendingReissue,
+    Completed,
+    Expired,
+    Cancelled,
+    Rejected,
+}
+
+/// `certStatus`, as far as certificates can be in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CertStatus {
+    Initial,
+    Active,
+    PendingReissue,
+    Expired,
+    Revoked,
+    Cancelled,
+    Failed,
+}
+
+/// Both, as they go together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Statuses {
+    pub(crate) order: OrderStatus,
+    pub(crate) cert: CertStatus,
+}
+
+/// The statuses of an order at a moment.
+pub(crate) fn statuses(file: &OrderFile, now: Timestamp) -> Statuses {
+    let pair = |order, cert| Statuses { order, cert };
+    match &file.order.state {
+        OrderState::Open => pair(open_status(&file.issuance), CertStatus::Initial),
+        OrderState::Cancelled => pair(OrderStatus::Cancelled, CertStatus::Cancelled),
+        OrderState::Failed(Failure::ValidationExpired) => {
+            pair(OrderStatus::Expired, CertStatus::Expired)
+        }
+        OrderState::Failed(Failure::IssuerRefused(_)) => {
+            pair(OrderStatus::Rejected, CertStatus::Failed)
+        }
+        OrderState::Active { expires_at, .. } if now >= *expires_at => {
+            pair(OrderStatus::Expired, CertStatus::Expired)
+        }
+        OrderState::Active { .. } => match &file.issuance.state {
+            IssuanceState::Validating | IssuanceState::Signing { .. } => {
+                pair(OrderStatus::PendingReissue, CertStatus::PendingReissue)
+            }
+            IssuanceState::Issued { .. }
+            | IssuanceState::Rejected { .. }
+            | IssuanceState::Cancelled => pair(
+                OrderStatus::Completed,
+                cert_status(file.certificate.as_ref(), now),
+            ),
+        },
+    }
+}
+
+fn open_status(issuance: &Issuance) -> OrderStatus {
+    match issuance.state {
+        IssuanceState::Validating if issuance.looks == 0 => OrderStatus::Pending,
+        IssuanceState::Validating => OrderStatus::InProcess,
+        // An open order whose run is settled is about to be closed by the same hand.
+        IssuanceState::Signing { .. }
+        | IssuanceState::Issued { .. }
+        | IssuanceState::Rejected { .. }
+        | IssuanceState::Cancelled => OrderStatus::Processed,
+    }
+}
+
+fn cert_status(certificate: Option<&CertificateSummary>, now: Timestamp) -> CertStatus {
+    match certificate {
+        Some(certificate) if certificate.revoked_at.is_some() => CertStatus::Revoked,
+        Some(certificate) if now > certificate.validity.not_after => CertStatus::Expired,
+        Some(_) | None => CertStatus::Active,
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "PENDING",
+            Self::InProcess => "IN_PROCESS",
+            Self::Processed => "PROCESSED",
+            Self::PendingReissue => "PENDING_REISSUE",
+            Self::Completed => "COMPLETED",
+            Self::Expired => "EXPIRED",
+            Self::Cancelled => "CANCELLED",
+            Self::Rejected => "REJECTED",
+        })
+    }
+}
+
+impl fmt::Display for CertStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initial => "INITIAL",
+            Self::Active => "ACTIVE",
+            Self::PendingReissue => "PENDING_REISSUE",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::Cancelled => "CANCELLED",
+            Self::Failed => "FAILED",
+        })
+    }
+}
+
+impl Serialize for OrderStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for CertStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use chancery_domain::authorizations::{Challenge, Method, RecordType};
+    use chancery_domain::certificates::CertificateId;
+    use chancery_domain::contacts::ContactId;
+    use chancery_domain::issuances::{IssuanceId, NameControl};
+    use chancery_domain::money::{Currency, Money};
+    use chancery_domain::names::DomainName;
+    use chancery_domain::orders::{Order, OrderId};
+    use chancery_domain::products::Term;
+    use chancery_domain::resellers::ResellerId;
+    use chancery_domain::validity::Validity;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(crate) fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// The documented order: settled, with a certificate that ends a day before its term.
+    pub(crate) fn a_file() -> OrderFile {
+        let names = ["*.webnic.cc", "webnic.cc"].map(|name| DomainName::parse(name).unwrap());
+        let placed = at("2024-12-02T09:42:34Z");
+        let order = Order {
+            id: OrderId(757_512_302),
+            reseller: ResellerId(2222),
+            product_key: "rapidssl".to_owned(),
+            product_name: "RapidSSL".to_owned(),
+            term: Term(1),
+            names: names.to_vec(),
+            administrator: ContactId(10_618),
+            technical: ContactId(10_619),
+            price: Money::zero(Currency::parse("USD").unwrap()),
+            issuance: IssuanceId(5),
+            special_instruction: None,
+            state: OrderState::Active {
+                settled_at: at("2024-05-21T00:33:03Z"),
+                expires_at: at("2025-05-21T04:00:00Z"),
+            },
+            created_at: placed,
+            modified_at: placed,
+            version: 3,
+        };
+        let control = |name: &DomainName| NameControl {
+            name: name.clone(),
+            challenge: Challenge::Dns {
+                record_type: RecordType::Txt,
+                host: format!("_dnsauth.{}", name.host_str()),
+                value: "0123456789abcdef".to_owned(),
+            },
+            proof: None,
+        };
+        let issuance = Issuance {
+            id: IssuanceId(5),
+            order: order.id,
+            reseller: order.reseller,
+            csr: vec![],
+            spki: vec![],
+            method: Method::Dns,
+            names: names.iter().map(control).collect(),
+            looks: 1,
+            looked_at: None,
+            validate_by: at("2025-01-01T00:00:00Z"),
+            state: IssuanceState::Issued {
+                certificate: CertificateId(9),
+            },
+            created_at: placed,
+            modified_at: placed,
+            version: 2,
+        };
+        let certificate = CertificateSummary {
+            id: CertificateId(9),
+            validity: Validity {
+                not_before: at("2024-05-21T00:00:00Z"),
+                not_after: at("2025-05-20T04:00:00Z"),
+            },
+            signed_at: Some(at("2024-05-21T00:33:03Z")),
+            revoked_at: None,
+        };
+        OrderFile {
+            order,
+            issuance,
+            certificate: Some(certificate),
+        }
+    }
+
+    /// The same before its certificate.
+    pub(crate) fn an_open_file(looks: u32) -> OrderFile {
+        let mut file = a_file();
+        file.order.state = OrderState::Open;
+        file.issuance.state = IssuanceState::Validating;
+        file.issuance.looks = looks;
+        file.certificate = None;
+        file
+    }
+
+    fn pair(file: &OrderFile, now: &str) -> (String, String) {
+        let Statuses { order, cert } = statuses(file, at(now));
+        (order.to_string(), cert.to_string())
+    }
+
+    #[test]
+    fn every_stage_has_its_pair() {
+        let spring = "2025-02-01T00:00:00Z";
+        let is = |file: &OrderFile, now: &str, order: &str, cert: &str| {
+            assert_eq!(pair(file, now), (order.to_owned(), cert.to_owned()));
+        };
+        is(&an_open_file(0), spring, "PENDING", "INITIAL");
+        is(&an_open_file(1), spring, "IN_PROCESS", "INITIAL");
+        let mut file = an_open_file(1);
+        file.issuance.state = IssuanceState::Signing {
+            certificate: CertificateId(9),
+        };
+        is(&file, spring, "PROCESSED", "INITIAL");
+        is(&a_file(), spring, "COMPLETED", "ACTIVE");
+        is(&a_file(), "2025-05-20T04:00:00Z", "COMPLETED", "ACTIVE");
+        is(&a_file(), "2025-05-20T04:00:01Z", "COMPLETED", "EXPIRED");
+        is(&a_file(), "2025-05-21T04:00:00Z", "EXPIRED", "EXPIRED");
+        let mut file = a_file();
+        file.certificate.as_mut().unwrap().revoked_at = Some(at("2024-12-24T00:00:00Z"));
+        is(&file, spring, "COMPLETED", "REVOKED");
+        let mut file = a_file();
+        file.issuance.state = IssuanceState::Validating;
+        is(&file, spring, "PENDING_REISSUE", "PENDING_REISSUE");
+        let mut file = an_open_file(4);
+        file.order.state = OrderState::Cancelled;
+        is(&file, spring, "CANCELLED", "CANCELLED");
+        file.order.state = OrderState::Failed(Failure::ValidationExpired);
+        is(&file, spring, "EXPIRED", "EXPIRED");
+        file.order.state = OrderState::Failed(Failure::IssuerRefused("CAA".to_owned()));
+        is(&file, spring, "REJECTED", "FAILED");
+    }
+
+    #[test]
+    fn a_validation_out_of_time_stays_until_the_platform_ends_it() {
+        assert_eq!(
+            pair(&an_open_file(9), "2026-01-01T00:00:00Z").0,
+            "IN_PROCESS"
+        );
+    }
+
+    fn an_order_state() -> impl Strategy<Value = OrderState> {
+        prop_oneof![
+            Just(OrderState::Open),
+            Just(OrderState::Cancelled),
+            Just(OrderState::Failed(Failure::ValidationExpired)),
+            Just(OrderState::Failed(Failure::IssuerRefused(String::new()))),
+            Just(a_file().order.state),
+        ]
+    }
+
+    fn an_issuance_state() -> impl Strategy<Value = IssuanceState> {
+        let certificate = CertificateId(9);
+        prop_oneof![
+            Just(IssuanceState::Validating),
+            Just(IssuanceState::Signing { certificate }),
+            Just(IssuanceState::Issued { certificate }),
+            Just(IssuanceState::Rejected {
+                reason: String::new()
+            }),
+            Just(IssuanceState::Cancelled),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the facts, only pairs that clients know are shown, and time never makes an order
+        /// younger: once expired, it stays so.
+        #[test]
+        fn only_known_pairs_are_shown(
+            order in an_order_state(),
+            issuance in an_issuance_state(),
+            looks in 0..3_u32,
+            has_certificate in any::<bool>(),
+            revoked in any::<bool>(),
+            seconds in 1_700_000_000..1_800_000_000_i64,
+            later in 0..100_000_000_i64,
+        ) {
+            let mut file = a_file();
+            file.order.state = order;
+            file.issuance.state = issuance;
+            file.issuance.looks = looks;
+            let now = Timestamp::from_second(seconds).unwrap();
+            if !has_certificate {
+                file.certificate = None;
+            } else if revoked {
+                file.certificate.as_mut().unwrap().revoked_at = Some(now);
+            }
+            let known = [
+                ("PENDING", "INITIAL"),
+                ("IN_PROCESS", "INITIAL"),
+                ("PROCESSED", "INITIAL"),
+                ("COMPLETED", "ACTIVE"),
+                ("COMPLETED", "EXPIRED"),
+                ("COMPLETED", "REVOKED"),
+                ("EXPIRED", "EXPIRED"),
+                ("CANCELLED", "CANCELLED"),
+                ("REJECTED", "FAILED"),
+                ("PENDING_REISSUE", "PENDING_REISSUE"),
+            ];
+            let shown = statuses(&file, now);
+            let words = (shown.order.to_string(), shown.cert.to_string());
+            prop_assert!(known.contains(&(&words.0[..], &words.1[..])), "{words:?}");
+            let after = statuses(&file, Timestamp::from_second(seconds + later).unwrap());
+            prop_assert!(shown.order != OrderStatus::Expired || after == shown);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The dialect's words: our fields by its names, and what is wrong with them in its sentences.
+//!
+//! Clients look for words in these texts before they look at anything else, so sentences about business
+//! stay clear of those that speak of signing in, of rights and of availability.
+
+use std::borrow::Cow;
+
+use chancery_app::{Noun, Refusal};
+use chancery_domain::authorizations::Method;
+use chancery_domain::contacts::{ContactField, Role};
+use chancery_domain::fields::{Field, FieldError, Problem, SubjectPart};
+
+use crate::scalars::{ContactNumber, parse_digits};
+
+/// Something wrong with a field, in the dialect's words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Fault {
+    /// The field, by its wire name.
+    pub(crate) name: Cow<'static, str>,
+    /// What is wrong with it.
+    pub(crate) text: String,
+    /// Where that is said.
+    pub(crate) kind: FaultKind,
+}
+
+/// The three ways the dialect speaks of faults.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FaultKind {
+    /// Missing, ill-typed or not understood: `validationErrors`.
+    Form,
+    /// The content of a contact: `fieldErrors`.
+    Content,
+    /// A business rule: a sentence of its own, where nothing else is wrong.
+    Business,
+}
+
+impl From<FieldError> for Fault {
+    fn from(FieldError { field, problem }: FieldError) -> Self {
+        let name = wire_name(field);
+        let text = sentence(field, &name, &problem);
+        Self {
+            text,
+            kind: kind(field, &problem),
+            name,
+        }
+    }
+}
+
+impl Fault {
+    /// A query parameter that is not there.
+    pub(crate) fn missing_parameter(name: Cow<'static, str>) -> Self {
+        let text = format!(
+            "Required request parameter '{name}' for method parameter type String is not present"
+        );
+        Self {
+            name,
+            text,
+            kind: FaultKind::Form,
+        }
+    }
+}
+
+/// The name of a field on the wire. The one table of them.
+pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
+    Cow::Borrowed(match field {
+        Field::Product => "productKey",
+        Field::Term => "term",
+        Field::Csr => "csr",
+        Field::Names => "sanfield",
+        Field::Administrator => "administratorContactId",
+        Field::Technical => "technicalContactId",
+        Field::Shipment => "shipmentContactId",
+        Field::Organization => "organizationId",
+        Field::Method => "authType",
+        Field::Approver => "approverEmail",
+        Field::CommonName => "commonName",
+        Field::KeySize => "keySize",
+        Field::Order => "orderId",
+        Field::SpecialInstruction => "specialInstruction",
+        Field::NameCount => "commonSAN",
+        Field::WildcardCount => "wildcardSAN",
+        Field::Username => "username",
+        Field::Password => "password",
+        Field::RepeatKey => "Idempotency-Key",
+        Field::WithChain => "bundle",
+        Field::Person(role) => role_name(role),
+        Field::Subject(part) => match part {
+            SubjectPart::Organization => "organization",
+            SubjectPart::OrganizationUnit => "organizationUnit",
+            SubjectPart::City => "city",
+            SubjectPart::State => "state",
+            SubjectPart::Country => "countryCode",
+            SubjectPart::Email => "email",
+        },
+        Field::Contact(role, part) => {
+            return Cow::Owned(format!("{}.{}", role_name(role), contact_member(part)));
+        }
+    })
+}
+
+/// A role, as the key of a contact to be created and as its `contactType`.
+pub(crate) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Administrator => "administrator",
+        Role::Technical => "technical",
+    }
+}
+
+/// A part of a contact, as a key of `details`.
+pub(crate) fn contact_member(part: ContactField) -> &'static str {
+    match part {
+        ContactField::Company => "company",
+        ContactField::FirstName => "firstName",
+        ContactField::LastName => "lastName",
+        ContactField::Address1 => "address1",
+        ContactField::Address2 => "address2",
+        ContactField::City => "city",
+        ContactField::State => "state",
+        ContactField::Country => "countryCode",
+        ContactField::Zip => "zip",
+        ContactField::Phone => "phoneNumber",
+        ContactField::Fax => "faxNumber",
+        ContactField::Email => "email",
+        ContactField::JobTitle => "jobTitle",
+    }
+}
+
+/// A method, as the value of `authType`.
+pub(crate) fn auth_type(method: Method) -> &'static str {
+    match method {
+        Method::Email => "email",
+        Method::Dns => "dns",
+        Method::File => "file",
+    }
+}
+
+/// All methods, in the order they are listed to people.
+pub(crate) const METHODS: [Method; 3] = [Method::Email, Method::Dns, Method::File];
+
+/// What is said of a contact id that cannot be one.
+pub(crate) const BAD_CONTACT_ID: &str = "Invalid contact id.";
+
+fn kind(field: Field, problem: &Problem) -> FaultKind {
+    match (field, problem) {
+        (Field::Contact(..), Problem::Missing | Problem::Type(_)) => FaultKind::Form,
+        (Field::Contact(..), _) => FaultKind::Content,
+        (_, Problem::Unknown(_)) | (Field::Term, Problem::NotOneOf(_)) => FaultKind::Business,
+        (field, Problem::Format) if names_contact(field) => FaultKind::Business,
+        _ => FaultKind::Form,
+    }
+}
+
+fn names_contact(field: Field) -> bool {
+    matches!(
+        field,
+        Field::Administrator | Field::Technical | Field::Shipment
+    )
+}
+
+fn sentence(field: Field, name: &str, problem: &Problem) -> String {
+    let is_contact = matches!(field, Field::Contact(..));
+    match problem {
+        Problem::Missing => format!("'{name}' is required."),
+        Problem::Type(wanted) => format!("'{name}' is invalid. Expected {wanted}."),
+        Problem::NotOneOf(words) if field == Field::Term => {
+            format!("Invalid terms. Supported terms are [{}]", words.join(", "))
+        }
+        Problem::NotOneOf(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+            format!(
+                "'{name}' is invalid. Acceptable values are {}.",
+                words.join(", ")
+            )
+        }
+        Problem::Length { min, max } if is_contact => {
+            format!("invalid length - min: {min} | max: {max}")
+        }
+        Problem::Length { min, max } => {
+            format!("'{name}' has an invalid length - min: {min} | max: {max}")
+        }
+        Problem::Format if is_contact => "invalid format".to_owned(),
+        Problem::Format if names_contact(field) => BAD_CONTACT_ID.to_owned(),
+        Problem::Format => format!("'{name}' has an invalid format."),
+        Problem::Unknown(_) if field == Field::Product => "Invalid product key.".to_owned(),
+        Problem::Unknown(_) if field == Field::Organization => "Organization not found".to_owned(),
+        Problem::Unknown(id) if names_contact(field) => not_found(Noun::Contact, id),
+        Problem::Unknown(id) => format!("'{name}' not found: {id}"),
+        Problem::Invalid(text) if is_contact => text.clone(),
+        Problem::Invalid(text) if field == Field::Csr => format!("Invalid CSR: {text}."),
+        Problem::Invalid(text) => format!("'{name}' is invalid: {text}."),
+    }
+}
+
+/// What is said of a thing that is not there, or is another's.
+pub(crate) fn not_found(what: Noun, id: &str) -> String {
+    match what {
+        Noun::Order => "Order not found.".to_owned(),
+        Noun::Product => "Invalid product key.".to_owned(),
+        Noun::Reseller => "Reseller not found.".to_owned(),
+        Noun::Approval => "Approval not found.".to_owned(),
+        Noun::Credential => "Credential not found.".to_owned(),
+        Noun::Contact => match parse_digits(id) {
+            Some(number) => {
+                format!(
+                    "Contact not found: {}",
+                    ContactNumber(chancery_domain::contacts::ContactId(number))
+                )
+            }
+            None => format!("Contact not found: {id}"),
+        },
+    }
+}
+
+/// What is said when a rule of business forbids.
+pub(crate) fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::InsufficientBalance => {
+            "Unable to place order due to insufficient balance".to_owned()
+        }
+        Refusal::NoPrice(currency) => format!("Order failed due to {currency} price not found"),
+        Refusal::KeyReused => {
+            "The Idempotency-Key was used for another request already.".to_owned()
+        }
+        Refusal::ContactInUse(id) => format!("Contact ID [{}] in use.", ContactNumber(*id)),
+        Refusal::NotIssued => "The certificate is not issued yet.".to_owned(),
+        Refusal::KeyGenerationOff => {
+            "Key generation is switched off. Make the key and the CSR where the key is used."
+                .to_owned()
+        }
+        Refusal::NotByEmail => "The order is not validated by email.".to_owned(),
+        Refusal::PriceTooLarge => "The price is too large.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::contacts::ContactId;
+    use chancery_domain::money::Currency;
+
+    use super::*;
+
+    fn text(field: Field, problem: Problem) -> String {
+        Fault::from(FieldError { field, problem }).text
+    }
+
+    #[test]
+    fn the_captured_sentences_are_kept() {
+        let words = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        assert_eq!(text(Field::Csr, Problem::Missing), "'csr' is required.");
+        assert_eq!(
+            text(Field::Method, Problem::NotOneOf(words(&["email", "dns"]))),
+            "'authType' is invalid. Acceptable values are 'email', 'dns'."
+        );
+        assert_eq!(
+            text(Field::Term, Problem::NotOneOf(words(&["1", "2", "3"]))),
+            "Invalid terms. Supported terms are [1, 2, 3]"
+        );
+        assert_eq!(
+            text(Field::Technical, Problem::Unknown("10667".to_owned())),
+            "Contact not found: SSL10667T"
+        );
+        let first_name = Field::Contact(Role::Administrator, ContactField::FirstName);
+        assert_eq!(wire_name(first_name), "administrator.firstName");
+        assert_eq!(
+            text(first_name, Problem::Length { min: 1, max: 60 }),
+            "invalid length - min: 1 | max: 60"
+        );
+        assert_eq!(text(first_name, Problem::Format), "invalid format");
+        assert_eq!(
+            text(first_name, Problem::Missing),
+            "'administrator.firstName' is required."
+        );
+        assert_eq!(
+            Fault::missing_parameter(wire_name(Field::Product)).text,
+            "Required request parameter 'productKey' for method parameter type String is not present"
+        );
+        assert_eq!(
+            refusal(&Refusal::ContactInUse(ContactId(7))),
+            "Contact ID [SSL7T] in use."
+        );
+    }
+
+    /// Words by which a client would take a business error for a failed sign-in or an outage.
+    const WORDS_TO_AVOID: [&str; 9] = [
+        "authentication",
+        "unauthorized",
+        "invalid token",
+        "forbidden",
+        "not allowed",
+        "under current partner",
+        "unavailable",
+        "not available",
+        "expired token",
+    ];
+
+    #[test]
+    fn business_sentences_avoid_the_words_that_mislead_clients() {
+        let usd = Currency::parse("USD").unwrap();
+        let refusals = [
+            Refusal::InsufficientBalance,
+            Refusal::NoPrice(usd),
+            Refusal::KeyReused,
+            Refusal::ContactInUse(ContactId(1)),
+            Refusal::NotIssued,
+            Refusal::KeyGenerationOff,
+            Refusal::NotByEmail,
+            Refusal::PriceTooLarge,
+        ];
+        let nouns = [
+            Noun::Order,
+            Noun::Contact,
+            Noun::Product,
+            Noun::Reseller,
+            Noun::Approval,
+            Noun::Credential,
+        ];
+        let mut texts: Vec<String> = refusals.iter().map(refusal).collect();
+        texts.extend(nouns.iter().map(|noun| not_found(*noun, "1")));
+        for problem in [
+            Problem::Missing,
+            Problem::Type("a string"),
+            Problem::NotOneOf(vec![]),
+            Problem::Length { min: 1, max: 2 },
+            Problem::Format,
+            Problem::Unknown("x".to_owned()),
+            Problem::Invalid("x".to_owned()),
+        ] {
+            for field in [
+                Field::Product,
+                Field::Term,
+                Field::Csr,
+                Field::Shipment,
+                Field::Order,
+            ] {
+                texts.push(text(field, problem.clone()));
+            }
+        }
+        for sentence in texts {
+            let lower = sentence.to_lowercase();
+            assert!(
+                WORDS_TO_AVOID.iter().all(|word| !lower.contains(word)),
+                "{sentence}"
+            );
+        }
+    }
+}
