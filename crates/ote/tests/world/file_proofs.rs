@@ -1,18 +1,16 @@
 //! Domain control by file: redirects, limits, addresses, and what the applicant is told.
 
-use std::time::Duration;
-
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_outside::probe::ProbePolicy;
 
 use crate::fixtures::{
-    FILE_PATH, NOBODY, Outside, Then, VALUE, address, file_challenge, look, ok_answer,
+    FILE_PATH, NOBODY, Outside, PATIENCE, Then, VALUE, address, file_challenge, look, ok_answer,
     scripted_server, scripted_tls_server,
 };
 
 fn policy_for(port: u16) -> ProbePolicy {
     ProbePolicy {
-        timeout: Duration::from_millis(800),
+        timeout: PATIENCE,
         ..ProbePolicy::loopback(port, port)
     }
 }
@@ -274,9 +272,13 @@ async fn a_large_body_is_refused_with_and_without_a_length() {
 async fn slow_answers_run_into_the_time_limit() {
     let slow_head = "HTTP/1.1 200 OK\r\n";
     let slow_body = format!("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{VALUE}");
-    for answer in ["", slow_head, &slow_body] {
-        let seen = look_at_answer(answer, Then::Stall).await;
-        assert_eq!(seen.outcome, Outcome::Timeout, "{answer:?}: {seen:?}");
+    let (nothing, head, body) = tokio::join!(
+        look_at_answer("", Then::Stall),
+        look_at_answer(slow_head, Then::Stall),
+        look_at_answer(&slow_body, Then::Stall),
+    );
+    for seen in [nothing, head, body] {
+        assert_eq!(seen.outcome, Outcome::Timeout, "{seen:?}");
         assert!(
             seen.of.starts_with("127.0.0.1:"),
             "who was too slow is known: {seen:?}"

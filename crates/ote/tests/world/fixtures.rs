@@ -29,8 +29,8 @@ pub const ANY_PORT: &str = "127.0.0.1:0";
 /// A port nobody listens on: no test is given one below 1024.
 pub const NOBODY: &str = "127.0.0.1:1";
 
-/// Long enough for loopback, short enough to wait for.
-pub const PATIENCE: Duration = Duration::from_millis(400);
+/// Long enough for loopback on a busy machine, short enough to wait for.
+pub const PATIENCE: Duration = Duration::from_millis(1500);
 
 pub struct Outside {
     pub world: OteWorld,
