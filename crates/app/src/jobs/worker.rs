@@ -227,7 +227,7 @@ impl App {
             // The lease ran out and another run has taken over.
             Ok(()) | Err(AppError::Busy) => {}
             Err(error) => {
-                tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed")
+                tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed");
             }
         }
     }
