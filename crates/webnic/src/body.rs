@@ -179,7 +179,7 @@ pub(crate) fn text(value: Value) -> Result<String, Problem> {
 
 /// A whole number, or one in a string.
 pub(crate) fn integer(value: Value) -> Result<i64, Problem> {
-    let read = match &value {
+    let read = match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             // PHP writes a whole float as 1.0.
             let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
@@ -290,13 +290,13 @@ mod tests {
 
     use super::*;
 
-    fn members(value: Value) -> Members {
+    fn members(value: &Value) -> Members {
         Members::parse(value.to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let mut body = members(json!({"term": {}, "csr": 5, "authType": "http", "sanfield": "x"}));
+        let mut body = members(&json!({"term": {}, "csr": 5, "authType": "http", "sanfield": "x"}));
         assert_eq!(body.require(Field::Product, text), None);
         assert_eq!(body.take(Field::Term, integer), None);
         assert_eq!(body.take(Field::Csr, text), None);
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn null_and_blank_members_are_absent() {
-        let mut body = members(json!({"csr": null, "technicalContactId": " ", "term": ""}));
+        let mut body = members(&json!({"csr": null, "technicalContactId": " ", "term": ""}));
         assert_eq!(body.take(Field::Csr, text), None);
         assert_eq!(body.take(Field::Technical, contact_number), None);
         assert_eq!(body.take(Field::Term, integer), None);
@@ -359,11 +359,11 @@ mod tests {
             Some("shop.example".to_owned()),
             "admin@shop.example".to_owned(),
         );
-        assert_eq!(read(json!("admin@shop.example")), [bare.clone()]);
+        assert_eq!(read(json!("admin@shop.example")), vec![bare.clone()]);
         assert_eq!(read(json!(["admin@shop.example"])), [bare]);
         for key in ["domain", "name"] {
             let value = json!([{key: "shop.example", "email": "admin@shop.example"}]);
-            assert_eq!(read(value), [named.clone()]);
+            assert_eq!(read(value), vec![named.clone()]);
         }
         assert!(read(json!([])).is_empty());
         assert!(approvers(json!([{"domain": "shop.example"}])).is_err());
