@@ -16,7 +16,7 @@ use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
 use crate::challenges::random_hex;
-use crate::jobs::{self, Task};
+use crate::jobs::{self, Put, Task};
 use crate::sign_in::secret_hash;
 use crate::{App, AppError, Noun};
 
@@ -110,9 +110,8 @@ impl App {
             .await?;
             let signing = if issuance.is_proved() {
                 let signing = self
-                    .begin_signing(&mut change, order, issuance, now)
+                    .begin_signing(&mut change, order, issuance, Put::Save, now)
                     .await?;
-                change.save_issuance(&signing.issuance);
                 Some(signing)
             } else {
                 change.save_issuance(&issuance);
@@ -123,7 +122,7 @@ impl App {
                 Err(other) => return Err(other.into()),
                 Ok(_) => {
                     if let Some(signing) = signing {
-                        signing.committed().hand_over();
+                        signing.hand_over();
                     }
                     return Ok(ApprovalState::Given);
                 }

@@ -19,7 +19,7 @@ use chancery_store::{Change, Sequence, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::challenges::challenges;
-use crate::jobs::{self, Task};
+use crate::jobs::{self, Put, Task};
 use crate::{App, AppError, Noun, Refusal};
 
 /// An order as a dialect understood it: form is checked, content is not.
@@ -471,9 +471,8 @@ impl App {
         let proved = issuance.next_step(now) == NextStep::Sign;
         let signing = if proved {
             let signing = self
-                .begin_signing(&mut change, order, issuance, now)
+                .begin_signing(&mut change, order, issuance, Put::Insert, now)
                 .await?;
-            change.insert_issuance(&signing.issuance);
             Some(signing)
         } else {
             change.insert_issuance(&issuance);

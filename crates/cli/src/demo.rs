@@ -153,15 +153,9 @@ async fn wait_for_issue(client: &HttpClient, order: &str, steps: &Steps) -> Resu
             .await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    let info = client.json(
-        Method::GET,
-        &format!("/ssl/v2/orders/{order}/auth/info"),
-        &Value::Null,
-    );
-    bail!(
-        "the order was not issued: {}",
-        info.await?["data"]["observations"]
-    )
+    let path = format!("/ssl/v2/orders/{order}/auth/info");
+    let info = client.json(Method::GET, &path, &Value::Null).await?;
+    bail!("the order was not issued: {}", info["data"]["observations"])
 }
 
 /// A form that asks for the chain too.

@@ -1,5 +1,7 @@
 //! `chancery serve` and `chancery migrate`.
 
+use std::io::IsTerminal;
+
 use anyhow::{Context, Result};
 use chancery_server::config::{Config, LogFormat};
 use chancery_server::{Server, open_store};
@@ -35,6 +37,7 @@ fn start_log(config: &Config) -> Result<()> {
     let filter = EnvFilter::try_new(&config.log).context("log: not a filter")?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),

@@ -14,7 +14,7 @@ use chancery_domain::issuances::IssuanceId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, JobId, NewJob};
 
-pub(crate) use sign::SignerQueue;
+pub(crate) use sign::{Put, SignerQueue};
 pub(crate) use worker::Wake;
 
 use crate::{App, AppError};

@@ -13,6 +13,7 @@ use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 use futures_util::{StreamExt, stream};
 
+use super::Put;
 use super::worker::with_jitter;
 use crate::{App, AppError};
 
@@ -51,11 +52,10 @@ impl App {
             NextStep::Sign => {
                 change.finish_job(job.id, job.attempt);
                 let signing = self
-                    .begin_signing(&mut change, order, issuance, now)
+                    .begin_signing(&mut change, order, issuance, Put::Save, now)
                     .await?;
-                change.save_issuance(&signing.issuance);
                 self.store.commit(change).await?;
-                signing.committed().hand_over();
+                signing.hand_over();
             }
             NextStep::Wait => {
                 let run_at = next_look(&issuance, now);

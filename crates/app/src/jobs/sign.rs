@@ -33,8 +33,8 @@ const RESERVATION_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// An issuance on its way to the signers; its certificate is in a change set.
 pub(crate) struct Signing {
     app: App,
-    pub(crate) order: Order,
-    pub(crate) issuance: Issuance,
+    order: Order,
+    issuance: Issuance,
     certificate: Certificate,
     job: ClaimedJob,
     /// A place in the memory queue; without one, the job waits in the database.
@@ -44,12 +44,6 @@ pub(crate) struct Signing {
 }
 
 impl Signing {
-    /// To be called when the change set saved the issuance over an earlier version.
-    pub(crate) fn committed(mut self) -> Self {
-        self.issuance.version += 1;
-        self
-    }
-
     /// To be called when the change set is on disk.
     pub(crate) fn hand_over(mut self) {
         match self.permit.take() {
@@ -60,6 +54,15 @@ impl Signing {
             None => self.app.wake_worker(),
         }
     }
+}
+
+/// How an issuance gets into the database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Put {
+    /// It is new.
+    Insert,
+    /// It is there, at its version.
+    Save,
 }
 
 pub(crate) struct SignerQueue {
@@ -78,18 +81,25 @@ impl SignerQueue {
 }
 
 impl App {
-    /// Puts a proved issuance's certificate on record and enqueues its signing.
-    ///
-    /// The caller adds the issuance itself, by insert or save, and commits.
+    /// Moves a proved issuance to signing, puts its certificate on record and enqueues the work. The caller
+    /// commits.
     pub(crate) async fn begin_signing(
         &self,
         change: &mut Change,
         order: Order,
         issuance: Issuance,
+        put: Put,
         now: Timestamp,
     ) -> Result<Signing, AppError> {
         let certificate = self.reserve(&order, &issuance, now).await?;
-        let issuance = issuance.begin_signing(certificate.id, now)?;
+        let mut issuance = issuance.begin_signing(certificate.id, now)?;
+        match put {
+            Put::Insert => change.insert_issuance(&issuance),
+            Put::Save => {
+                change.save_issuance(&issuance);
+                issuance.version += 1;
+            }
+        }
         change.insert_certificate(&certificate);
         let kind = EventKind::CertificateReserved;
         let detail = Some(hex(&certificate.serial));
@@ -323,11 +333,10 @@ impl App {
             return Ok(());
         }
         let signing = self
-            .begin_signing(&mut change, order, issuance, now)
+            .begin_signing(&mut change, order, issuance, Put::Save, now)
             .await?;
-        change.save_issuance(&signing.issuance);
         self.store.commit(change).await?;
-        signing.committed().hand_over();
+        signing.hand_over();
         Ok(())
     }
 }
