@@ -15,6 +15,9 @@ use crate::{App, AppError};
 /// The longest the worker sleeps: other replicas add jobs without waking this one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The shortest the worker sleeps when it got nothing.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A worker that was not heard of for so long is taken for dead.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30);
 
@@ -83,11 +86,12 @@ impl App {
             self.beat();
             while running.try_join_next().is_some() {}
             let free = self.settings.worker_slots.saturating_sub(running.len());
-            let claimed = self.claim_into(&mut running, free).await;
-            if claimed == free && free > 0 {
+            let wait = self.until_due().await;
+            if free > 0 && wait.is_zero() && self.claim_into(&mut running, free).await > 0 {
                 continue;
             }
-            let sleep = self.sleep_time().await;
+            // With all slots taken, or with another replica faster, a job may be due and yet not ours.
+            let sleep = wait.clamp(PAUSE, PATIENCE);
             tokio::select! {
                 () = self.0.worker.work.notified() => {}
                 Some(_) = running.join_next() => {}
@@ -155,13 +159,12 @@ impl App {
         count
     }
 
-    async fn sleep_time(&self) -> Duration {
+    /// How long until a job is due: a read, so that an idle worker writes nothing.
+    async fn until_due(&self) -> Duration {
         match self.store.next_due().await {
             Ok(Some(due)) => {
                 let wait = due.duration_since(self.clock.now());
-                Duration::try_from(wait)
-                    .unwrap_or(Duration::ZERO)
-                    .min(PATIENCE)
+                Duration::try_from(wait).unwrap_or(Duration::ZERO)
             }
             Ok(None) => PATIENCE,
             Err(error) => {
