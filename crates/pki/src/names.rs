@@ -3,7 +3,7 @@
 //! One attribute per RDN, in the order of BR 7.1.4.2 (C, ST, L, O, OU, CN), with its string types and
 //! lengths. Names that come from elsewhere are never built here: an issuer's is copied octet by octet.
 
-use crate::encoding::{Der, encode, tag};
+use crate::encoding::{Der, Malformed, Reader, encode, tag};
 use crate::oid;
 
 /// What a name says; absent attributes are left out.
@@ -125,6 +125,29 @@ pub fn encode_name(attributes: &Attributes<'_>) -> Result<Vec<u8>, NameError> {
     }))
 }
 
+/// A `Name` for people, as OpenSSL writes it: `C = CH, O = Example, CN = Example Root`. Attributes we never
+/// write appear as `?`.
+pub fn name_text(name_der: &[u8]) -> Result<String, Malformed> {
+    let mut parts = Reader::new(name_der).enter(tag::SEQUENCE)?;
+    let mut texts = Vec::new();
+    while !parts.is_empty() {
+        let mut part = parts.enter(tag::SET)?.enter(tag::SEQUENCE)?;
+        let label = match part.expect(tag::OID)?.content {
+            oid::COUNTRY => "C",
+            oid::STATE => "ST",
+            oid::LOCALITY => "L",
+            oid::ORGANIZATION => "O",
+            oid::ORGANIZATION_UNIT => "OU",
+            oid::COMMON_NAME => "CN",
+            oid::EMAIL_ADDRESS => "emailAddress",
+            _ => "?",
+        };
+        let text = String::from_utf8_lossy(part.next_value()?.content);
+        texts.push(format!("{label} = {text}"));
+    }
+    Ok(texts.join(", "))
+}
+
 /// Appends an RDN of one attribute.
 pub(crate) fn push_attribute(der: &mut Der, oid: &[u8], string_tag: u8, text: &str) {
     der.nest(tag::SET, |der| {
@@ -160,6 +183,7 @@ mod tests {
         assert_eq!(&der[2..10], &expected[2..10]);
         assert!(der.windows(2).any(|w| w == [0x0c, 0x05]));
         assert!(der.ends_with(b"\x0c\x04Root"));
+        assert_eq!(name_text(&der).unwrap(), "C = DE, O = Ünit, CN = Root");
     }
 
     #[test]
