@@ -137,7 +137,11 @@ impl Store {
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         match &self.inner.backend {
-            Backend::Sqlite(sqlite) => sqlite.query(sql, &values),
+            Backend::Sqlite(sqlite) => {
+                // A read in place never waits; a caller who reads in a loop must still let others run.
+                tokio::task::consume_budget().await;
+                sqlite.query(sql, &values)
+            }
             Backend::Postgres(postgres) => postgres.query(sql, &values).await,
         }
     }

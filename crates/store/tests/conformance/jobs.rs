@@ -19,6 +19,8 @@ on_both_engines!(
     a_dedup_key_holds_one_job,
     a_job_handed_over_is_nobody_elses,
     the_longest_waiting_goes_first,
+    a_waiting_job_is_brought_forward,
+    leases_are_released_at_a_start,
 );
 
 fn at(seconds: i64) -> Timestamp {
@@ -303,4 +305,39 @@ async fn the_longest_waiting_goes_first(bed: &Bed) {
         order.push(claimed[0].id.0);
     }
     assert_eq!(order, [2, 3, 1]);
+}
+
+async fn a_waiting_job_is_brought_forward(bed: &Bed) {
+    enqueue(bed, job(1), at(100)).await;
+    enqueue(bed, job(2), at(100)).await;
+    let bring = async |kind: &str, subject, seconds| {
+        commit(bed, |change| {
+            change.bring_forward(kind, subject, at(seconds));
+        })
+        .await
+        .unwrap();
+        bed.store.next_due().await.unwrap()
+    };
+    assert_eq!(bring("sign", 10, 5).await, Some(at(100)));
+    assert_eq!(bring("poll", 30, 5).await, Some(at(100)));
+    assert_eq!(bring("poll", 10, 200).await, Some(at(100)));
+    assert_eq!(bring("poll", 10, 5).await, Some(at(5)));
+    assert_eq!(bed.store.count_due(at(99)).await.unwrap(), 1);
+
+    // One that is being worked on is left alone.
+    let claimed = claim_one(bed, 5).await;
+    assert_eq!(bring("poll", 10, 6).await, Some(at(65)));
+    commit(bed, |change| change.finish_job(claimed.id, claimed.attempt))
+        .await
+        .unwrap();
+}
+
+async fn leases_are_released_at_a_start(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    enqueue(bed, job(2), at(500)).await;
+    claim_one(bed, 0).await;
+    assert_eq!(bed.store.count_due(at(10)).await.unwrap(), 0);
+    bed.store.release_leases(at(10)).await.unwrap();
+    let again = claim_one(bed, 10).await;
+    assert_eq!((again.id, again.attempt, again.tries), (JobId(1), 2, 2));
 }

@@ -7,8 +7,12 @@
 
 mod bed;
 mod changes;
+mod control;
 mod jobs;
 mod lifecycle;
 mod losses;
+mod orders;
+mod people;
 mod proxy;
 mod sequences;
+mod things;

@@ -1,0 +1,328 @@
+//! Domain control and what surrounds it: looks, authorizations, approvals, events, requests remembered,
+//! the CA on record.
+
+use chancery_domain::authorizations::{Authorization, Method};
+use chancery_domain::events::{Actor, Event, EventKind};
+use chancery_domain::issuances::IssuanceId;
+use chancery_domain::observations::{Observation, Outcome};
+use chancery_domain::orders::OrderId;
+use chancery_store::StoreError;
+use chancery_store::approvals::Approval;
+use chancery_store::authorities::{AuthorityRow, CrlRow};
+use chancery_store::idempotency::Remembered;
+
+use crate::bed::{Bed, on_both_engines};
+use crate::things::{OURS, THEIRS, at, commit, name, store_an_order};
+
+on_both_engines!(
+    the_latest_look_at_each_name_is_found,
+    authorizations_are_found_by_base_domain_and_age,
+    an_approval_is_answered_once,
+    a_void_approval_cannot_be_answered,
+    history_comes_in_order,
+    a_request_is_remembered_once,
+    there_is_one_authority,
+    a_crl_number_is_used_once,
+    a_fact_is_replaced,
+);
+
+fn a_look(of: &str, outcome: Outcome, seconds: i64) -> Observation {
+    Observation {
+        name: name(of),
+        method: Method::Dns,
+        at: at(seconds),
+        asked: format!("TXT _dnsauth.{of}"),
+        of: "127.0.0.1:53".to_owned(),
+        found: "\"ünïcode\"".to_owned(),
+        outcome,
+        advice: "add the record".to_owned(),
+        proved_domain: (outcome == Outcome::Proved).then(|| name("shop.example")),
+    }
+}
+
+async fn the_latest_look_at_each_name_is_found(bed: &Bed) {
+    let (_, issuance) = store_an_order(bed, 1).await;
+    let looks = [
+        a_look("a.shop.example", Outcome::NotFound, 1),
+        a_look("b.shop.example", Outcome::Timeout, 2),
+        a_look("a.shop.example", Outcome::Proved, 3),
+        a_look("b.shop.example", Outcome::WrongValue, 4),
+    ];
+    assert!(
+        bed.store
+            .latest_observations(issuance.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    for (id, look) in (1..).zip(&looks) {
+        commit(bed, |change| {
+            change.insert_observation(id, issuance.id, look);
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(
+        bed.store.latest_observations(issuance.id).await.unwrap(),
+        looks[2..]
+    );
+    let all = bed.store.observations(issuance.id, 3).await.unwrap();
+    assert_eq!(all, [looks[3].clone(), looks[2].clone(), looks[1].clone()]);
+    assert!(
+        bed.store
+            .observations(IssuanceId(99), 3)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
+    let proofs = [
+        ("shop.example", 10),
+        ("a.b.shop.example", 30),
+        ("workshop.example", 20),
+    ];
+    let proofs = proofs.map(|(domain, seconds)| Authorization {
+        domain: name(domain),
+        method: Method::File,
+        obtained_at: at(seconds),
+    });
+    for (id, proved) in (1..).zip(&proofs) {
+        let issuance = IssuanceId(5);
+        commit(bed, |change| {
+            change.insert_authorization(id, OURS, issuance, proved);
+        })
+        .await
+        .unwrap();
+    }
+    let find = async |reseller, domain, since| {
+        bed.store
+            .authorizations(reseller, &name(domain), at(since))
+            .await
+            .unwrap()
+    };
+    let both = [proofs[1].clone(), proofs[0].clone()];
+    assert_eq!(find(OURS, "shop.example", 10).await, both);
+    assert_eq!(find(OURS, "shop.example", 11).await, both[..1]);
+    assert_eq!(find(OURS, "workshop.example", 0).await, proofs[2..]);
+    assert!(find(THEIRS, "shop.example", 0).await.is_empty());
+}
+
+fn an_approval(hash: u8, issuance: IssuanceId) -> Approval {
+    Approval {
+        token_hash: [hash; 32],
+        sealed_token: vec![hash; 60],
+        issuance,
+        name: name("*.shop.example"),
+        domain: name("shop.example"),
+        address: "admin@shop.example".to_owned(),
+        message_id: format!("<{hash}@ca.example>"),
+        created_at: at(i64::from(hash)),
+        expires_at: at(1_000),
+        sent_at: None,
+        approved_at: None,
+    }
+}
+
+async fn an_approval_is_answered_once(bed: &Bed) {
+    let (_, issuance) = store_an_order(bed, 1).await;
+    let (first, second) = (an_approval(1, issuance.id), an_approval(2, issuance.id));
+    commit(bed, |change| {
+        change.insert_approval(&first);
+        change.insert_approval(&second);
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        bed.store.approval([1; 32]).await.unwrap(),
+        Some(first.clone())
+    );
+    assert_eq!(bed.store.approval([3; 32]).await.unwrap(), None);
+
+    commit(bed, |change| change.mark_sent([1; 32], at(20)))
+        .await
+        .unwrap();
+    let answer = async || commit(bed, |change| change.approve([1; 32], at(30))).await;
+    answer().await.unwrap();
+    let again = answer().await;
+    assert!(matches!(
+        again,
+        Err(StoreError::Conflict {
+            what: "approval",
+            ..
+        })
+    ));
+    let answered = Approval {
+        sent_at: Some(at(20)),
+        approved_at: Some(at(30)),
+        ..first
+    };
+    assert_eq!(
+        bed.store.approvals_of(issuance.id).await.unwrap(),
+        [answered, second]
+    );
+}
+
+async fn a_void_approval_cannot_be_answered(bed: &Bed) {
+    let (_, issuance) = store_an_order(bed, 1).await;
+    for hash in [1, 2] {
+        let approval = an_approval(hash, issuance.id);
+        commit(bed, |change| change.insert_approval(&approval))
+            .await
+            .unwrap();
+    }
+    commit(bed, |change| change.approve([1; 32], at(30)))
+        .await
+        .unwrap();
+    commit(bed, |change| change.void_approvals(issuance.id))
+        .await
+        .unwrap();
+    let left = bed.store.approvals_of(issuance.id).await.unwrap();
+    assert_eq!(
+        left.iter()
+            .map(|left| left.token_hash[0])
+            .collect::<Vec<_>>(),
+        [1]
+    );
+    let void = commit(bed, |change| change.approve([2; 32], at(30))).await;
+    assert!(matches!(
+        void,
+        Err(StoreError::Conflict {
+            what: "approval",
+            ..
+        })
+    ));
+}
+
+async fn history_comes_in_order(bed: &Bed) {
+    let kinds = [
+        EventKind::OrderPlaced,
+        EventKind::OrderCancelled,
+        EventKind::ValidationExpired,
+        EventKind::IssuerRefused,
+        EventKind::MethodChanged,
+        EventKind::ApproverChanged,
+        EventKind::ApproverMailed,
+        EventKind::NameProved,
+        EventKind::CertificateReserved,
+        EventKind::CertificateIssued,
+        EventKind::JobParked,
+    ];
+    let actors = [
+        Actor::Reseller,
+        Actor::Approver,
+        Actor::Platform,
+        Actor::Operator,
+    ];
+    let events: Vec<Event> = (0_usize..)
+        .zip(kinds)
+        .map(|(n, kind)| Event {
+            id: n as i64,
+            order: OrderId(1),
+            issuance: (n % 2 == 0).then_some(IssuanceId(5)),
+            at: at(n as i64),
+            actor: actors[n % 4],
+            kind,
+            detail: (n % 3 == 0).then(|| "ünïcode".to_owned()),
+        })
+        .collect();
+    commit(bed, |change| {
+        events
+            .iter()
+            .rev()
+            .for_each(|event| change.insert_event(event));
+    })
+    .await
+    .unwrap();
+    assert_eq!(bed.store.events(OrderId(1)).await.unwrap(), events);
+    assert!(bed.store.events(OrderId(2)).await.unwrap().is_empty());
+}
+
+async fn a_request_is_remembered_once(bed: &Bed) {
+    let first = Remembered {
+        request_hash: [1; 32],
+        order: OrderId(1),
+        answer: "{}".to_owned(),
+    };
+    let remember = async |reseller, key: &str, seconds| {
+        commit(bed, |change| {
+            change.remember(reseller, key, &first, at(seconds));
+        })
+        .await
+    };
+    remember(OURS, "k", 10).await.unwrap();
+    let again = remember(OURS, "k", 11).await;
+    assert!(matches!(again, Err(StoreError::Refused("idempotency"))));
+    remember(THEIRS, "k", 20).await.unwrap();
+    remember(OURS, "l", 20).await.unwrap();
+    assert_eq!(
+        bed.store.remembered(OURS, "k").await.unwrap(),
+        Some(first.clone())
+    );
+    assert_eq!(bed.store.remembered(OURS, "m").await.unwrap(), None);
+
+    commit(bed, |change| change.forget_before(at(20)))
+        .await
+        .unwrap();
+    assert_eq!(bed.store.remembered(OURS, "k").await.unwrap(), None);
+    assert_eq!(
+        bed.store.remembered(THEIRS, "k").await.unwrap(),
+        Some(first.clone())
+    );
+    remember(OURS, "k", 30).await.unwrap();
+}
+
+async fn there_is_one_authority(bed: &Bed) {
+    let row = |issuer: &str| AuthorityRow {
+        issuer: issuer.to_owned(),
+        root_certificate: vec![1],
+        root_key: vec![2],
+        issuing_certificate: vec![3],
+        issuing_key: vec![4],
+        created_at: at(1),
+    };
+    assert!(bed.store.authority().await.unwrap().is_none());
+    commit(bed, |change| change.insert_authority(&row("one")))
+        .await
+        .unwrap();
+    let another = commit(bed, |change| change.insert_authority(&row("two"))).await;
+    assert!(matches!(another, Err(StoreError::Refused("authority"))));
+    assert!(bed.store.authority().await.unwrap() == Some(row("one")));
+}
+
+async fn a_crl_number_is_used_once(bed: &Bed) {
+    let crl = |number| CrlRow {
+        issuer: "one".to_owned(),
+        number,
+        this_update: at(number),
+        next_update: at(number + 100),
+        der: vec![7; 500],
+    };
+    assert_eq!(bed.store.latest_crl("one").await.unwrap(), None);
+    for number in [1, 2] {
+        commit(bed, |change| change.insert_crl(&crl(number)))
+            .await
+            .unwrap();
+    }
+    let taken = commit(bed, |change| change.insert_crl(&crl(2))).await;
+    assert!(matches!(
+        taken,
+        Err(StoreError::Conflict { what: "crl", id: 2 })
+    ));
+    assert_eq!(bed.store.latest_crl("one").await.unwrap(), Some(crl(2)));
+    assert_eq!(bed.store.latest_crl("two").await.unwrap(), None);
+}
+
+async fn a_fact_is_replaced(bed: &Bed) {
+    assert_eq!(bed.store.meta("colour").await.unwrap(), None);
+    for colour in ["red", "blue"] {
+        commit(bed, |change| change.set_meta("colour", colour))
+            .await
+            .unwrap();
+        assert_eq!(
+            bed.store.meta("colour").await.unwrap().as_deref(),
+            Some(colour)
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! Resellers, credentials, money and contacts: whose they are, and not a cent more or less.
+
+use chancery_domain::contacts::{Contact, ContactId, Role};
+use chancery_domain::ledger::Posting;
+use chancery_domain::orders::OrderId;
+use chancery_domain::resellers::{Credential, ResellerId};
+use chancery_store::{Change, Sequence, StoreError};
+use futures_util::future::join_all;
+
+use crate::bed::{Bed, on_both_engines};
+use crate::things::{OURS, THEIRS, a_contact, a_reseller, at, commit, store_resellers, usd};
+
+on_both_engines!(
+    a_reseller_comes_back_as_it_went,
+    a_credential_leads_to_its_reseller,
+    a_credential_is_revoked_once,
+    money_moves_in_both_books,
+    a_charge_above_the_balance_changes_nothing,
+    many_charges_at_once_keep_the_books,
+    a_contact_comes_back_as_it_went,
+    a_deleted_contact_is_gone,
+    anothers_contact_is_not_there,
+);
+
+async fn a_reseller_comes_back_as_it_went(bed: &Bed) {
+    assert!(bed.store.resellers().await.unwrap().is_empty());
+    store_resellers(bed).await;
+    assert_eq!(
+        bed.store.reseller(OURS).await.unwrap(),
+        Some(a_reseller(OURS))
+    );
+    assert_eq!(bed.store.reseller(ResellerId(9)).await.unwrap(), None);
+    assert_eq!(
+        bed.store.resellers().await.unwrap(),
+        [a_reseller(OURS), a_reseller(THEIRS)]
+    );
+    assert_eq!(bed.store.balance(OURS).await.unwrap(), Some(usd(0)));
+    assert_eq!(bed.store.balance(ResellerId(9)).await.unwrap(), None);
+}
+
+fn a_credential(username: &str) -> Credential {
+    Credential {
+        username: username.to_owned(),
+        reseller: OURS,
+        secret_hash: [5; 32],
+        created_at: at(5),
+        revoked_at: None,
+    }
+}
+
+async fn a_credential_leads_to_its_reseller(bed: &Bed) {
+    store_resellers(bed).await;
+    let credential = a_credential("ann");
+    commit(bed, |change| change.insert_credential(&credential))
+        .await
+        .unwrap();
+    let found = bed.store.credential("ann").await.unwrap();
+    assert!(found == Some((credential, a_reseller(OURS))));
+    assert!(bed.store.credential("bob").await.unwrap().is_none());
+
+    let again = commit(bed, |change| change.insert_credential(&a_credential("ann"))).await;
+    assert!(matches!(again, Err(StoreError::Database(_))));
+    let stranger = Credential {
+        reseller: ResellerId(9),
+        ..a_credential("cay")
+    };
+    assert!(
+        commit(bed, |change| change.insert_credential(&stranger))
+            .await
+            .is_err()
+    );
+}
+
+async fn a_credential_is_revoked_once(bed: &Bed) {
+    store_resellers(bed).await;
+    for username in ["ann", "bea"] {
+        commit(bed, |change| {
+            change.insert_credential(&a_credential(username));
+        })
+        .await
+        .unwrap();
+    }
+    let revoke = async || commit(bed, |change| change.revoke_credential("ann", at(9))).await;
+    revoke().await.unwrap();
+    let again = revoke().await;
+    assert!(matches!(
+        again,
+        Err(StoreError::Conflict {
+            what: "credential",
+            ..
+        })
+    ));
+    let found = bed.store.credentials(OURS).await.unwrap();
+    let revoked: Vec<_> = found.iter().map(|found| found.revoked_at).collect();
+    assert_eq!(revoked, [Some(at(9)), None]);
+    assert!(bed.store.credentials(THEIRS).await.unwrap().is_empty());
+}
+
+async fn post(bed: &Bed, posting: Posting) -> Result<(), StoreError> {
+    let ids = [posting.id * 10, posting.id * 10 + 1];
+    commit(bed, |change| change.post(&posting, ids)).await
+}
+
+async fn money_moves_in_both_books(bed: &Bed) {
+    store_resellers(bed).await;
+    assert_eq!(bed.store.ledger_sum().await.unwrap(), 0);
+    let note = Some("wire 17".to_owned());
+    post(bed, Posting::credit(1, OURS, usd(1_000), note, at(1)))
+        .await
+        .unwrap();
+    post(bed, Posting::charge(2, OURS, OrderId(1), usd(300), at(2)))
+        .await
+        .unwrap();
+    post(bed, Posting::charge(3, OURS, OrderId(2), usd(700), at(3)))
+        .await
+        .unwrap();
+    post(bed, Posting::refund(4, OURS, OrderId(2), usd(700), at(4)))
+        .await
+        .unwrap();
+    assert_eq!(bed.store.balance(OURS).await.unwrap(), Some(usd(700)));
+    assert_eq!(bed.store.balance(THEIRS).await.unwrap(), Some(usd(0)));
+    assert_eq!(bed.store.ledger_sum().await.unwrap(), 0);
+    assert_eq!(
+        bed.store.ledger_audit().await.unwrap(),
+        [(OURS, 700, 700), (THEIRS, 0, 0)]
+    );
+
+    let sql = "select account, reseller_id, order_id, amount, kind, note from ledger_entries
+        order by id";
+    let rows = bed.rows(sql).await;
+    assert_eq!(rows.len(), 8);
+    assert_eq!(rows[0].text(0).unwrap(), "deposits");
+    assert_eq!(rows[0].opt_int(1).unwrap(), None);
+    assert_eq!(rows[1].opt_int(1).unwrap(), Some(OURS.0));
+    assert_eq!(rows[1].opt_text(5).unwrap(), Some("wire 17"));
+    assert_eq!(rows[2].int(3).unwrap(), -300);
+    assert_eq!(rows[3].text(0).unwrap(), "sales");
+    assert_eq!(rows[7].opt_int(2).unwrap(), Some(2));
+}
+
+async fn a_charge_above_the_balance_changes_nothing(bed: &Bed) {
+    store_resellers(bed).await;
+    post(bed, Posting::credit(1, OURS, usd(1_000), None, at(1)))
+        .await
+        .unwrap();
+    let refused = post(bed, Posting::charge(2, OURS, OrderId(1), usd(1_001), at(2))).await;
+    assert!(matches!(refused, Err(StoreError::Refused("balance"))));
+    let stranger = post(bed, Posting::credit(3, ResellerId(9), usd(1), None, at(2))).await;
+    assert!(matches!(stranger, Err(StoreError::Refused("balance"))));
+    assert_eq!(bed.store.balance(OURS).await.unwrap(), Some(usd(1_000)));
+    assert_eq!(
+        bed.int("select cast(count(*) as bigint) from ledger_entries")
+            .await,
+        2
+    );
+}
+
+async fn many_charges_at_once_keep_the_books(bed: &Bed) {
+    store_resellers(bed).await;
+    for (id, reseller) in [(1, OURS), (2, THEIRS)] {
+        post(bed, Posting::credit(id, reseller, usd(1_000), None, at(1)))
+            .await
+            .unwrap();
+    }
+    let charges = (0..300_i64).map(async |n| {
+        let mut ids = [0; 3];
+        for id in &mut ids {
+            *id = 100 + bed.store.next_id(Sequence::Row).await.unwrap();
+        }
+        let reseller = if n % 2 == 0 { OURS } else { THEIRS };
+        let posting = Posting::charge(ids[0], reseller, OrderId(n), usd(10), at(2));
+        let mut change = Change::new();
+        change.post(&posting, [ids[1], ids[2]]);
+        bed.store.commit(change).await.is_ok()
+    });
+    let charged = join_all(charges)
+        .await
+        .into_iter()
+        .filter(|charged| *charged)
+        .count();
+    assert_eq!(charged, 200);
+    assert_eq!(bed.store.ledger_sum().await.unwrap(), 0);
+    assert_eq!(
+        bed.store.ledger_audit().await.unwrap(),
+        [(OURS, 0, 0), (THEIRS, 0, 0)]
+    );
+}
+
+async fn store_contact(bed: &Bed, contact: &Contact) {
+    commit(bed, |change| change.insert_contact(contact))
+        .await
+        .unwrap();
+}
+
+async fn a_contact_comes_back_as_it_went(bed: &Bed) {
+    store_resellers(bed).await;
+    let contact = a_contact(1);
+    let technical = Contact {
+        role: Role::Technical,
+        ..a_contact(2)
+    };
+    store_contact(bed, &contact).await;
+    store_contact(bed, &technical).await;
+    assert_eq!(
+        bed.store.contact(OURS, contact.id).await.unwrap(),
+        Some(contact.clone())
+    );
+    let ids = [ContactId(1), ContactId(2), ContactId(1)];
+    let mut found = bed.store.contacts(OURS, ids).await.unwrap();
+    found.sort_by_key(|found| found.id);
+    assert_eq!(found, [contact, technical]);
+    let orphan = Contact {
+        reseller: ResellerId(9),
+        ..a_contact(3)
+    };
+    assert!(
+        commit(bed, |change| change.insert_contact(&orphan))
+            .await
+            .is_err()
+    );
+}
+
+async fn a_deleted_contact_is_gone(bed: &Bed) {
+    store_resellers(bed).await;
+    store_contact(bed, &a_contact(1)).await;
+    let delete = async |reseller| {
+        commit(bed, |change| {
+            change.delete_contact(reseller, ContactId(1), at(9));
+        })
+        .await
+    };
+    let theirs = delete(THEIRS).await;
+    assert!(matches!(
+        theirs,
+        Err(StoreError::Conflict {
+            what: "contact",
+            id: 1
+        })
+    ));
+    delete(OURS).await.unwrap();
+    assert!(
+        bed.store
+            .contact(OURS, ContactId(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let again = delete(OURS).await;
+    assert!(matches!(
+        again,
+        Err(StoreError::Conflict {
+            what: "contact",
+            id: 1
+        })
+    ));
+}
+
+async fn anothers_contact_is_not_there(bed: &Bed) {
+    store_resellers(bed).await;
+    store_contact(bed, &a_contact(1)).await;
+    assert!(
+        bed.store
+            .contact(THEIRS, ContactId(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        bed.store
+            .contacts(THEIRS, [ContactId(1); 3])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
