@@ -159,7 +159,7 @@ impl App {
                 expires_at: issuance.validate_by,
                 sent_at: None,
                 approved_at: None,
-                message_id: format!("<{}@chancery>", random_hex::<12>()),
+                message_id: format!("{}@chancery", random_hex::<12>()),
             });
         }
         self.enqueue(change, Task::MailApprovers(issuance.id), now)
