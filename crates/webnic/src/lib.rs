@@ -19,8 +19,10 @@ mod query;
 mod routes;
 mod scalars;
 mod status;
+mod strangers;
 mod tokens;
 mod validations;
 mod words;
 
 pub use routes::router;
+pub use strangers::read_bodies;

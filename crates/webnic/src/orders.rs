@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::auth::Caller;
 use crate::body::{
-    JSON_LIMIT, Members, NoFields, OrderPath, approvers, contact_number, integer, method,
-    number_or_text, read, text, texts,
+    FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, contact_number, integer,
+    method, number_or_text, read, text, texts,
 };
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError, order_id};
@@ -40,8 +40,17 @@ impl FromRequest<Wire> for PlaceOrder {
             .map_err(|fault| members.note(fault))
             .unwrap_or_default();
         Ok(Self {
-            request: order_request(members),
             repeat,
+            ..Self::from_members(members)?
+        })
+    }
+}
+
+impl FromMembers for PlaceOrder {
+    fn from_members(body: Members) -> Result<Self, WebnicError> {
+        Ok(Self {
+            request: order_request(body),
+            repeat: None,
         })
     }
 }

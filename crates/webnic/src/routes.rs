@@ -149,4 +149,19 @@ mod tests {
         assert_eq!(uri.to_string(), "/ssl/v2/orders/info?orderId=1//2");
         assert_eq!(collapse("/ssl/v2/orders/info?u=http://x"), None);
     }
+
+    #[test]
+    fn every_path_is_in_the_documentation() {
+        let documentation = include_str!("../../../docs/api/webnic.md");
+        let table = include_str!("routes.rs")
+            .split("fn table()")
+            .nth(1)
+            .unwrap();
+        let table = table.split("method_not_allowed").next().unwrap();
+        let paths: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
+        assert!(paths.len() > 25);
+        for path in paths {
+            assert!(documentation.contains(path), "{path}");
+        }
+    }
 }
