@@ -6,7 +6,7 @@ use chancery_domain::products::{Catalogue, CatalogueError, RawCatalogue};
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueFileError {
     /// It is not TOML, or a key is missing, unknown or of the wrong type.
-    #[error("the catalogue cannot be read: {0}")]
+    #[error("the catalogue cannot be read")]
     Syntax(#[from] toml::de::Error),
     /// A product contradicts itself.
     #[error(transparent)]

@@ -8,13 +8,25 @@ mod http_client;
 mod operators;
 mod serve;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use chancery_server::config::Config;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chancery: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<()> {
     let arguments = Arguments::parse();
     // One provider for all TLS; a second one in the process would be a mistake.
     if rustls::crypto::aws_lc_rs::default_provider()

@@ -74,10 +74,19 @@ pub enum LogFormat {
     Json,
 }
 
-/// A text that is never printed.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+/// A text that is never printed, not even when it is of the wrong type.
+#[derive(Clone, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Secret(pub String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The value's own error would show what it found.
+        let text = String::deserialize(deserializer);
+        text.map(Self)
+            .map_err(|_| serde::de::Error::custom("a secret is a text, in quotes"))
+    }
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -277,7 +286,7 @@ fn local(port: u16) -> SocketAddr {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file or a variable cannot be read.
-    #[error("the configuration cannot be read: {0}")]
+    #[error("the configuration cannot be read")]
     Read(#[from] Box<figment::Error>),
     /// A setting is missing, wrong, or contradicts another.
     #[error("{0}")]
@@ -286,6 +295,12 @@ pub enum ConfigError {
 
 /// The sections of the file; the first part of a variable's name.
 const SECTIONS: [&str; 6] = ["dns", "smtp", "ca", "validation", "limits", "ote"];
+
+/// Variables taken as they are: a secret that looks like a number is not one.
+const SECRETS: [(&str, &str); 2] = [
+    ("CHANCERY_MASTER_KEY", "master_key"),
+    ("CHANCERY_SMTP_PASSWORD", "smtp.password"),
+];
 
 /// What the flags of the command line say; `None` where they say nothing.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -312,7 +327,11 @@ impl Config {
             figment = figment.merge(Toml::file_exact(file));
         }
         let variables = Env::prefixed("CHANCERY_")
-            .filter(|key| !key.as_str().to_ascii_lowercase().starts_with("test_"))
+            .filter(|key| {
+                let key = key.as_str().to_ascii_lowercase();
+                let is_secret = |(_, name): &(&str, &str)| key == name.replace('.', "_");
+                !key.starts_with("test_") && !SECRETS.iter().any(is_secret)
+            })
             .map(|key| {
                 let key = key.as_str().to_ascii_lowercase();
                 let in_section = |section: &&str| {
@@ -321,7 +340,13 @@ impl Config {
                 };
                 SECTIONS.iter().find_map(in_section).unwrap_or(key).into()
             });
-        figment = figment.merge(variables).merge(Serialized::defaults(flags));
+        figment = figment.merge(variables);
+        for (variable, setting) in SECRETS {
+            if let Ok(text) = std::env::var(variable) {
+                figment = figment.merge(Serialized::default(setting, text));
+            }
+        }
+        figment = figment.merge(Serialized::defaults(flags));
         Ok(figment.extract().map_err(Box::new)?)
     }
 

@@ -40,20 +40,20 @@ pub enum StartError {
     #[error("{0}")]
     Setting(String),
     /// A file or folder.
-    #[error("{}: {}", .0.display(), .1)]
-    File(PathBuf, std::io::Error),
+    #[error("{}", .0.display())]
+    File(PathBuf, #[source] std::io::Error),
     /// Another server process has this SQLite database open.
     #[error("{} is in use by another server", .0.display())]
     InUse(PathBuf),
     /// The database's URL.
-    #[error("database: {0}")]
+    #[error("the setting database cannot be used")]
     DatabaseUrl(#[from] DatabaseUrlError),
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
     /// The catalogue.
-    #[error("{}: {}", .0.display(), .1)]
-    Catalogue(PathBuf, CatalogueFileError),
+    #[error("{}", .0.display())]
+    Catalogue(PathBuf, #[source] CatalogueFileError),
     /// The resolvers.
     #[error("dns.resolvers cannot be used")]
     Resolver(#[from] ResolverError),
@@ -67,8 +67,8 @@ pub enum StartError {
     #[error("the first steps failed")]
     App(#[from] AppError),
     /// The listener's address.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] std::io::Error),
 }
 
 /// A server that runs.
