@@ -1,0 +1,186 @@
+//! The shipped server, started for one test.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use chancery_app::{App, Operations};
+use chancery_domain::money::{Currency, Money};
+use chancery_server::Server;
+use chancery_server::config::{Config, Mode, OteConfig};
+use chancery_store::Engine;
+use tempfile::TempDir;
+
+use crate::databases::Database;
+use crate::http::Http;
+use crate::logs::Logs;
+use crate::panels::Panel;
+use crate::worlds::World;
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A server in OTE mode with its data in a folder of its own.
+pub struct TestServer {
+    /// The settings it runs with.
+    pub config: Config,
+    /// The errors it has logged.
+    pub logs: Logs,
+    /// Where it keeps its rows.
+    pub database: Database,
+    server: Option<Server>,
+    address: SocketAddr,
+    folder: TempDir,
+    engine: Engine,
+}
+
+impl TestServer {
+    /// Starts one on an empty database.
+    pub async fn start(engine: Engine, logs: Logs) -> Self {
+        let database = Database::create(engine).await;
+        let folder = TempDir::new().unwrap();
+        let mut config = Config {
+            mode: Mode::Ote,
+            data: folder.path().join("data"),
+            listen: ANY_PORT,
+            database: database.url.clone(),
+            ote: OteConfig {
+                dns_listen: ANY_PORT,
+                web_listen: ANY_PORT,
+                smtp_listen: ANY_PORT,
+                allow_remote: false,
+            },
+            ..Config::default()
+        };
+        // The world is on this machine: who is silent for a second is silent.
+        config.dns.timeout_seconds = 1;
+        let server = started(&config).await;
+        let address = server.address;
+        Self {
+            config,
+            logs,
+            database,
+            server: Some(server),
+            address,
+            folder,
+            engine,
+        }
+    }
+
+    /// Stops the server and starts it again on the same data and address, with settings changed.
+    pub async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        self.stop().await;
+        self.config.listen = self.address;
+        change(&mut self.config);
+        let server = started(&self.config).await;
+        self.address = server.address;
+        self.server = Some(server);
+    }
+
+    /// Stops the server and starts it again.
+    pub async fn restart(&mut self) {
+        self.restart_with(|_| {}).await;
+    }
+
+    /// Stops the server; its data stay.
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    /// The engine it keeps its rows in.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The use cases, for what no dialect shows.
+    pub fn app(&self) -> &App {
+        &self.running().app
+    }
+
+    /// The operator's chores.
+    pub fn operations(&self) -> Operations {
+        let app = self.app();
+        Operations::new(app.store.clone(), app.clock.clone())
+    }
+
+    /// A client without a token.
+    pub fn http(&self) -> Http {
+        Http::new(self.address)
+    }
+
+    /// The outside world and the clock.
+    pub fn world(&self) -> World {
+        World::new(self.http())
+    }
+
+    /// Where the built-in outside world listens: DNS, web, mail.
+    pub fn world_addresses(&self) -> [SocketAddr; 3] {
+        self.running()
+            .world_addresses()
+            .expect("the server is in OTE mode")
+    }
+
+    /// A folder that goes with the test.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The panel of the reseller that OTE mode begins with, signed in.
+    pub async fn panel(&self) -> Panel {
+        let credential = self
+            .running()
+            .credential
+            .clone()
+            .expect("the server is in OTE mode");
+        Panel::sign_in(self.http(), &credential.username, &credential.password).await
+    }
+
+    /// The panel of a new reseller with this much US dollars, signed in.
+    pub async fn another_panel(&self, balance: &str) -> Panel {
+        let operations = self.operations();
+        let currency = Currency::parse("USD").unwrap();
+        let reseller = operations
+            .add_reseller("another reseller", currency)
+            .await
+            .unwrap();
+        let amount = Money::parse(balance, currency).unwrap();
+        if amount.minor > 0 {
+            operations.credit(reseller.id, amount, None).await.unwrap();
+        }
+        let made = operations.add_credential(reseller.id).await.unwrap();
+        Panel::sign_in(self.http(), &made.username, &made.password).await
+    }
+
+    /// Stops the server and fails the test for what it left behind.
+    pub async fn finish(mut self) {
+        let faults = self.faults().await;
+        self.stop().await;
+        let errors = self.logs.take_errors();
+        self.database.remove().await;
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert!(errors.is_empty(), "logged: {errors:#?}");
+    }
+
+    /// What must not be: money that does not add up, jobs that gave up.
+    pub async fn faults(&self) -> Vec<String> {
+        let Some(server) = &self.server else {
+            return Vec::new();
+        };
+        let mut faults = self.operations().audit().await.unwrap();
+        match server.app.store.count_parked().await.unwrap() {
+            0 => {}
+            parked => faults.push(format!("{parked} jobs gave up")),
+        }
+        faults
+    }
+
+    fn running(&self) -> &Server {
+        self.server.as_ref().expect("the server is stopped")
+    }
+}
+
+async fn started(config: &Config) -> Server {
+    match Server::start(config.clone()).await {
+        Ok(server) => server,
+        Err(error) => panic!("the server did not start: {error}: {error:?}"),
+    }
+}

@@ -1,0 +1,51 @@
+//! Second opinions: OpenSSL and pkilint, which know nothing of our code.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The folder this repository is in.
+pub fn repository_root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().unwrap()
+}
+
+/// Runs OpenSSL; gives what it printed, or what it complained of.
+pub fn openssl<A: AsRef<OsStr>>(arguments: &[A], input: &[u8]) -> Result<String, String> {
+    let mut command = Command::new("openssl");
+    command.args(arguments);
+    let missing = "openssl is not installed (on Debian: apt-get install openssl)";
+    ran(command, input, missing)
+}
+
+/// Runs one of pkilint's programs; gives its findings, one a line.
+pub fn pkilint<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<String> {
+    let mut command = Command::new(repository_root().join(".venv/bin").join(program));
+    command.args(arguments);
+    let missing = "pkilint is not installed: run scripts/install-test-deps.sh";
+    let printed = ran(command, b"", missing).unwrap_or_else(|said| said);
+    printed.lines().map(str::to_owned).collect()
+}
+
+fn ran(mut command: Command, input: &[u8], missing: &str) -> Result<String, String> {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{missing}: {error}"));
+    let mut stdin = child.stdin.take().unwrap();
+    // A program that needs no input may have closed it already.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        Ok(printed)
+    } else {
+        Err(format!("{printed}{said}"))
+    }
+}

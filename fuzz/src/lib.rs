@@ -1,0 +1,71 @@
+//! One function for each parser that a stranger can reach: it takes any bytes and panics where a promise breaks.
+//!
+//! The fuzzers in `fuzz_targets/` call these; so does every run of the tests, with the seeds in `seeds/` and
+//! some mutations of them.
+
+use chancery_domain::authorizations::{Method, approver_addresses, authorization_domains};
+use chancery_domain::names::DomainName;
+use chancery_pki::csr::Csr;
+
+/// Every target with its name, which is also that of its folder of seeds.
+pub const TARGETS: [(&str, fn(&[u8])); 3] =
+    [("csr", csr), ("json_bodies", json_bodies), ("names", names)];
+
+/// CSRs, as text and as DER. What was read once is read again the same from its own DER.
+pub fn csr(data: &[u8]) {
+    let _ = Csr::from_der(data.to_vec());
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(csr) = Csr::parse(text) {
+        let again = Csr::from_der(csr.der.clone()).expect("what was read can be read again");
+        assert_eq!(again.common_name, csr.common_name);
+        assert_eq!(again.dns_names, csr.dns_names);
+        assert_eq!(again.spki_der, csr.spki_der);
+    }
+}
+
+/// JSON bodies of the WebNIC dialect: whatever they say, they are taken or refused as the client's fault.
+pub fn json_bodies(data: &[u8]) {
+    for refusal in chancery_webnic::read_bodies(data).into_iter().flatten() {
+        assert_eq!(refusal, 400, "a body can only be wrong");
+    }
+}
+
+/// Host names. What was read once is a fixed point, and the rules about it hold.
+pub fn names(data: &[u8]) {
+    let Ok(name) = std::str::from_utf8(data)
+        .map_err(drop)
+        .and_then(|text| DomainName::parse(text).map_err(drop))
+    else {
+        return;
+    };
+    assert_eq!(
+        DomainName::parse(name.as_str()).as_ref(),
+        Ok(&name),
+        "a fixed point"
+    );
+    if let Some(base) = name.base_domain() {
+        assert!(
+            name.host().is_at_or_below(&base),
+            "{name} lies below {base}"
+        );
+        assert!(!base.is_public_suffix(), "{base} is nobody's");
+    }
+    for method in [Method::Dns, Method::File, Method::Email] {
+        for domain in authorization_domains(&name, method, &[]) {
+            assert!(
+                name.host().is_at_or_below(&domain),
+                "{domain} vouches for {name}"
+            );
+            assert!(!domain.is_public_suffix(), "{domain} is nobody's");
+        }
+    }
+    for address in approver_addresses(&name) {
+        let (_, domain) = address.split_once('@').expect("an address has a domain");
+        assert!(
+            name.host_str().ends_with(domain),
+            "{address} speaks for {name}"
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! End to end: the real server, spoken to over its wire, on both databases.
+//!
+//! `scripts/with-postgres.sh --fast cargo test -p chancery-tests`. Each module is one promise of the product;
+//! what a single crate promises is tested there.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod orders;
+mod validation;
+mod walk;
