@@ -1,0 +1,28 @@
+//! Bodies from strangers, all parsers at once: an entrance for the fuzzers.
+
+use axum::response::IntoResponse;
+
+use crate::body::{FromMembers, Members};
+use crate::errors::WebnicError;
+use crate::{contacts, csrs, orders, tokens, validations};
+
+/// Reads a body as each request that takes one, and tells the status of each refusal.
+pub fn read_bodies(body: &[u8]) -> Vec<Option<u16>> {
+    vec![
+        read::<tokens::SignIn>(body),
+        read::<contacts::CreateContacts>(body),
+        read::<csrs::GenerateCsr>(body),
+        read::<csrs::DecodeCsr>(body),
+        read::<orders::PlaceOrder>(body),
+        read::<validations::ChangeMethod>(body),
+        read::<validations::ChangeApprovers>(body),
+    ]
+}
+
+fn read<T: FromMembers>(body: &[u8]) -> Option<u16> {
+    let refusal = |error: WebnicError| error.into_response().status().as_u16();
+    Members::parse(body)
+        .and_then(T::from_members)
+        .err()
+        .map(refusal)
+}
