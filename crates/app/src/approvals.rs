@@ -16,7 +16,7 @@ use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
 use crate::challenges::random_hex;
-use crate::jobs::{self, Put, Task};
+use crate::jobs::{self, Task};
 use crate::sign_in::secret_hash;
 use crate::{App, AppError, Noun};
 
@@ -109,10 +109,7 @@ impl App {
             )
             .await?;
             let signing = if issuance.is_proved() {
-                let signing = self
-                    .begin_signing(&mut change, order, issuance, Put::Save, now)
-                    .await?;
-                Some(signing)
+                self.sign_or_end(&mut change, order, issuance, now).await?
             } else {
                 change.save_issuance(&issuance);
                 None

@@ -60,6 +60,8 @@ pub enum Noun {
     Approval,
     /// A credential.
     Credential,
+    /// A job that gave up.
+    ParkedJob,
 }
 
 impl std::fmt::Display for Noun {
@@ -71,6 +73,7 @@ impl std::fmt::Display for Noun {
             Self::Reseller => "reseller",
             Self::Approval => "approval",
             Self::Credential => "credential",
+            Self::ParkedJob => "parked job",
         })
     }
 }

@@ -5,7 +5,7 @@
 use chancery_domain::ledger::Posting;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::resellers::{Credential, Reseller, ResellerId};
-use chancery_store::{Change, Sequence, Store, StoreError};
+use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
 use crate::challenges::random_hex;
 use crate::sign_in::secret_hash;
@@ -121,6 +121,24 @@ impl Operations {
     pub async fn authority_certificates(&self) -> Result<Option<[Vec<u8>; 2]>, AppError> {
         let row = self.store.authority().await?;
         Ok(row.map(|row| [row.root_certificate, row.issuing_certificate]))
+    }
+
+    /// The jobs that gave up.
+    pub async fn parked_jobs(&self) -> Result<Vec<ParkedJob>, AppError> {
+        Ok(self.store.parked_jobs().await?)
+    }
+
+    /// Puts a job that gave up back into the queue.
+    pub async fn retry_job(&self, id: i64) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.unpark_job(JobId(id), self.clock.now());
+        match self.store.commit(change).await {
+            Err(StoreError::Conflict { .. }) => Err(AppError::NotFound {
+                what: Noun::ParkedJob,
+                id: id.to_string(),
+            }),
+            other => Ok(other.map(drop)?),
+        }
     }
 
     /// Whether money is as it must be: the ledger sums to zero, and every balance to its entries.

@@ -2,63 +2,20 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Method};
-use chancery_domain::contacts::ContactId;
 use chancery_domain::events::{Actor, Event, EventKind};
-use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, NextStep};
 use chancery_domain::ledger::Posting;
-use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::{Order, OrderId, OrderState};
-use chancery_domain::products::{Product, Term, Validation};
+use chancery_domain::orders::{Failure, Order, OrderId, OrderState};
 use chancery_domain::resellers::Reseller;
-use chancery_pki::csr::Csr;
 use chancery_store::idempotency::Remembered;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, Sequence, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::challenges::challenges;
 use crate::jobs::{self, Put, Task};
+use crate::order_requests::{CheckedOrder, OrderRequest};
 use crate::{App, AppError, Noun, Refusal};
-
-/// An order as a dialect understood it: form is checked, content is not.
-#[derive(Clone, Debug, Default)]
-pub struct OrderRequest {
-    /// The key of a product.
-    pub product: Option<String>,
-    /// Years.
-    pub term: Option<i64>,
-    /// The CSR, PEM. Its common name is the order's.
-    pub csr: Option<String>,
-    /// Further names.
-    pub names: Vec<String>,
-    /// The contact who administers the order.
-    pub administrator: Option<ContactId>,
-    /// The contact for technical matters; the administrator, where none is given.
-    pub technical: Option<ContactId>,
-    /// The contact for deliveries; must exist, and is not kept: certificates are delivered by download.
-    pub shipment: Option<ContactId>,
-    /// The vetted organization.
-    pub organization: Option<String>,
-    /// How control of the names is to be shown.
-    pub method: Option<Method>,
-    /// Who is to approve, for the email method.
-    pub approvers: Vec<ApproverChoice>,
-    /// A note.
-    pub special_instruction: Option<String>,
-    /// What the dialect found wrong already; reported together with what is found here.
-    pub errors: Vec<FieldError>,
-}
-
-/// An address chosen to approve a name.
-#[derive(Clone, Debug)]
-pub struct ApproverChoice {
-    /// The name; where none is given, the choice belongs to the name at its place.
-    pub name: Option<String>,
-    /// The address.
-    pub address: String,
-}
 
 /// What makes a repeated request known as one.
 #[derive(Clone, Debug)]
@@ -85,20 +42,6 @@ pub struct OrderReport {
     pub file: OrderFile,
     /// The moment.
     pub now: Timestamp,
-}
-
-/// An order whose every field has passed.
-struct CheckedOrder<'a> {
-    product: &'a Product,
-    term: Term,
-    price: Money,
-    csr: Csr,
-    names: Vec<DomainName>,
-    method: Method,
-    administrator: ContactId,
-    technical: ContactId,
-    controls: Vec<NameControl>,
-    special_instruction: Option<String>,
 }
 
 impl App {
@@ -196,6 +139,33 @@ impl App {
         Err(AppError::Busy)
     }
 
+    /// Ends an order that cannot be fulfilled, its issuance with it, and gives its price back. The caller
+    /// commits.
+    pub(crate) async fn end_order(
+        &self,
+        change: &mut Change,
+        order: Order,
+        issuance: Issuance,
+        failure: Failure,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let (kind, reason) = match &failure {
+            Failure::ValidationExpired => {
+                let reason = "control of the names was not shown in time";
+                (EventKind::ValidationExpired, reason.to_owned())
+            }
+            Failure::IssuerRefused(reason) => (EventKind::IssuerRefused, reason.clone()),
+        };
+        let issuance = issuance.reject(reason.clone(), now)?;
+        let order = order.fail(failure, now)?;
+        change.save_issuance(&issuance);
+        change.save_order(&order);
+        change.void_approvals(issuance.id);
+        self.refund(change, &order, now).await?;
+        self.note(change, &order, Actor::Platform, kind, Some(reason))
+            .await
+    }
+
     /// Adds the counter-entry of an order's charge.
     pub(crate) async fn refund(
         &self,
@@ -252,133 +222,6 @@ impl App {
                 serde_json::from_str(&first.answer).map_err(AppError::internal)?,
             )),
         }
-    }
-
-    /// Holds every field against the rules and reports all faults at once.
-    async fn check_order(
-        &self,
-        reseller: &Reseller,
-        asked: OrderRequest,
-    ) -> Result<CheckedOrder<'_>, AppError> {
-        let mut faults = Faults(asked.errors);
-        let product = faults
-            .required(Field::Product, asked.product)
-            .and_then(|key| {
-                let found = self.catalogue.product(&key);
-                found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
-            });
-        let years = faults.required(Field::Term, asked.term);
-        let term = years.zip(product).and_then(|(years, product)| {
-            faults.keep(crate::products::term(product, reseller.currency, years))
-        });
-        let csr = faults.required(Field::Csr, asked.csr).and_then(|text| {
-            let parsed = Csr::parse(&text);
-            faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
-        });
-        let names = csr.as_ref().and_then(|csr| faults.names(csr, &asked.names));
-        let method = faults.required(Field::Method, asked.method);
-        if let (Some(product), Some(names)) = (product, &names) {
-            faults.0.extend(product.check_names(names));
-            if let Some(method) = method {
-                faults.0.extend(product.check_method(method, names));
-            }
-        }
-        if product.is_some_and(|product| product.validation != Validation::Dv) {
-            // No organization can be vetted yet, so none can be named.
-            let problem = asked
-                .organization
-                .map_or(Problem::Missing, Problem::Unknown);
-            faults.0.push(FieldError {
-                field: Field::Organization,
-                problem,
-            });
-        }
-        let administrator = faults.required(Field::Administrator, asked.administrator);
-        let technical = asked.technical.or(administrator);
-        self.check_contacts(
-            reseller,
-            &mut faults,
-            administrator,
-            technical,
-            asked.shipment,
-        )
-        .await?;
-
-        let (Some(product), Some(term), Some(csr), Some(names), Some(method)) =
-            (product, term, csr, names, method)
-        else {
-            return Err(AppError::Invalid(faults.0));
-        };
-        let suffix = &self.settings.challenge_domain;
-        let made = challenges(product, method, &names, &asked.approvers, suffix);
-        let made = made
-            .map_err(|errors| faults.0.extend(errors))
-            .unwrap_or_default();
-        let (Some(administrator), Some(technical), true) =
-            (administrator, technical, faults.0.is_empty())
-        else {
-            return Err(AppError::Invalid(faults.0));
-        };
-        let wildcards = names[1..].iter().filter(|name| name.is_wildcard()).count();
-        let ordinary = names.len() - 1 - wildcards;
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let quote = product.quote(reseller.currency, term, count(ordinary), count(wildcards))?;
-        let controls = names
-            .iter()
-            .zip(made)
-            .map(|(name, challenge)| NameControl {
-                name: name.clone(),
-                challenge,
-                proof: None,
-            })
-            .collect();
-        Ok(CheckedOrder {
-            product,
-            term,
-            price: quote.total,
-            csr,
-            names,
-            method,
-            administrator,
-            technical,
-            controls,
-            special_instruction: asked.special_instruction,
-        })
-    }
-
-    async fn check_contacts(
-        &self,
-        reseller: &Reseller,
-        faults: &mut Faults,
-        administrator: Option<ContactId>,
-        technical: Option<ContactId>,
-        shipment: Option<ContactId>,
-    ) -> Result<(), AppError> {
-        let asked = [
-            (Field::Administrator, administrator),
-            (Field::Technical, technical),
-            (Field::Shipment, shipment),
-        ];
-        let ids: Vec<ContactId> = asked.iter().filter_map(|(_, id)| *id).collect();
-        let Some(first) = ids.first().copied() else {
-            return Ok(());
-        };
-        let at = |index: usize| ids.get(index).copied().unwrap_or(first);
-        let found = self
-            .store
-            .contacts(reseller.id, [first, at(1), at(2)])
-            .await?;
-        for (field, id) in asked {
-            let Some(id) = id else { continue };
-            let is_repeat = field == Field::Technical && Some(id) == administrator;
-            if !is_repeat && found.iter().all(|contact| contact.id != id) {
-                faults.0.push(FieldError {
-                    field,
-                    problem: Problem::Unknown(id.to_string()),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// What the reseller has proved about the domains of these names, fresh enough to be used today.
@@ -470,8 +313,12 @@ impl App {
         .await?;
         let proved = issuance.next_step(now) == NextStep::Sign;
         let signing = if proved {
+            let certificate = self
+                .reserve(&order, &issuance, now)
+                .await
+                .map_err(AppError::from)?;
             let signing = self
-                .begin_signing(&mut change, order, issuance, Put::Insert, now)
+                .begin_signing(&mut change, order, issuance, certificate, Put::Insert)
                 .await?;
             Some(signing)
         } else {
@@ -524,54 +371,5 @@ enum OpenError {
 impl<E: Into<AppError>> From<E> for OpenError {
     fn from(error: E) -> Self {
         Self::App(error.into())
-    }
-}
-
-/// Collects what is wrong, one fault a field where one is enough.
-struct Faults(Vec<FieldError>);
-
-impl Faults {
-    fn add<T>(&mut self, field: Field, problem: Problem) -> Option<T> {
-        self.0.push(FieldError { field, problem });
-        None
-    }
-
-    fn keep<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
-        result.map_err(|error| self.0.push(error)).ok()
-    }
-
-    /// The value; where it is missing and the dialect has not said why, that is a fault.
-    fn required<T>(&mut self, field: Field, value: Option<T>) -> Option<T> {
-        if value.is_none() && self.0.iter().all(|error| error.field != field) {
-            self.0.push(FieldError::missing(field));
-        }
-        value
-    }
-
-    /// The names of an order: the CSR's common name (or its first SAN), then those asked for, each once.
-    fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
-        let Some(common_name) = csr
-            .common_name
-            .as_deref()
-            .or_else(|| csr.dns_names.first().map(String::as_str))
-        else {
-            let text = "the CSR names neither a common name nor a host name";
-            return self.keep(Err(FieldError::invalid(Field::Csr, text)));
-        };
-        let before = self.0.len();
-        let parse = |field: Field, text: &str| {
-            DomainName::parse(text)
-                .map_err(|error| FieldError::invalid(field, format!("{text}: {error}")))
-        };
-        let mut names = Vec::with_capacity(1 + further.len());
-        names.extend(self.keep(parse(Field::Csr, common_name)));
-        for text in further {
-            if let Some(name) = self.keep(parse(Field::Names, text))
-                && !names.contains(&name)
-            {
-                names.push(name);
-            }
-        }
-        (self.0.len() == before).then_some(names)
     }
 }

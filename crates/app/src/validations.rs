@@ -122,9 +122,11 @@ impl App {
         if report.file.issuance.is_settled() {
             return Err(AppError::WrongState(Box::new(report)));
         }
+        let issuance = report.file.issuance.id;
         let mut change = Change::new();
-        let task = Task::MailApprovers(report.file.issuance.id);
-        self.enqueue(&mut change, task, report.now).await?;
+        change.mail_again(issuance);
+        self.enqueue(&mut change, Task::MailApprovers(issuance), report.now)
+            .await?;
         self.store.commit(change).await?;
         self.wake_worker();
         Ok(())

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// The embedded CA
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Jobs that gave up
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Carry an order to a certificate on a running OTE server, step by step
     Demo(DemoFlags),
 }
@@ -185,6 +188,23 @@ pub(crate) enum CaCommand {
     },
     /// Write the root certificate, PEM, to standard output
     ExportRoot {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// List the jobs that gave up, with their last error
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Put a job that gave up back into the queue
+    Retry {
+        /// The job's id
+        #[arg(long)]
+        id: i64,
         #[command(flatten)]
         place: Place,
     },

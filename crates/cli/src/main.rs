@@ -49,6 +49,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Reseller(command) => operators::reseller(command).await,
         Command::Credential(command) => operators::credential(command).await,
         Command::Balance(command) => operators::balance(command).await,
+        Command::Job(command) => operators::job(command).await,
         Command::Ca(command) => authority::ca(command).await,
         Command::Demo(asked) => demo::demo(&asked).await,
     }

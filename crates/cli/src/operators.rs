@@ -1,4 +1,4 @@
-//! `chancery reseller`, `credential` and `balance`.
+//! `chancery reseller`, `credential`, `balance` and `job`.
 
 use anyhow::{Context, Result, bail};
 use chancery_app::Operations;
@@ -6,7 +6,7 @@ use chancery_domain::money::{Currency, Money};
 use chancery_domain::resellers::ResellerId;
 use serde_json::json;
 
-use crate::arguments::{BalanceCommand, CredentialCommand, Place, ResellerCommand};
+use crate::arguments::{BalanceCommand, CredentialCommand, JobCommand, Place, ResellerCommand};
 
 async fn operations(place: &Place) -> Result<Operations> {
     Ok(chancery_server::operations(&place.config()?).await?)
@@ -142,6 +142,22 @@ pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {
                 bail!("{}", faults.join("\n"));
             }
             println!("every balance agrees with the ledger, which sums to zero");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn job(command: JobCommand) -> Result<()> {
+    match command {
+        JobCommand::List { place } => {
+            for job in operations(&place).await?.parked_jobs().await? {
+                let (id, at, error) = (job.id.0, job.parked_at, job.last_error);
+                println!("{id}  {} {}  parked {at}  {error}", job.kind, job.subject);
+            }
+        }
+        JobCommand::Retry { id, place } => {
+            operations(&place).await?.retry_job(id).await?;
+            println!("job {id} is due again");
         }
     }
     Ok(())

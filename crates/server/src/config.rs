@@ -558,6 +558,8 @@ fn setting(text: impl Into<String>) -> ConfigError {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Config);
+
     fn production() -> Config {
         Config {
             public_url: Some("https://ssl.reseller.example".to_owned()),
@@ -579,7 +581,7 @@ mod tests {
     #[test]
     fn production_names_what_is_missing() {
         production().check().unwrap();
-        let missing: [(&str, fn(&mut Config)); 6] = [
+        let missing: [(&str, Change); 6] = [
             ("public_url", |c| c.public_url = None),
             ("catalogue", |c| c.catalogue = None),
             ("master_key_file", |c| c.master_key_file = None),
@@ -597,7 +599,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, fn(&mut Config)); 6] = [
+        let wrong: [(&str, Change); 6] = [
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
             ("smtp.tls", |c| {
                 c.smtp.tls = TlsMode::None;
@@ -606,13 +608,13 @@ mod tests {
             }),
             ("validation.days", |c| c.validation.days = 31),
             ("pki_url", |c| {
-                c.pki_url = Some("https://pki.example".to_owned())
+                c.pki_url = Some("https://pki.example".to_owned());
             }),
             ("ca.key_algorithm", |c| {
-                c.ca.key_algorithm = "DSA".to_owned()
+                c.ca.key_algorithm = "DSA".to_owned();
             }),
             ("dns.resolvers", |c| {
-                c.dns.resolvers = Some("dns.example".to_owned())
+                c.dns.resolvers = Some("dns.example".to_owned());
             }),
         ];
         for (name, change) in wrong {

@@ -31,7 +31,7 @@ pub struct Approval {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// When the mail server last took the message.
+    /// When the mail server took the message; `None` while it is to be sent.
     pub sent_at: Option<Timestamp>,
     /// When it was answered.
     pub approved_at: Option<Timestamp>,
@@ -75,6 +75,13 @@ impl Change {
     pub fn mark_sent(&mut self, token_hash: [u8; 32], at: Timestamp) {
         const SQL: &str = "update approvals set sent_at = $1 where token_hash = $2";
         self.execute(SQL, values![at, token_hash]);
+    }
+
+    /// Makes the messages of an issuance that wait for an answer be sent once more.
+    pub fn mail_again(&mut self, issuance: IssuanceId) {
+        const SQL: &str = "
+            update approvals set sent_at = null where issuance_id = $1 and approved_at is null";
+        self.execute(SQL, values![issuance.0]);
     }
 
     /// Notes the answer; a conflict if there was one, or the approval is void.

@@ -34,6 +34,21 @@ pub struct ClaimedJob {
     pub tries: i64,
 }
 
+/// A job that gave up and waits for an operator.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ParkedJob {
+    /// Its id.
+    pub id: JobId,
+    /// What was to be done.
+    pub kind: String,
+    /// The id of what it was to be done to.
+    pub subject: i64,
+    /// When it gave up.
+    pub parked_at: Timestamp,
+    /// Why the last try failed.
+    pub last_error: String,
+}
+
 /// A job as it is handed over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NewJob<'a> {
@@ -194,13 +209,22 @@ impl Store {
             .map_or(Ok(0), |row| row.int(0))
     }
 
-    /// How many jobs are parked.
-    pub async fn count_parked(&self) -> Result<i64, StoreError> {
-        const SQL: &str = "select count(*) from jobs where parked_at is not null";
-        self.scan(SQL, Vec::new())
-            .await?
-            .first()
-            .map_or(Ok(0), |row| row.int(0))
+    /// The jobs that gave up, the oldest first.
+    pub async fn parked_jobs(&self) -> Result<Vec<ParkedJob>, StoreError> {
+        const SQL: &str = "
+            select id, kind, subject, parked_at, last_error from jobs
+            where parked_at is not null order by parked_at, id";
+        let rows = self.scan(SQL, Vec::new()).await?;
+        let parked = |row: &Row| {
+            Ok(ParkedJob {
+                id: JobId(row.int(0)?),
+                kind: row.string(1)?,
+                subject: row.int(2)?,
+                parked_at: row.timestamp(3)?,
+                last_error: row.opt_string(4)?.unwrap_or_default(),
+            })
+        };
+        rows.iter().map(parked).collect()
     }
 }
 

@@ -40,7 +40,7 @@ mod values;
 
 pub use changes::{Change, Failure};
 pub use errors::{BoxedError, StoreError};
-pub use jobs::{ClaimedJob, JobId, NewJob};
+pub use jobs::{ClaimedJob, JobId, NewJob, ParkedJob};
 pub use sequences::Sequence;
 pub use store::{Durability, Engine, Store, StoreSettings};
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -199,6 +199,7 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         Noun::Reseller => "Reseller not found.".to_owned(),
         Noun::Approval => "Approval not found.".to_owned(),
         Noun::Credential => "Credential not found.".to_owned(),
+        Noun::ParkedJob => "Job not found.".to_owned(),
         Noun::Contact => match parse_digits(id) {
             Some(number) => {
                 format!(
@@ -313,6 +314,7 @@ mod tests {
             Noun::Reseller,
             Noun::Approval,
             Noun::Credential,
+            Noun::ParkedJob,
         ];
         let mut texts: Vec<String> = refusals.iter().map(refusal).collect();
         texts.extend(nouns.iter().map(|noun| not_found(*noun, "1")));

@@ -2,7 +2,8 @@
 //!
 //! Jobs are rows, written in the change set of what they follow from. A job is claimed under a lease and
 //! ended by id *and* attempt in the same change set as its effect, so it may run twice but counts once.
-//! "Not yet" postpones it at no cost; an error costs an attempt and backs off; the last one parks it.
+//! "Not yet" postpones it at no cost; an error costs an attempt and backs off; the last one parks it, unless
+//! an order's end hangs on it.
 
 mod mail_approvers;
 mod periodic;
@@ -25,7 +26,7 @@ pub(crate) const CONFLICT_TRIES: usize = 5;
 /// How long a claimed job is nobody else's. Longer than any run may take.
 const LEASE: SignedDuration = SignedDuration::from_secs(180);
 
-/// Runs of a job that may fail before it is parked.
+/// Runs of a job that may fail before it is parked or, where it must not be, becomes an alert.
 const ATTEMPTS: i64 = 8;
 
 /// A job to be done. Holds ids, never copies.

@@ -13,7 +13,6 @@ use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 use futures_util::{StreamExt, stream};
 
-use super::Put;
 use super::worker::with_jitter;
 use crate::{App, AppError};
 
@@ -55,11 +54,11 @@ impl App {
         match issuance.next_step(now) {
             NextStep::Sign => {
                 change.finish_job(job.id, job.attempt);
-                let signing = self
-                    .begin_signing(&mut change, order, issuance, Put::Save, now)
-                    .await?;
+                let signing = self.sign_or_end(&mut change, order, issuance, now).await?;
                 self.store.commit(change).await?;
-                signing.hand_over();
+                if let Some(signing) = signing {
+                    signing.hand_over();
+                }
             }
             NextStep::Wait => {
                 let run_at = next_look(&issuance, now);
@@ -69,7 +68,9 @@ impl App {
             }
             NextStep::Expire => {
                 change.finish_job(job.id, job.attempt);
-                self.expire(&mut change, order, issuance, now).await?;
+                let failure = Failure::ValidationExpired;
+                self.end_order(&mut change, order, issuance, failure, now)
+                    .await?;
                 self.store.commit(change).await?;
             }
             NextStep::Nothing => {
@@ -145,30 +146,6 @@ impl App {
             .await?;
         }
         Ok(())
-    }
-
-    async fn expire(
-        &self,
-        change: &mut Change,
-        order: Order,
-        issuance: Issuance,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let reason = "control of the names was not shown in time".to_owned();
-        let issuance = issuance.reject(reason, now)?;
-        let order = order.fail(Failure::ValidationExpired, now)?;
-        change.save_issuance(&issuance);
-        change.save_order(&order);
-        change.void_approvals(issuance.id);
-        self.refund(change, &order, now).await?;
-        self.note(
-            change,
-            &order,
-            Actor::Platform,
-            EventKind::ValidationExpired,
-            None,
-        )
-        .await
     }
 }
 

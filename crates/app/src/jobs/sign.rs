@@ -11,7 +11,7 @@ use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{Failure, Order, OrderState};
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_issuers::LeafRequest;
+use chancery_issuers::{IssueError, LeafRequest};
 use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -56,6 +56,38 @@ impl Signing {
     }
 }
 
+/// Why a certificate was not put on record.
+pub(crate) enum ReserveError {
+    /// The issuer's rules forbid it; trying again is useless.
+    Refused(String),
+    /// Something else failed.
+    App(AppError),
+}
+
+impl From<IssueError> for ReserveError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Refused(_) => Self::Refused(error.to_string()),
+            other => Self::App(AppError::internal(other)),
+        }
+    }
+}
+
+impl From<AppError> for ReserveError {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<ReserveError> for AppError {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::Refused(reason) => Self::Internal(reason.into()),
+            ReserveError::App(error) => error,
+        }
+    }
+}
+
 /// How an issuance gets into the database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Put {
@@ -81,6 +113,34 @@ impl SignerQueue {
 }
 
 impl App {
+    /// Goes on with an issuance whose names are all proved: to signing, or, where the issuer's rules refuse
+    /// the certificate, to its end and the price back. The caller commits, and hands over what is to be
+    /// signed.
+    pub(crate) async fn sign_or_end(
+        &self,
+        change: &mut Change,
+        order: Order,
+        issuance: Issuance,
+        now: Timestamp,
+    ) -> Result<Option<Signing>, AppError> {
+        match self.reserve(&order, &issuance, now).await {
+            Ok(certificate) => {
+                let signing = self
+                    .begin_signing(change, order, issuance, certificate, Put::Save)
+                    .await?;
+                Ok(Some(signing))
+            }
+            Err(ReserveError::Refused(reason)) => {
+                tracing::error!(order.id = order.id.0, reason, "the issuer refused");
+                let failure = Failure::IssuerRefused(reason);
+                self.end_order(change, order, issuance, failure, now)
+                    .await?;
+                Ok(None)
+            }
+            Err(ReserveError::App(error)) => Err(error),
+        }
+    }
+
     /// Moves a proved issuance to signing, puts its certificate on record and enqueues the work. The caller
     /// commits.
     pub(crate) async fn begin_signing(
@@ -88,10 +148,10 @@ impl App {
         change: &mut Change,
         order: Order,
         issuance: Issuance,
+        certificate: Certificate,
         put: Put,
-        now: Timestamp,
     ) -> Result<Signing, AppError> {
-        let certificate = self.reserve(&order, &issuance, now).await?;
+        let now = certificate.reserved_at;
         let mut issuance = issuance.begin_signing(certificate.id, now)?;
         match put {
             Put::Insert => change.insert_issuance(&issuance),
@@ -131,12 +191,13 @@ impl App {
         })
     }
 
-    async fn reserve(
+    /// Makes the certificate that goes on record: serial, dates and the bytes to be signed, linted.
+    pub(crate) async fn reserve(
         &self,
         order: &Order,
         issuance: &Issuance,
         now: Timestamp,
-    ) -> Result<Certificate, AppError> {
+    ) -> Result<Certificate, ReserveError> {
         let names: Vec<DomainName> = issuance
             .names
             .iter()
@@ -150,10 +211,7 @@ impl App {
             validity,
             cap_days: rule.validity_days,
         };
-        let reserved = self
-            .authority
-            .reserve(&request, now)
-            .map_err(AppError::internal)?;
+        let reserved = self.authority.reserve(&request, now)?;
         Ok(Certificate {
             id: CertificateId(self.row_id().await?),
             issuance: issuance.id,
@@ -180,7 +238,11 @@ impl App {
         loop {
             let received = tokio::select! {
                 count = queue.recv_many(&mut batch, BATCH) => count,
-                _ = stop.changed() => 0,
+                _ = stop.changed(), if !queue.is_closed() => {
+                    // What was handed over is signed still; the rest waits in the database.
+                    queue.close();
+                    continue;
+                }
             };
             if received == 0 {
                 break;
@@ -261,21 +323,44 @@ impl App {
             .certificate(certificate_id)
             .await?
             .ok_or(AppError::Busy)?;
-        if now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
-            || certificate.issuer != self.authority.issuer_id()
-        {
-            return self
-                .reserve_afresh(job, order, issuance, certificate.id, now)
-                .await;
+        let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
+            || certificate.issuer != self.authority.issuer_id();
+        let signed = match is_stale {
+            true => None,
+            false => self.sign_reserved(&certificate).await?,
+        };
+        match signed {
+            Some(der) => {
+                self.finish_signing(job, order, issuance, &certificate, der)
+                    .await
+            }
+            None => {
+                self.reserve_afresh(job, order, issuance, certificate.id, now)
+                    .await
+            }
         }
+    }
+
+    /// Signs what is on record; `None` where the rules refuse it today, such as after a change of the CA's
+    /// URLs.
+    async fn sign_reserved(&self, certificate: &Certificate) -> Result<Option<Vec<u8>>, AppError> {
         let app = self.clone();
         let tbs = certificate.tbs.clone();
-        let der = tokio::task::spawn_blocking(move || app.authority.sign(&tbs))
+        let signed = tokio::task::spawn_blocking(move || app.authority.sign(&tbs))
             .await
-            .map_err(AppError::internal)?
             .map_err(AppError::internal)?;
-        self.finish_signing(job, order, issuance, &certificate, der)
-            .await
+        match signed {
+            Ok(der) => Ok(Some(der)),
+            Err(IssueError::Refused(findings)) => {
+                tracing::warn!(
+                    certificate.id = certificate.id.0,
+                    ?findings,
+                    "reserving afresh"
+                );
+                Ok(None)
+            }
+            Err(other) => Err(AppError::internal(other)),
+        }
     }
 
     async fn finish_signing(
@@ -319,24 +404,19 @@ impl App {
         change.finish_job(job.id, job.attempt);
         change.abandon_certificate(stale);
         issuance.forget_stale(&self.rules, now);
-        if !issuance.is_proved() {
+        let signing = if issuance.is_proved() {
+            self.sign_or_end(&mut change, order, issuance, now).await?
+        } else {
             let reason = "the proofs grew too old before the certificate was signed".to_owned();
-            let issuance = issuance.reject(reason.clone(), now)?;
-            let order = order.fail(Failure::IssuerRefused(reason), now)?;
-            change.save_issuance(&issuance);
-            change.save_order(&order);
-            self.refund(&mut change, &order, now).await?;
-            let kind = EventKind::IssuerRefused;
-            self.note(&mut change, &order, Actor::Platform, kind, None)
+            let failure = Failure::IssuerRefused(reason);
+            self.end_order(&mut change, order, issuance, failure, now)
                 .await?;
-            self.store.commit(change).await?;
-            return Ok(());
-        }
-        let signing = self
-            .begin_signing(&mut change, order, issuance, Put::Save, now)
-            .await?;
+            None
+        };
         self.store.commit(change).await?;
-        signing.hand_over();
+        if let Some(signing) = signing {
+            signing.hand_over();
+        }
         Ok(())
     }
 }

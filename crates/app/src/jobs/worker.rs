@@ -15,6 +15,9 @@ use crate::{App, AppError};
 /// The longest the worker sleeps: other replicas add jobs without waking this one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The power of two, in seconds, at which a failing job stops backing off further: about an hour.
+const LONGEST_BACK_OFF: u32 = 12;
+
 /// The shortest the worker sleeps when it got nothing.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -202,19 +205,30 @@ impl App {
                     .map(drop)
                     .map_err(AppError::from)
             }
-            _ if job.tries >= ATTEMPTS => {
+            _ if job.tries >= ATTEMPTS && !is_vital(job) => {
                 tracing::error!(job.id = job.id.0, job.kind, error = text, "job parked");
                 self.park(job, &text).await
             }
             _ => {
-                tracing::warn!(
-                    job.id = job.id.0,
-                    job.kind,
-                    job.tries,
-                    error = text,
-                    "job failed"
-                );
-                let exponent = u32::try_from(job.tries).unwrap_or(0).min(8);
+                let (id, kind, tries) = (job.id.0, &job.kind, job.tries);
+                if tries < ATTEMPTS {
+                    tracing::warn!(
+                        job.id = id,
+                        job.kind = kind,
+                        tries,
+                        error = text,
+                        "job failed"
+                    );
+                } else {
+                    tracing::error!(
+                        job.id = id,
+                        job.kind = kind,
+                        tries,
+                        error = text,
+                        "job failed"
+                    );
+                }
+                let exponent = u32::try_from(tries).unwrap_or(0).min(LONGEST_BACK_OFF);
                 let delay = SignedDuration::from_secs(1 << exponent);
                 let mut change = Change::new();
                 let run_at = self.clock.now() + with_jitter(delay);
@@ -240,6 +254,14 @@ impl App {
         change.park_job(job.id, job.attempt, self.clock.now(), text);
         self.store.commit(change).await?;
         Ok(())
+    }
+}
+
+/// Whether an order's end, and so its money, hangs on the job: such a job is tried for ever.
+fn is_vital(job: &ClaimedJob) -> bool {
+    match Task::parse(&job.kind, job.subject) {
+        Some(Task::PollDcv(_) | Task::Sign(_) | Task::RefreshCrl | Task::Housekeep) => true,
+        Some(Task::MailApprovers(_)) | None => false,
     }
 }
 

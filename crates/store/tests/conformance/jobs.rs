@@ -238,7 +238,7 @@ async fn a_parked_job_waits_for_an_operator(bed: &Bed) {
     .unwrap();
     assert_eq!(bed.store.next_due().await.unwrap(), None);
     assert_eq!(bed.store.count_due(at(1_000)).await.unwrap(), 0);
-    assert_eq!(bed.store.count_parked().await.unwrap(), 1);
+    assert_eq!(bed.store.parked_jobs().await.unwrap().len(), 1);
     assert!(
         bed.store
             .claim_jobs(at(1_000), at(2_000), 10)

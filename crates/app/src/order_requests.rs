@@ -1,0 +1,244 @@
+//! Holding an order against the rules, every field of it, before anything is decided.
+
+use chancery_domain::authorizations::Method;
+use chancery_domain::contacts::ContactId;
+use chancery_domain::fields::{Field, FieldError, Problem};
+use chancery_domain::issuances::NameControl;
+use chancery_domain::money::Money;
+use chancery_domain::names::DomainName;
+use chancery_domain::products::{Product, Term, Validation};
+use chancery_domain::resellers::Reseller;
+use chancery_pki::csr::Csr;
+
+use crate::challenges::challenges;
+use crate::{App, AppError};
+
+/// An order as a dialect understood it: form is checked, content is not.
+#[derive(Clone, Debug, Default)]
+pub struct OrderRequest {
+    /// The key of a product.
+    pub product: Option<String>,
+    /// Years.
+    pub term: Option<i64>,
+    /// The CSR, PEM. Its common name is the order's.
+    pub csr: Option<String>,
+    /// Further names.
+    pub names: Vec<String>,
+    /// The contact who administers the order.
+    pub administrator: Option<ContactId>,
+    /// The contact for technical matters; the administrator, where none is given.
+    pub technical: Option<ContactId>,
+    /// The contact for deliveries; must exist, and is not kept: certificates are delivered by download.
+    pub shipment: Option<ContactId>,
+    /// The vetted organization.
+    pub organization: Option<String>,
+    /// How control of the names is to be shown.
+    pub method: Option<Method>,
+    /// Who is to approve, for the email method.
+    pub approvers: Vec<ApproverChoice>,
+    /// A note.
+    pub special_instruction: Option<String>,
+    /// What the dialect found wrong already; reported together with what is found here.
+    pub errors: Vec<FieldError>,
+}
+
+/// An address chosen to approve a name.
+#[derive(Clone, Debug)]
+pub struct ApproverChoice {
+    /// The name; where none is given, the choice belongs to the name at its place.
+    pub name: Option<String>,
+    /// The address.
+    pub address: String,
+}
+
+/// An order whose every field has passed.
+pub(crate) struct CheckedOrder<'a> {
+    pub(crate) product: &'a Product,
+    pub(crate) term: Term,
+    pub(crate) price: Money,
+    pub(crate) csr: Csr,
+    pub(crate) names: Vec<DomainName>,
+    pub(crate) method: Method,
+    pub(crate) administrator: ContactId,
+    pub(crate) technical: ContactId,
+    pub(crate) controls: Vec<NameControl>,
+    pub(crate) special_instruction: Option<String>,
+}
+
+impl App {
+    /// Holds every field against the rules and reports all faults at once.
+    pub(crate) async fn check_order(
+        &self,
+        reseller: &Reseller,
+        asked: OrderRequest,
+    ) -> Result<CheckedOrder<'_>, AppError> {
+        let mut faults = Faults(asked.errors);
+        let product = faults
+            .required(Field::Product, asked.product)
+            .and_then(|key| {
+                let found = self.catalogue.product(&key);
+                found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
+            });
+        let years = faults.required(Field::Term, asked.term);
+        let term = years.zip(product).and_then(|(years, product)| {
+            faults.keep(crate::products::term(product, reseller.currency, years))
+        });
+        let csr = faults.required(Field::Csr, asked.csr).and_then(|text| {
+            let parsed = Csr::parse(&text);
+            faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
+        });
+        let names = csr.as_ref().and_then(|csr| faults.names(csr, &asked.names));
+        let method = faults.required(Field::Method, asked.method);
+        if let (Some(product), Some(names)) = (product, &names) {
+            faults.0.extend(product.check_names(names));
+            if let Some(method) = method {
+                faults.0.extend(product.check_method(method, names));
+            }
+        }
+        if product.is_some_and(|product| product.validation != Validation::Dv) {
+            // No organization can be vetted yet, so none can be named.
+            let problem = asked
+                .organization
+                .map_or(Problem::Missing, Problem::Unknown);
+            faults.0.push(FieldError {
+                field: Field::Organization,
+                problem,
+            });
+        }
+        let administrator = faults.required(Field::Administrator, asked.administrator);
+        let technical = asked.technical.or(administrator);
+        self.check_contacts(
+            reseller,
+            &mut faults,
+            administrator,
+            technical,
+            asked.shipment,
+        )
+        .await?;
+
+        let (Some(product), Some(term), Some(csr), Some(names), Some(method)) =
+            (product, term, csr, names, method)
+        else {
+            return Err(AppError::Invalid(faults.0));
+        };
+        let suffix = &self.settings.challenge_domain;
+        let made = challenges(product, method, &names, &asked.approvers, suffix);
+        let made = made
+            .map_err(|errors| faults.0.extend(errors))
+            .unwrap_or_default();
+        let (Some(administrator), Some(technical), true) =
+            (administrator, technical, faults.0.is_empty())
+        else {
+            return Err(AppError::Invalid(faults.0));
+        };
+        let wildcards = names[1..].iter().filter(|name| name.is_wildcard()).count();
+        let ordinary = names.len() - 1 - wildcards;
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let quote = product.quote(reseller.currency, term, count(ordinary), count(wildcards))?;
+        let controls = names
+            .iter()
+            .zip(made)
+            .map(|(name, challenge)| NameControl {
+                name: name.clone(),
+                challenge,
+                proof: None,
+            })
+            .collect();
+        Ok(CheckedOrder {
+            product,
+            term,
+            price: quote.total,
+            csr,
+            names,
+            method,
+            administrator,
+            technical,
+            controls,
+            special_instruction: asked.special_instruction,
+        })
+    }
+
+    async fn check_contacts(
+        &self,
+        reseller: &Reseller,
+        faults: &mut Faults,
+        administrator: Option<ContactId>,
+        technical: Option<ContactId>,
+        shipment: Option<ContactId>,
+    ) -> Result<(), AppError> {
+        let asked = [
+            (Field::Administrator, administrator),
+            (Field::Technical, technical),
+            (Field::Shipment, shipment),
+        ];
+        let ids: Vec<ContactId> = asked.iter().filter_map(|(_, id)| *id).collect();
+        let Some(first) = ids.first().copied() else {
+            return Ok(());
+        };
+        let at = |index: usize| ids.get(index).copied().unwrap_or(first);
+        let found = self
+            .store
+            .contacts(reseller.id, [first, at(1), at(2)])
+            .await?;
+        for (field, id) in asked {
+            let Some(id) = id else { continue };
+            let is_repeat = field == Field::Technical && Some(id) == administrator;
+            if !is_repeat && found.iter().all(|contact| contact.id != id) {
+                faults.0.push(FieldError {
+                    field,
+                    problem: Problem::Unknown(id.to_string()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Collects what is wrong, one fault a field where one is enough.
+struct Faults(Vec<FieldError>);
+
+impl Faults {
+    fn add<T>(&mut self, field: Field, problem: Problem) -> Option<T> {
+        self.0.push(FieldError { field, problem });
+        None
+    }
+
+    fn keep<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
+        result.map_err(|error| self.0.push(error)).ok()
+    }
+
+    /// The value; where it is missing and the dialect has not said why, that is a fault.
+    fn required<T>(&mut self, field: Field, value: Option<T>) -> Option<T> {
+        if value.is_none() && self.0.iter().all(|error| error.field != field) {
+            self.0.push(FieldError::missing(field));
+        }
+        value
+    }
+
+    /// The names of an order: the CSR's common name (or its first SAN), then those asked for, each once.
+    fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
+        let Some(common_name) = csr
+            .common_name
+            .as_deref()
+            .or_else(|| csr.dns_names.first().map(String::as_str))
+        else {
+            let text = "the CSR names neither a common name nor a host name";
+            return self.keep(Err(FieldError::invalid(Field::Csr, text)));
+        };
+        let before = self.0.len();
+        let parse = |field: Field, text: &str| {
+            DomainName::parse(text)
+                .map_err(|error| FieldError::invalid(field, format!("{text}: {error}")))
+        };
+        let mut names = Vec::with_capacity(1 + further.len());
+        names.extend(self.keep(parse(Field::Csr, common_name)));
+        for text in further {
+            if let Some(name) = self.keep(parse(Field::Names, text))
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
+        }
+        (self.0.len() == before).then_some(names)
+    }
+}
