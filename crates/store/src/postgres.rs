@@ -25,7 +25,6 @@ use lane::Lane;
 pub(crate) struct Postgres {
     connector: Arc<Connector>,
     lanes: Vec<Lane>,
-    next_lane: AtomicUsize,
     readers: Vec<Slot>,
     next_reader: AtomicUsize,
     scanners: Vec<Slot>,
@@ -52,7 +51,6 @@ impl Postgres {
             lanes: (0..settings.lanes.max(1))
                 .map(|_| Lane::start(Arc::clone(&connector), settings))
                 .collect(),
-            next_lane: AtomicUsize::new(0),
             readers,
             next_reader: AtomicUsize::new(0),
             scanners: slots(settings.scans),
@@ -65,10 +63,18 @@ impl Postgres {
     pub(crate) async fn commit(&self, change: Change) -> Result<Vec<Vec<Row>>, StoreError> {
         let lane = match change.lane {
             // Neighbouring keys are spread over the lanes.
-            Some(key) => (key.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize,
-            None => self.next_lane.fetch_add(1, Ordering::Relaxed),
+            Some(key) => {
+                let spread = key.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                &self.lanes[spread as usize % self.lanes.len()]
+            }
+            // Callers who were answered together find their lane empty and travel together again.
+            None => self
+                .lanes
+                .iter()
+                .min_by_key(|lane| lane.under_way())
+                .unwrap_or(&self.lanes[0]),
         };
-        self.lanes[lane % self.lanes.len()].commit(change).await
+        lane.commit(change).await
     }
 
     pub(crate) async fn query(

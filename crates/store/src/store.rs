@@ -76,7 +76,10 @@ impl Default for StoreSettings {
             group: 256,
             busy_timeout: Duration::from_secs(5),
             durability: Durability::Full,
-            lanes: 4,
+            // More would share fewer flushes; fewer would leave a processor of a near server idle.
+            lanes: std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .clamp(2, 8),
             readers: 4,
             scans: 2,
             answer_within: Duration::from_secs(30),

@@ -270,28 +270,33 @@ impl Connection {
         replies.extend(wanted.iter().map(|ready| self.send(ready)));
         replies.push(self.control("commit"));
 
-        let mut early = send_all(&mut replies).await;
-        let mut answers = Vec::with_capacity(wanted.len());
-        for (at, reply) in replies.into_iter().enumerate() {
-            let outcome = match early[at].take() {
-                Some(outcome) => outcome.map_err(Trouble::from),
-                None => self.within(reply).await,
-            };
-            match outcome {
-                Ok(rows) => answers.push(rows),
-                Err(trouble) => {
-                    answers.drain(..answers.len().min(1));
-                    return Err(Stopped {
-                        at: at.checked_sub(1),
-                        trouble,
-                        answers,
-                    });
-                }
+        let mut early = send_all(&mut replies).await.into_iter();
+        let mut answers = Vec::with_capacity(replies.len());
+        // One limit for all of it: reading the clock for each statement would cost more than its answer.
+        let reading = timeout(self.answer_within, async {
+            for reply in replies {
+                answers.push(match early.next().flatten() {
+                    Some(outcome) => outcome?,
+                    None => reply.await?,
+                });
             }
+            Ok(())
+        });
+        let outcome = reading
+            .await
+            .unwrap_or_else(|elapsed| Err(Trouble::Lost(elapsed.into())));
+        // The answers of the statements lie between those of `begin` and `commit`.
+        let at = answers.len().checked_sub(1);
+        answers.truncate(wanted.len() + 1);
+        answers.drain(..answers.len().min(1));
+        match outcome {
+            Ok(()) => Ok(answers),
+            Err(trouble) => Err(Stopped {
+                at,
+                trouble,
+                answers,
+            }),
         }
-        answers.pop();
-        answers.remove(0);
-        Ok(answers)
     }
 
     /// Says good-bye to the server.

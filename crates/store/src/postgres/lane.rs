@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -32,8 +33,12 @@ const TRIES: usize = 5;
 /// After so many failures in one group the rest are tried one by one.
 const SPLITS: usize = 3;
 
+/// How often a lane lets others run before it sends a group smaller than the last.
+const PATIENCE: usize = 4;
+
 pub(super) struct Lane {
     work: mpsc::Sender<Work>,
+    under_way: AtomicUsize,
 }
 
 enum Work {
@@ -58,10 +63,19 @@ impl Lane {
             patience,
         };
         tokio::spawn(writer.run(inbox, limit));
-        Self { work }
+        Self {
+            work,
+            under_way: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many sets wait for this lane, or are on their way.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     pub(super) async fn commit(&self, change: Change) -> Result<Rows, StoreError> {
+        let _counted = Counted::new(&self.under_way);
         let (answer, outcome) = oneshot::channel();
         let closed = |_| StoreError::database("the store is closed");
         self.work
@@ -79,6 +93,22 @@ impl Lane {
         if self.work.send(Work::Close(done)).await.is_ok() {
             let _ = closed.await;
         }
+    }
+}
+
+/// Counts a set for as long as its caller waits.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -107,21 +137,31 @@ enum Outcome {
 impl Writer {
     async fn run(mut self, mut inbox: mpsc::Receiver<Work>, limit: usize) {
         let mut closing = Vec::new();
+        let mut last_size = 0;
         while let Some(first) = inbox.recv().await {
             let mut group = Vec::new();
             let mut next = Some(first);
-            while let Some(work) = next.take() {
-                match work {
-                    Work::Set(set) => group.push(set),
-                    Work::Close(done) => {
+            let mut patience = PATIENCE;
+            loop {
+                match next.take() {
+                    Some(Work::Set(set)) => group.push(set),
+                    Some(Work::Close(done)) => {
                         inbox.close();
                         closing.push(done);
                     }
+                    // Callers who were answered together tend to come back together: let them run.
+                    None if group.len() < last_size && patience > 0 => {
+                        patience -= 1;
+                        tokio::task::yield_now().await;
+                    }
+                    None => break,
                 }
-                if group.len() < limit {
-                    next = inbox.try_recv().ok();
+                if group.len() >= limit {
+                    break;
                 }
+                next = inbox.try_recv().ok();
             }
+            last_size = group.len();
             if !group.is_empty() {
                 self.apply(group).await;
             }

@@ -1,12 +1,13 @@
 //! The thread that writes: it takes the sets that wait, applies them in one transaction, flushes once, and
 //! answers them all.
 //!
-//! Each set of a group runs in a savepoint, so one whose expectation fails is taken back alone. While a
-//! group is flushed the next one gathers; under load the cost of a flush is shared, and an idle store
-//! answers a single set as fast as the disk allows.
+//! A set whose expectation fails is taken back alone: the group is run again with each set in a savepoint.
+//! While a group is flushed the next one gathers; under load the cost of a flush is shared, and an idle
+//! store answers a single set as fast as the disk allows.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode};
@@ -95,32 +96,80 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, mut inbox: mpsc::Receiver<Work>, limit: usize) {
+fn run(connection: &Connection, inbox: mpsc::Receiver<Work>, limit: usize) {
     let mut session = Session {
         connection,
         statements: HashMap::new(),
     };
+    let mut gathering = Gathering {
+        inbox,
+        limit,
+        last_size: 0,
+        last_took: Duration::ZERO,
+    };
     let mut group = Vec::with_capacity(limit);
-    while let Some(first) = inbox.blocking_recv() {
-        let mut next = Some(first);
-        while let Some(work) = next.take() {
-            match work {
-                Work::Set(set) => {
-                    group.push(set);
-                    if group.len() < limit {
-                        next = inbox.try_recv().ok();
-                    }
+    while let Some(script) = gathering.next(&mut group) {
+        let started = Instant::now();
+        gathering.last_size = group.len();
+        session.apply(&mut group);
+        gathering.last_took = started.elapsed();
+        if let Some((script, answer)) = script {
+            // Nobody listening is nobody's loss.
+            let _ = answer.send(session.run_script(&script));
+        }
+    }
+}
+
+type Script = (String, oneshot::Sender<Result<(), StoreError>>);
+
+/// Decides which sets share a flush: those that wait, and those that will be here in a moment.
+struct Gathering {
+    inbox: mpsc::Receiver<Work>,
+    limit: usize,
+    last_size: usize,
+    last_took: Duration,
+}
+
+impl Gathering {
+    /// Fills the group, and returns a script if one is to be run after it; `None` at the end of all work.
+    ///
+    /// Callers who were answered together tend to come back together, so after a group of several the
+    /// thread waits for as many, but no longer than a fraction of what the group took.
+    fn next(&mut self, group: &mut Vec<Waiting>) -> Option<Option<Script>> {
+        let mut next = Some(self.inbox.blocking_recv()?);
+        let expected = if self.last_size > 1 {
+            self.last_size.min(self.limit)
+        } else {
+            0
+        };
+        let deadline = Instant::now() + (self.last_took / 4).min(LONGEST_WAIT);
+        loop {
+            match next.take() {
+                Some(Work::Set(set)) => group.push(set),
+                Some(Work::Script(script, answer)) => return Some(Some((script, answer))),
+                Some(Work::Close) => self.inbox.close(),
+                None if group.len() < expected && Instant::now() < deadline => {
+                    std::thread::yield_now();
                 }
-                Work::Script(script, answer) => {
-                    session.apply(&mut group);
-                    // Nobody listening is nobody's loss.
-                    let _ = answer.send(session.run_script(&script));
-                }
-                Work::Close => inbox.close(),
+                None => return Some(None),
+            }
+            if group.len() < self.limit {
+                next = self.inbox.try_recv().ok();
+            } else {
+                return Some(None);
             }
         }
-        session.apply(&mut group);
     }
+}
+
+/// The longest that a set waits for company.
+const LONGEST_WAIT: Duration = Duration::from_micros(500);
+
+/// Whether the sets of a group can be taken back one by one.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Guard {
+    None,
+    Savepoints,
 }
 
 struct Session<'c> {
@@ -141,38 +190,56 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// Applies a group without savepoints, for these copy every page that a set touches, and with them only
+    /// when a set has failed.
     fn outcomes(&mut self, group: &[Waiting]) -> Vec<Result<Rows, StoreError>> {
+        match self.attempt(group, Guard::None) {
+            Some(outcomes) => outcomes,
+            None => self.attempt(group, Guard::Savepoints).unwrap_or_default(),
+        }
+    }
+
+    /// Applies a group in one transaction; `None` if a set failed that cannot be taken back alone.
+    fn attempt(
+        &mut self,
+        group: &[Waiting],
+        guard: Guard,
+    ) -> Option<Vec<Result<Rows, StoreError>>> {
         let mut outcomes = Vec::with_capacity(group.len());
         if let Err(error) = self.control("begin immediate") {
-            return all_failed(group.len(), &error);
+            return Some(all_failed(group.len(), &error));
         }
         for set in group {
-            match self.apply_one(&set.change, group.len() > 1) {
+            match self.apply_one(&set.change, guard) {
+                Ok(Err(_)) if guard == Guard::None && group.len() > 1 => {
+                    self.abandon();
+                    return None;
+                }
                 Ok(outcome) => outcomes.push(outcome),
                 Err(error) => {
                     self.abandon();
-                    return all_failed(group.len(), &error);
+                    return Some(all_failed(group.len(), &error));
                 }
             }
         }
         if outcomes.iter().all(Result::is_err) {
             self.abandon();
-            return outcomes;
+            return Some(outcomes);
         }
         if let Err(error) = self.control("commit") {
             self.abandon();
             self.settle(&error, &mut outcomes);
         }
-        outcomes
+        Some(outcomes)
     }
 
     /// Runs one set of an open transaction. The outer error says that the transaction itself is lost.
     fn apply_one(
         &mut self,
         change: &Change,
-        guarded: bool,
+        guard: Guard,
     ) -> Result<Result<Rows, StoreError>, rusqlite::Error> {
-        if guarded {
+        if guard == Guard::Savepoints {
             self.control("savepoint change_set")?;
         }
         let outcome = self.run_statements(change);
@@ -183,7 +250,7 @@ impl<'c> Session<'c> {
                 outcome.err().map(|error| crate::errors::describe(&error)),
             ));
         }
-        if guarded {
+        if guard == Guard::Savepoints {
             if outcome.is_err() {
                 self.control("rollback to change_set")?;
             }
