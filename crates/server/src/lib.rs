@@ -7,7 +7,7 @@
 pub mod config;
 mod first_start;
 mod health;
-mod listener;
+pub mod listener;
 mod ote;
 mod repository;
 mod secrets;

@@ -16,11 +16,11 @@ use tower::ServiceExt;
 
 use crate::config::LimitsConfig;
 
-/// How long a client may leave a connection without a request, in seconds, beyond the request limit.
+/// The most a connection may hold of a request not yet parsed, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// Serves until told to stop, then lets the requests under way finish, within bounds.
-pub(crate) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: LimitsConfig,
