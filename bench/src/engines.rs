@@ -1,0 +1,251 @@
+//! The real server on one database engine, from an empty database to 100,000 issued orders, and the limits of
+//! that same database.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio_postgres::NoTls;
+
+use crate::chancery::{Chancery, Installation, sqlite_url, start_up};
+use crate::limits::{Load, ROWS, postgres_commits_a_second, sqlite_commits_a_second};
+use crate::load::{self, Measured, Repeat};
+use crate::orders::{Browse, Orders, Place, place_requests, place_to_issued};
+use crate::processes::{cpu_seconds, own_cpu_seconds, parent, resident_bytes};
+use crate::resellers::{Csrs, Reseller};
+use crate::{Engine, Options, say};
+
+/// What is found on one engine.
+pub(crate) struct Findings {
+    pub(crate) engine: Engine,
+    pub(crate) version: String,
+    pub(crate) token: Work,
+    pub(crate) place: Work,
+    pub(crate) info: Work,
+    pub(crate) issue: Work,
+    /// After all orders were placed, issued and looked at.
+    pub(crate) resident_bytes: u64,
+    pub(crate) start_up: Duration,
+    pub(crate) commits: Commits,
+}
+
+/// One kind of work.
+pub(crate) struct Work {
+    pub(crate) measured: Measured,
+    /// Microseconds of processor time for each piece: the server's, the database server's, and the load
+    /// generator's.
+    pub(crate) cpu: [f64; 3],
+}
+
+/// Durable commits a second of the database alone.
+pub(crate) struct Commits {
+    pub(crate) one_row: f64,
+    pub(crate) many_rows: f64,
+    /// Not measured where there is no round trip to save.
+    pub(crate) ten_statements: Option<f64>,
+}
+
+/// Where the database is.
+enum Database {
+    Sqlite(PathBuf),
+    Postgres {
+        url: String,
+        /// The process that all of the server's processes descend from.
+        postmaster: u32,
+    },
+}
+
+/// Runs everything on one engine.
+pub(crate) fn measure(
+    engine: Engine,
+    options: &Options,
+    folder: &Path,
+    csrs: &Csrs,
+) -> Result<Findings> {
+    let data = folder.join(engine.name());
+    fs::create_dir(&data)?;
+    let (database, version) = match engine {
+        Engine::Sqlite => {
+            let version = format!("SQLite {}", rusqlite::version());
+            (Database::Sqlite(data.join("chancery.db")), version)
+        }
+        Engine::Postgres => load::block_on(create_database(options.postgres()?))?,
+    };
+    let installation = Installation {
+        program: options.chancery()?,
+        data,
+        database: match &database {
+            Database::Sqlite(file) => sqlite_url(file),
+            Database::Postgres { url, .. } => url.clone(),
+        },
+    };
+
+    say(&format!("{version}: setting up"));
+    let server = installation.start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let address = server.address;
+    let resellers = Reseller::add_all(&installation, address, options.resellers)?;
+    for reseller in &resellers {
+        load::block_on(reseller.prove(address))?;
+    }
+    let bed = Bed {
+        server,
+        database: &database,
+        options,
+        resellers: &resellers,
+    };
+
+    say("tokens");
+    let token = bed.tokens()?;
+    say("place to issued");
+    let (issue, orders) = bed.issue(csrs)?;
+    say("order info");
+    let info = bed.info(&orders)?;
+    let resident_bytes = resident_bytes(bed.server.pid())?;
+    say("starting again");
+    bed.server.stop()?;
+    let (server, start_up) = start_up(&installation, address)?;
+    let bed = Bed { server, ..bed };
+    say("placing");
+    let place = bed.place(csrs)?;
+    bed.server.stop()?;
+    let audit = installation.run(&["balance", "audit"])?;
+    ensure!(audit.contains("agrees with the ledger"), "{audit}");
+    say("limits of the database");
+    Ok(Findings {
+        engine,
+        version,
+        token,
+        place,
+        info,
+        issue,
+        resident_bytes,
+        start_up,
+        commits: commits(&database, options.time())?,
+    })
+}
+
+/// A server with resellers, ready for load.
+struct Bed<'a> {
+    server: Chancery,
+    database: &'a Database,
+    options: &'a Options,
+    resellers: &'a [Reseller],
+}
+
+impl Bed<'_> {
+    fn tokens(&self) -> Result<Work> {
+        let clients = (0..self.options.connections)
+            .map(|at| Repeat(self.resellers[at % self.resellers.len()].token_request()))
+            .collect();
+        self.work(
+            |address| async move { Ok(load::run(address, clients, self.options.time()).await?.0) },
+        )
+    }
+
+    fn info(&self, orders: &Orders) -> Result<Work> {
+        let clients = Browse::clients(self.options.connections, self.resellers, orders);
+        self.work(
+            |address| async move { Ok(load::run(address, clients, self.options.time()).await?.0) },
+        )
+    }
+
+    fn issue(&self, csrs: &Csrs) -> Result<(Work, Orders)> {
+        let requests = place_requests(self.resellers, &csrs.proved);
+        let mut orders = Vec::new();
+        let work = self.work(async |address| {
+            let (measured, placed) = place_to_issued(
+                address,
+                self.options.connections,
+                self.resellers,
+                &requests,
+                self.options.orders,
+            )
+            .await?;
+            orders = placed;
+            Ok(measured)
+        })?;
+        Ok((work, orders))
+    }
+
+    /// Places orders that wait for proof. Less time than it takes until the platform looks for the first.
+    fn place(&self, csrs: &Csrs) -> Result<Work> {
+        let requests = place_requests(self.resellers, &csrs.unproved);
+        let clients = Place::clients(self.options.connections, &requests, usize::MAX);
+        let time = self.options.time().min(Duration::from_millis(4_500));
+        self.work(|address| async move { Ok(load::run(address, clients, time).await?.0) })
+    }
+
+    /// Runs a load, and tells what each process spent on it.
+    fn work(&self, run: impl AsyncFnOnce(SocketAddr) -> Result<Measured>) -> Result<Work> {
+        let before = self.cpu()?;
+        let measured = load::block_on(run(self.server.address))?;
+        let after = self.cpu()?;
+        let each = |at: usize| (after[at] - before[at]) * 1e6 / measured.count as f64;
+        let cpu = [each(0), each(1), each(2)];
+        say(&format!("  {:.0} a second", measured.rate()));
+        Ok(Work { measured, cpu })
+    }
+
+    fn cpu(&self) -> Result<[f64; 3]> {
+        let database = match self.database {
+            Database::Sqlite(_) => 0.0,
+            Database::Postgres { postmaster, .. } => cpu_seconds(*postmaster)?,
+        };
+        Ok([
+            cpu_seconds(self.server.pid())?,
+            database,
+            own_cpu_seconds()?,
+        ])
+    }
+}
+
+fn commits(database: &Database, time: Duration) -> Result<Commits> {
+    match database {
+        Database::Sqlite(file) => Ok(Commits {
+            one_row: sqlite_commits_a_second(file, 1, time)?,
+            many_rows: sqlite_commits_a_second(file, ROWS, time)?,
+            ten_statements: None,
+        }),
+        Database::Postgres { url, .. } => Ok(Commits {
+            one_row: postgres_commits_a_second(url, Load::OneRow, time)?,
+            many_rows: postgres_commits_a_second(url, Load::ManyRows, time)?,
+            ten_statements: Some(postgres_commits_a_second(url, Load::TenStatements, time)?),
+        }),
+    }
+}
+
+/// Makes an empty database on the server that `superuser` leads to.
+async fn create_database(superuser: &str) -> Result<(Database, String)> {
+    const NAME: &str = "chancery_bench";
+    let (client, driver) = tokio_postgres::connect(superuser, NoTls).await?;
+    let driver = tokio::spawn(driver);
+    let row = client
+        .query_one(
+            "select pg_backend_pid(), current_setting('server_version'),
+                 current_setting('fsync') = 'on' and current_setting('synchronous_commit') = 'on'",
+            &[],
+        )
+        .await?;
+    ensure!(
+        row.get::<_, bool>(2),
+        "the PostgreSQL server is not durable"
+    );
+    let backend: i32 = row.get(0);
+    let version: &str = row.get(1);
+    let version = version.split(' ').next().unwrap_or(version);
+    for sql in ["drop database if exists", "create database"] {
+        client.batch_execute(&format!("{sql} {NAME}")).await?;
+    }
+    let (server, _) = superuser
+        .rsplit_once('/')
+        .context("the URL names no database")?;
+    let database = Database::Postgres {
+        url: format!("{server}/{NAME}"),
+        postmaster: parent(u32::try_from(backend)?)?,
+    };
+    drop(client);
+    driver.await??;
+    Ok((database, format!("PostgreSQL {version}")))
+}

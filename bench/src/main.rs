@@ -1,0 +1,185 @@
+//! Measures the shipped server in one run on one machine: what it reaches, and beside it what the machine and a
+//! peer can do, so that the ratios mean something. Writes a table into `docs/performance.md`.
+//!
+//! It is a client like any other: the server is the release binary, in a process of its own, over HTTP. It
+//! never ships.
+
+mod cfssl;
+mod chancery;
+mod empty_server;
+mod engines;
+mod http;
+mod limits;
+mod load;
+mod orders;
+mod processes;
+mod report;
+mod resellers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::limits::EmptyServer;
+use crate::load::Repeat;
+use crate::report::Report;
+use crate::resellers::Csrs;
+
+#[derive(Parser)]
+#[command(about = "Measures the server beside the limits of this machine and a peer")]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    child: Option<Part>,
+    /// A short run, to see that everything works; its numbers mean little
+    #[arg(long)]
+    quick: bool,
+    /// Measure on this engine only; the report is then printed, not kept
+    #[arg(long)]
+    engine: Option<Engine>,
+    /// Seconds for each measurement
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Orders to be issued
+    #[arg(long, default_value_t = 100_000)]
+    orders: usize,
+    /// Connections of the load generator
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+    /// Resellers that order
+    #[arg(long, default_value_t = 8)]
+    resellers: usize,
+    /// The program to measure; the one built beside this one, unless said otherwise
+    #[arg(long, value_name = "FILE")]
+    chancery: Option<PathBuf>,
+    /// Where data folders are made; must be a real disk
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+    /// A superuser's URL of a PostgreSQL server
+    #[arg(long, env = "CHANCERY_TEST_POSTGRES", value_name = "URL")]
+    postgres: Option<String>,
+    /// Keep the report in this file, between its marks
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Started by the program itself.
+#[derive(Subcommand)]
+enum Part {
+    /// Serve empty answers
+    #[command(hide = true)]
+    EmptyServer,
+}
+
+/// A database engine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+impl Options {
+    /// How long one measurement takes.
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    fn chancery(&self) -> Result<PathBuf> {
+        match &self.chancery {
+            Some(file) => Ok(file.clone()),
+            None => Ok(std::env::current_exe()?.with_file_name("chancery")),
+        }
+    }
+
+    fn postgres(&self) -> Result<&str> {
+        let url = self.postgres.as_deref();
+        url.context("no PostgreSQL: set --postgres or CHANCERY_TEST_POSTGRES")
+    }
+}
+
+fn main() -> Result<()> {
+    let mut options = Options::parse();
+    if let Some(Part::EmptyServer) = options.child {
+        return empty_server::serve();
+    }
+    if options.quick {
+        options.seconds = options.seconds.min(1.0);
+        options.orders = options.orders.min(4_000);
+    }
+    ensure!(options.resellers > 0 && options.connections >= options.resellers);
+    let report = measure(&options)?;
+    let table = report.markdown();
+    println!("{table}");
+    if let Some(file) = &options.report {
+        ensure!(
+            !options.quick && options.engine.is_none(),
+            "a partial run is not worth keeping"
+        );
+        report::keep(file, &table)?;
+        say(&format!("written to {}", file.display()));
+    }
+    Ok(())
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    let foreign = processes::busy_processors(Duration::from_secs(2))?;
+    if foreign > 0.1 {
+        say(&format!(
+            "beware: other programs keep {foreign:.1} processors busy"
+        ));
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("chancery-bench.")
+        .tempdir_in(&options.folder)?;
+    say("making CSRs");
+    let csrs = Csrs::make(2_000)?;
+    say("signatures");
+    let signatures = limits::signatures_a_second(options.time())?;
+    say("empty handler");
+    let empty = {
+        let server = EmptyServer::start()?;
+        let request = http::request("GET", "/", "", &[]);
+        let clients = (0..options.connections).map(|_| Repeat(request.clone()));
+        let run = load::run(server.address, clients.collect(), options.time());
+        load::block_on(run)?.0
+    };
+    say("cfssl");
+    let peer = folder.path().join("cfssl");
+    std::fs::create_dir(&peer)?;
+    let cfssl = cfssl::measure(&peer, &csrs.proved, options.connections, options.time())?;
+    let engines = match options.engine {
+        Some(engine) => vec![engine],
+        None => vec![Engine::Sqlite, Engine::Postgres],
+    };
+    let engines = engines
+        .into_iter()
+        .map(|engine| engines::measure(engine, options, folder.path(), &csrs))
+        .collect::<Result<_>>()?;
+    Ok(Report {
+        processors: std::thread::available_parallelism()?.get(),
+        orders: options.orders,
+        connections: options.connections,
+        resellers: options.resellers,
+        foreign,
+        signatures,
+        empty,
+        cfssl,
+        cfssl_version: cfssl::version()?,
+        engines,
+    })
+}
+
+/// Tells on standard error how far we are.
+pub(crate) fn say(what: &str) {
+    eprintln!("{what}");
+}
