@@ -3,8 +3,9 @@
 #
 #   scripts/with-postgres.sh [--fast] COMMAND [ARGUMENT…]
 #
-# The command finds the cluster in CHANCERY_TEST_POSTGRES, the URL of a superuser. --fast gives up durability:
-# right for tests, wrong for measurements. The exit code is the command's.
+# The command finds the cluster in CHANCERY_TEST_POSTGRES, the URL of a superuser, and the certificate to trust for
+# TLS in the file CHANCERY_TEST_POSTGRES_ROOT. --fast gives up durability: right for tests, wrong for measurements.
+# The exit code is the command's.
 set -eu
 
 fail() {
@@ -28,6 +29,8 @@ for folder in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -t/ -k5 -rn) 
     fi
 done
 [ -n "$bin" ] || fail "PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin (on Debian: apt-get install postgresql)"
+
+command -v openssl >/dev/null || fail "openssl is not installed (on Debian: apt-get install openssl)"
 
 # PostgreSQL refuses to run as root.
 as_owner() {
@@ -66,6 +69,11 @@ fi
 (cd / && as_owner "$bin/initdb" -D "$folder/data" -U chancery --auth=trust --encoding=UTF8 --locale=C --no-sync >"$folder/initdb.log" 2>&1) ||
     { cat "$folder/initdb.log" >&2; fail "initdb failed"; }
 
+(cd / && as_owner openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+    -keyout "$folder/data/server.key" -out "$folder/data/server.crt" >"$folder/openssl.log" 2>&1) ||
+    { cat "$folder/openssl.log" >&2; fail "openssl could not make a certificate"; }
+
 cat >>"$folder/data/postgresql.conf" <<EOF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$folder'
@@ -73,6 +81,7 @@ max_connections = 300
 fsync = $durability
 synchronous_commit = $durability
 full_page_writes = $durability
+ssl = on
 EOF
 
 # A port that is free now may be taken a moment later, so a few are tried.
@@ -88,5 +97,6 @@ while :; do
 done
 
 CHANCERY_TEST_POSTGRES="postgres://chancery@127.0.0.1:$port/postgres"
-export CHANCERY_TEST_POSTGRES
+CHANCERY_TEST_POSTGRES_ROOT="$folder/data/server.crt"
+export CHANCERY_TEST_POSTGRES CHANCERY_TEST_POSTGRES_ROOT
 "$@"

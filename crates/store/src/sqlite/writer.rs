@@ -294,13 +294,13 @@ impl<'c> Session<'c> {
 
     /// After a commit that failed: makes sure that it stays failed, and says so.
     ///
-    /// The log may hold the group's frames though their flush failed, and a crash right now would bring
-    /// them to life. The next commit writes over them; so one is made here.
+    /// The log may hold the whole group though its flush failed, and a crash right now would bring it to
+    /// life. The next commit writes over it; so one is made here.
     fn settle(&mut self, error: &rusqlite::Error, outcomes: &mut [Result<Rows, StoreError>]) {
         let cause = Shared::new(error);
         let fenced = matches!(
             error.sqlite_error_code(),
-            Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseBusy)
+            Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseBusy | ErrorCode::DiskFull)
         ) || self.fence().is_ok();
         tracing::error!(%error, fenced, "a commit failed");
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {

@@ -249,3 +249,48 @@ async fn what_cannot_be_opened_is_an_error() {
         Err(StoreError::Database(_))
     ));
 }
+
+#[tokio::test]
+async fn a_server_is_reached_over_tls_and_verified() {
+    let bed = Bed::postgres().await;
+    let root =
+        std::env::var("CHANCERY_TEST_POSTGRES_ROOT").expect("scripts/with-postgres.sh sets it");
+    let (server, database) = bed.server();
+    let (_, port) = server.split_once(':').unwrap();
+    let url = |host: &str, roots: &str| {
+        let url = format!(
+            "postgres://chancery@{host}:{port}/{database}?hostaddr=127.0.0.1&sslmode=require{roots}"
+        );
+        DatabaseUrl::parse(&url).unwrap()
+    };
+    let trusted = format!("&sslrootcert={root}");
+    let store = Store::open(&url("localhost", &trusted), &settings())
+        .await
+        .unwrap();
+    let sql =
+        "select case when ssl then 1 else 0 end from pg_stat_ssl where pid = pg_backend_pid()";
+    assert!(
+        store
+            .query_one(sql, vec![])
+            .await
+            .unwrap()
+            .unwrap()
+            .truth(0)
+            .unwrap()
+    );
+    store.check_writable().await.unwrap();
+    store.close().await;
+    drop(store);
+
+    // A certificate nobody vouches for, or one for another name, is refused.
+    for (host, roots) in [("localhost", ""), ("db.example", trusted.as_str())] {
+        let Err(error) = Store::open(&url(host, roots), &settings()).await else {
+            panic!("{host} was trusted with {roots}");
+        };
+        assert!(
+            format!("{error:?}").contains("InvalidCertificate"),
+            "{error:?}"
+        );
+    }
+    bed.remove().await;
+}
