@@ -5,6 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod architecture;
+mod dependencies;
+mod foreign;
+mod money;
 mod orders;
+mod production;
+mod strangers;
+mod time;
+mod transport;
 mod validation;
 mod walk;

@@ -143,7 +143,7 @@ pub fn authorization_domains(
     aliases: &[DomainName],
 ) -> Vec<DomainName> {
     if !method.covers_subdomains() {
-        return if name.is_wildcard() {
+        return if name.is_wildcard() || name.base_domain().is_none() {
             Vec::new()
         } else {
             vec![name.clone()]

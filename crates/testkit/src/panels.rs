@@ -8,13 +8,14 @@ use crate::orders::order_for;
 use crate::worlds::World;
 
 /// A client of the WebNIC dialect that is signed in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Panel {
     /// The client, with its token.
     pub http: Http,
     /// The token.
     pub token: String,
     world: World,
+    credential: [String; 2],
 }
 
 /// An order just placed, as the dialect told it.
@@ -36,7 +37,14 @@ impl Panel {
             world: World::new(http.clone()),
             http: http.with_token(&token),
             token,
+            credential: [username, password].map(str::to_owned),
         }
+    }
+
+    /// Signs in again, as panels do when an hour has passed.
+    pub async fn again(&self) -> Self {
+        let [username, password] = &self.credential;
+        Self::sign_in(Http::new(self.http.address()), username, password).await
     }
 
     /// Creates an administrator and a technical contact and gives their ids.

@@ -34,6 +34,11 @@ pub struct TestServer {
 impl TestServer {
     /// Starts one on an empty database.
     pub async fn start(engine: Engine, logs: Logs) -> Self {
+        Self::start_with(engine, logs, |_| {}).await
+    }
+
+    /// The same, with settings changed.
+    pub async fn start_with(engine: Engine, logs: Logs, change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::create(engine).await;
         let folder = TempDir::new().unwrap();
         let mut config = Config {
@@ -51,6 +56,7 @@ impl TestServer {
         };
         // The world is on this machine: who is silent for a second is silent.
         config.dns.timeout_seconds = 1;
+        change(&mut config);
         let server = started(&config).await;
         let address = server.address;
         Self {
@@ -166,7 +172,7 @@ impl TestServer {
             return Vec::new();
         };
         let mut faults = self.operations().audit().await.unwrap();
-        match server.app.store.count_parked().await.unwrap() {
+        match server.app.store.parked_jobs().await.unwrap().len() {
             0 => {}
             parked => faults.push(format!("{parked} jobs gave up")),
         }

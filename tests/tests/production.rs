@@ -1,0 +1,190 @@
+//! Production mode: no test environment to be found, and a prober that goes nowhere it must not.
+//!
+//! The world outside is a DNS server and a mail relay of the test's own, spoken to as real ones are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chancery_ote::{Listening, OteWorld, RecordKind, dns_server, mail_server};
+use chancery_server::config::{Mode, TlsMode};
+use chancery_testkit::{Panel, TestServer, on_both_engines, repository_root};
+use serde_json::{Value, json};
+
+on_both_engines!(
+    addresses_inside_are_not_connected_to,
+    by_dns_and_by_mail,
+    there_is_no_test_surface,
+    keys_are_not_made_for_others,
+);
+
+/// What lies outside of a server in production.
+struct Outside {
+    world: OteWorld,
+    dns: Listening,
+    mail: Listening,
+}
+
+impl Outside {
+    /// Starts it, and the server again in production mode.
+    async fn around(server: &mut TestServer) -> Self {
+        let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let world = OteWorld::in_memory();
+        let dns = dns_server::start(any_port, Arc::clone(&world.zones))
+            .await
+            .unwrap();
+        let mail = mail_server::start(any_port, Arc::clone(&world.mailbox))
+            .await
+            .unwrap();
+        let (resolver, relay) = (dns.local_addr(), mail.local_addr());
+        server
+            .restart_with(|config| {
+                config.mode = Mode::Production;
+                config.public_url = Some(format!("http://{}", config.listen));
+                config.catalogue = Some(repository_root().join("crates/app/src/catalogue.toml"));
+                config.master_key_file = Some(config.data.join("master.key"));
+                config.dns.resolvers = Some(resolver.to_string());
+                config.dns.attempts = 1;
+                config.smtp.host = Some(relay.ip().to_string());
+                config.smtp.port = relay.port();
+                config.smtp.tls = TlsMode::None;
+                config.smtp.from = Some("ssl@chancery.test".to_owned());
+            })
+            .await;
+        Self { world, dns, mail }
+    }
+
+    fn publish(&self, name: &str, kind: RecordKind, values: &[&str]) {
+        let set = serde_json::from_value(json!({ "values": values })).unwrap();
+        self.world
+            .zones
+            .put(&chancery_ote::OwnerName::parse(name).unwrap(), kind, set)
+            .unwrap();
+    }
+
+    async fn end(self) {
+        self.dns.stop().await;
+        self.mail.stop().await;
+    }
+}
+
+/// Has the platform look at once, as a status call does, and gives what it saw.
+async fn observed(server: &TestServer, panel: &Panel, id: &str) -> Value {
+    panel.dcv_status(id).await;
+    server.app().run_due_jobs().await.unwrap();
+    panel.auth_info(id).await["observations"][0].clone()
+}
+
+async fn addresses_inside_are_not_connected_to(server: &mut TestServer) {
+    let outside = Outside::around(server).await;
+    let panel = server.another_panel("1000.00").await;
+    for (number, (kind, address)) in [
+        (RecordKind::A, "127.0.0.1"),
+        (RecordKind::A, "10.1.2.3"),
+        (RecordKind::A, "172.16.0.1"),
+        (RecordKind::A, "192.168.1.1"),
+        (RecordKind::A, "169.254.169.254"),
+        (RecordKind::A, "100.64.0.1"),
+        (RecordKind::A, "0.0.0.0"),
+        (RecordKind::Aaaa, "::1"),
+        (RecordKind::Aaaa, "fd00::1"),
+        (RecordKind::Aaaa, "fe80::1"),
+        (RecordKind::Aaaa, "::ffff:127.0.0.1"),
+        (RecordKind::Aaaa, "64:ff9b::7f00:1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("shop{number}.example.com");
+        outside.publish(&name, kind, &[address]);
+        let placed = panel
+            .place(&panel.order("ssl123", "file", &[&name]).await)
+            .await;
+        let seen = observed(server, &panel, &placed.id).await;
+        assert_eq!(seen["outcome"], "forbidden", "{address} {seen:#}");
+        assert!(
+            seen["found"].as_str().unwrap().contains("special-purpose")
+                || seen["found"].as_str().unwrap().contains(address),
+            "{address} {seen:#}"
+        );
+        assert!(
+            seen["advice"].as_str().unwrap().contains("public address"),
+            "{seen:#}"
+        );
+        assert_eq!(panel.statuses(&placed.id).await.1, "INITIAL");
+    }
+    outside.end().await;
+}
+
+async fn by_dns_and_by_mail(server: &mut TestServer) {
+    let outside = Outside::around(server).await;
+    let panel = server.another_panel("1000.00").await;
+    let by_dns = panel
+        .place(&panel.order("ssl123", "dns", &["shop.example.com"]).await)
+        .await;
+    let asked = &by_dns.challenges()[0];
+    let seen = observed(server, &panel, &by_dns.id).await;
+    assert_eq!(seen["outcome"], "no_such_name", "{seen:#}");
+    let text = |key: &str| asked[key].as_str().unwrap();
+    outside.publish(text("host"), RecordKind::Txt, &[text("value")]);
+
+    let by_mail = panel
+        .place(&panel.order("ssl123", "email", &["kiosk.example.org"]).await)
+        .await;
+    server.app().run_due_jobs().await.unwrap();
+    let mails = outside.world.mailbox.messages();
+    assert_eq!(mails.len(), 1);
+    let link = mails[0]
+        .text
+        .split_whitespace()
+        .find(|word| word.contains("/approve/"))
+        .unwrap();
+    let base = format!("http://{}", server.http().address());
+    let page = server
+        .http()
+        .send("POST", link.strip_prefix(&base).unwrap(), "")
+        .await;
+    assert_eq!(page.status, 200);
+    server.app().run_due_jobs().await.unwrap();
+    assert_eq!(panel.statuses(&by_mail.id).await.0, "COMPLETED");
+
+    // The first look was some seconds ago at most, and the next comes by itself. Asking the worker again and
+    // again is what waits for it.
+    while panel.statuses(&by_dns.id).await.0 != "COMPLETED" {
+        panel.dcv_status(&by_dns.id).await;
+        server.app().run_due_jobs().await.unwrap();
+    }
+    outside.end().await;
+}
+
+async fn there_is_no_test_surface(server: &mut TestServer) {
+    let outside = Outside::around(server).await;
+    for (method, path) in [
+        ("GET", "/ote/clock"),
+        ("POST", "/ote/clock"),
+        ("PUT", "/ote/dns/shop.test/TXT"),
+        ("GET", "/ote/mail"),
+        ("POST", "/ote/jobs/run"),
+    ] {
+        let refusal = server.http().send(method, path, "{}").await.refusal();
+        assert_eq!(refusal.status, 404, "{method} {path}");
+    }
+    assert_eq!(server.http().get("/health").await.status, 200);
+    outside.end().await;
+}
+
+async fn keys_are_not_made_for_others(server: &mut TestServer) {
+    let outside = Outside::around(server).await;
+    let panel = server.another_panel("0.00").await;
+    let asked = json!({ "commonName": "shop.example.com" });
+    let refusal = panel
+        .http
+        .post("/ssl/v2/generate-csr", &asked)
+        .await
+        .refusal();
+    assert_eq!(
+        (refusal.status, &refusal.sub_code[..]),
+        (400, "SSL2400"),
+        "{refusal:?}"
+    );
+    outside.end().await;
+}
