@@ -5,6 +5,7 @@
 
 mod connection;
 mod lane;
+mod session;
 mod statements;
 mod tls;
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::config::SslMode;
@@ -58,7 +58,7 @@ pub(super) struct Connector {
     tls: Option<MakeRustlsConnect>,
     answer_within: Duration,
     reconnect_within: Duration,
-    closed: watch::Sender<bool>,
+    closed: AtomicBool,
 }
 
 impl Connector {
@@ -87,13 +87,13 @@ impl Connector {
             tls,
             answer_within: settings.answer_within,
             reconnect_within: settings.reconnect_within,
-            closed: watch::Sender::new(false),
+            closed: AtomicBool::new(false),
         })
     }
 
     /// Opens a connection, or says why not.
     pub(super) async fn connect(&self) -> Result<Connection, Trouble> {
-        if *self.closed.borrow() {
+        if self.is_closed() {
             return Err(Trouble::Lost("the store is closed".into()));
         }
         let opening = async {
@@ -122,7 +122,7 @@ impl Connector {
         let mut pause = Duration::from_millis(20);
         loop {
             match self.connect().await {
-                Err(_) if Instant::now() + pause < deadline && !*self.closed.borrow() => {
+                Err(_) if Instant::now() + pause < deadline && !self.is_closed() => {
                     sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
@@ -133,7 +133,11 @@ impl Connector {
 
     /// Opens no connection any more.
     pub(super) fn close(&self) {
-        self.closed.send_replace(true);
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     fn start<T>(&self, client: Client, driver: tokio_postgres::Connection<Socket, T>) -> Connection

@@ -6,8 +6,8 @@
 //!
 //! A connection can be lost between sending `commit` and reading its answer. Each connection therefore owns
 //! a row that counts its groups, and each group counts itself, on condition that the row still stands at the
-//! number before. On a new connection the row is taken away: that waits for a transaction still under way,
-//! tells whether the group was applied, and makes sure that it never will be if it was not.
+//! number before. On a new connection the row is marked: that waits for a transaction still under way, tells
+//! whether the group was applied, and makes sure that it never will be if it was not.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::error::SqlState;
 
-use super::connection::{Connection, Connector, Stopped, Trouble};
-use crate::changes::{Change, Expectation, Failure, Statement};
+use super::connection::{Connector, Trouble};
+use super::session::{Refusal, Session, Stop};
+use crate::changes::{Change, Expectation};
 use crate::errors::{BoxedError, Shared, StoreError};
 use crate::store::StoreSettings;
 use crate::values;
@@ -46,8 +46,8 @@ enum Work {
     Close(oneshot::Sender<()>),
 }
 
-struct Waiting {
-    change: Change,
+pub(super) struct Waiting {
+    pub(super) change: Change,
     answer: oneshot::Sender<Result<Rows, StoreError>>,
 }
 
@@ -304,180 +304,6 @@ impl Writer {
                 return rows.first().and_then(|row| row.int(0).ok());
             }
             sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
-
-/// An open connection with its row in `commit_lanes`.
-struct Session {
-    connection: Connection,
-    token: String,
-    committed: i64,
-}
-
-/// Why a group was not applied, as far as its connection can tell.
-enum Stop {
-    /// The server refused it, because of the set at this place or of none in particular.
-    Set { at: Option<usize>, refusal: Refusal },
-    /// Nothing was sent.
-    NotSent(BoxedError),
-    /// There was no transaction to abort.
-    Begin(BoxedError),
-    /// The connection is gone.
-    Lost {
-        error: BoxedError,
-        answers: Vec<Option<Vec<Row>>>,
-    },
-}
-
-/// What the server said against a set.
-struct Refusal {
-    error: StoreError,
-    /// Whether the same set may well succeed if it is tried again.
-    chance: bool,
-}
-
-impl Stop {
-    fn not_sent(trouble: Trouble) -> Self {
-        Self::NotSent(Box::new(StoreError::from(trouble)))
-    }
-
-    /// Reads the place where a transaction stopped: first the lane's own statement, then those of the
-    /// sets, then `commit`.
-    fn read(stopped: Stopped, group: &[Waiting]) -> Self {
-        let Stopped {
-            at,
-            trouble,
-            mut answers,
-        } = stopped;
-        let error = match trouble {
-            Trouble::Refused(error) => error,
-            Trouble::Lost(error) | Trouble::Unfit(error) => {
-                answers.drain(..answers.len().min(1));
-                return Self::Lost { error, answers };
-            }
-        };
-        let mut statements = group.iter().enumerate().flat_map(|(place, set)| {
-            set.change
-                .statements
-                .iter()
-                .map(move |statement| (place, statement.expect))
-        });
-        match at {
-            None => Self::Begin(error.into()),
-            Some(0) => Self::NotSent(error.into()),
-            Some(at) => match statements.nth(at - 1) {
-                Some((place, expect)) => Self::Set {
-                    at: Some(place),
-                    refusal: Refusal::read(error, expect),
-                },
-                None => Self::Set {
-                    at: None,
-                    refusal: Refusal::read(error, Expectation::Any),
-                },
-            },
-        }
-    }
-}
-
-impl Refusal {
-    fn read(error: tokio_postgres::Error, expect: Expectation) -> Self {
-        let code = error.code();
-        let chance = code.is_some_and(|code| {
-            [
-                SqlState::T_R_SERIALIZATION_FAILURE,
-                SqlState::T_R_DEADLOCK_DETECTED,
-            ]
-            .contains(code)
-        });
-        let expected = code.is_some_and(|code| {
-            [
-                SqlState::DIVISION_BY_ZERO,
-                SqlState::UNIQUE_VIOLATION,
-                SqlState::CHECK_VIOLATION,
-            ]
-            .contains(code)
-        });
-        let error = match expect {
-            Expectation::Rows(_, failure) if expected => failure.into(),
-            Expectation::Rows(..) | Expectation::Any | Expectation::Answer => {
-                StoreError::database(error)
-            }
-        };
-        Self { error, chance }
-    }
-}
-
-impl Session {
-    async fn start(connection: Connection) -> Result<Self, Trouble> {
-        connection.give_up_idle_transactions().await?;
-        const SQL: &str = "
-            insert into commit_lanes (token, committed)
-            values (cast(gen_random_uuid() as text), 0) returning token";
-        let rows = connection.query(SQL, &[]).await?;
-        let token = rows.first().and_then(|row| row.string(0).ok());
-        let token = token.ok_or_else(|| Trouble::Unfit("a lane got no token".into()))?;
-        Ok(Self {
-            connection,
-            token,
-            committed: 0,
-        })
-    }
-
-    async fn end(self) {
-        const SQL: &str = "delete from commit_lanes where token = $1";
-        // A row left behind harms nobody.
-        let _ = self.connection.query(SQL, &values![self.token]).await;
-        self.connection.close().await;
-    }
-
-    /// Sends a group and reads its answers, one for each statement.
-    async fn send(&mut self, group: &[Waiting]) -> Result<Vec<Option<Vec<Row>>>, Stop> {
-        const COUNT: &str =
-            "update commit_lanes set committed = $1 where token = $2 and committed = $3";
-        let count = values![self.committed + 1, self.token.as_str(), self.committed];
-        let statements = group
-            .iter()
-            .map(|set| set.change.statements.len())
-            .sum::<usize>();
-        let mut wanted = Vec::with_capacity(statements + 1);
-        let expect = Expectation::Rows(1, Failure::Refused("lane"));
-        wanted.push(
-            self.connection
-                .ready(COUNT, &count, expect)
-                .await
-                .map_err(Stop::not_sent)?,
-        );
-        for (at, set) in group.iter().enumerate() {
-            for statement in &set.change.statements {
-                let Statement {
-                    sql,
-                    values,
-                    expect,
-                } = statement;
-                match self.connection.ready(sql, values, *expect).await {
-                    Ok(ready) => wanted.push(ready),
-                    Err(Trouble::Lost(error)) => return Err(Stop::NotSent(error)),
-                    Err(trouble) => {
-                        let refusal = Refusal {
-                            error: trouble.into(),
-                            chance: false,
-                        };
-                        return Err(Stop::Set {
-                            at: Some(at),
-                            refusal,
-                        });
-                    }
-                }
-            }
-        }
-        match self.connection.transaction(&wanted).await {
-            Ok(mut answers) => {
-                self.committed += 1;
-                answers.remove(0);
-                Ok(answers)
-            }
-            Err(stopped) => Err(Stop::read(stopped, group)),
         }
     }
 }
