@@ -79,6 +79,16 @@ fn record(row: AuthorityRow) -> CaRecord {
 }
 
 impl App {
+    /// The root's certificate, DER.
+    pub fn root_certificate(&self) -> Vec<u8> {
+        self.authority.root_certificate_der().to_vec()
+    }
+
+    /// The issuing CA's certificate, DER.
+    pub fn issuing_certificate(&self) -> Vec<u8> {
+        self.authority.issuing_certificate_der().to_vec()
+    }
+
     /// The latest revocation list of the issuing CA, DER.
     pub async fn issuing_crl(&self) -> Result<Option<Vec<u8>>, AppError> {
         let row = self.store.latest_crl(self.authority.issuer_id()).await?;

@@ -24,9 +24,9 @@ mod validations;
 
 use std::sync::Arc;
 
-use chancery_domain::SignedDuration;
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::ValidityRules;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::EmbeddedCa;
 use chancery_outside::dcv::Dcv;
 use chancery_outside::mail::Mailer;
@@ -92,8 +92,17 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
-struct Inner {
-    parts: Parts,
+/// What the use cases work with, for this crate alone: a dialect sees methods only.
+pub struct Inner {
+    pub(crate) store: Store,
+    pub(crate) authority: EmbeddedCa,
+    pub(crate) dcv: Dcv,
+    pub(crate) mailer: Mailer,
+    pub(crate) clock: Clock,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) rules: ValidityRules,
+    pub(crate) master_key: MasterKey,
+    pub(crate) settings: Settings,
     tokens: sign_in::TokenKeys,
     key_makers: tokio::sync::Semaphore,
     worker: jobs::Wake,
@@ -101,10 +110,10 @@ struct Inner {
 }
 
 impl std::ops::Deref for App {
-    type Target = Parts;
+    type Target = Inner;
 
-    fn deref(&self) -> &Parts {
-        &self.0.parts
+    fn deref(&self) -> &Inner {
+        &self.0
     }
 }
 
@@ -114,14 +123,36 @@ const KEY_MAKERS: usize = 2;
 impl App {
     /// Puts the use cases together. Jobs run once [`App::run_worker`] does.
     pub fn new(parts: Parts) -> Self {
-        let tokens = sign_in::TokenKeys::new(&parts.master_key);
         Self(Arc::new(Inner {
-            tokens,
-            parts,
+            tokens: sign_in::TokenKeys::new(&parts.master_key),
+            store: parts.store,
+            authority: parts.authority,
+            dcv: parts.dcv,
+            mailer: parts.mailer,
+            clock: parts.clock,
+            catalogue: parts.catalogue,
+            rules: parts.rules,
+            master_key: parts.master_key,
+            settings: parts.settings,
             key_makers: tokio::sync::Semaphore::new(KEY_MAKERS),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
         }))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets what is under way in the database finish, and closes it. Nothing else may be asked afterwards.
+    pub async fn close(&self) {
+        self.store.clone().close().await;
+    }
+
+    /// The operator's chores, on the same database and clock.
+    pub fn operations(&self) -> Operations {
+        Operations::new(self.store.clone(), self.clock.clone())
     }
 
     /// Makes sure that the database takes writes.

@@ -54,7 +54,7 @@ struct ThisPlatform(App);
 
 impl Platform for ThisPlatform {
     fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.now()
     }
 
     async fn set_clock(&self, to: SetClock) -> Result<Timestamp, String> {

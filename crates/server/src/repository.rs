@@ -25,14 +25,11 @@ pub(crate) fn router(app: App) -> Router {
 }
 
 async fn root_certificate(State(app): State<App>) -> Response {
-    served(CERTIFICATE, app.authority.root_certificate_der().to_vec())
+    served(CERTIFICATE, app.root_certificate())
 }
 
 async fn issuing_certificate(State(app): State<App>) -> Response {
-    served(
-        CERTIFICATE,
-        app.authority.issuing_certificate_der().to_vec(),
-    )
+    served(CERTIFICATE, app.issuing_certificate())
 }
 
 async fn root_crl(State(app): State<App>) -> Response {

@@ -201,7 +201,7 @@ impl Server {
         if let Some(world) = self.world {
             world.stop().await;
         }
-        self.app.store.clone().close().await;
+        self.app.close().await;
     }
 }
 

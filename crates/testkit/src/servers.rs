@@ -105,7 +105,7 @@ impl TestServer {
     /// The operator's chores.
     pub fn operations(&self) -> Operations {
         let app = self.app();
-        Operations::new(app.store.clone(), app.clock.clone())
+        app.operations()
     }
 
     /// A client without a token.
@@ -172,7 +172,7 @@ impl TestServer {
             return Vec::new();
         };
         let mut faults = self.operations().audit().await.unwrap();
-        match server.app.store.parked_jobs().await.unwrap().len() {
+        match server.app.operations().parked_jobs().await.unwrap().len() {
             0 => {}
             parked => faults.push(format!("{parked} jobs gave up")),
         }
