@@ -75,8 +75,17 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
+/// Findings that we live with.
+const WAIVED: [&str; 2] = [
+    // BR 7.1.2.7.6 advises against the key identifier that RFC 5280 §4.2.1.2 asks of leaves.
+    "pkix.certificate_skid_end_entity_missing (WARNING)",
+    // RFC 5280 leaves wildcards to others (§4.2.1.6); this profile knows of none, RFC 9525 §6.3 does.
+    "pkix.invalid_domain_name_syntax (ERROR): Invalid domain name syntax: \"*.shop.example.com\"",
+];
+
 fn says_nothing(program: &str, arguments: &[&str]) {
-    let findings = pkilint(program, arguments);
+    let mut findings = pkilint(program, arguments);
+    findings.retain(|finding| WAIVED.iter().all(|waived| !finding.starts_with(waived)));
     assert!(
         findings.is_empty(),
         "{program} {arguments:?}: {findings:#?}"

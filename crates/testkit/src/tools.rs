@@ -19,13 +19,22 @@ pub fn openssl<A: AsRef<OsStr>>(arguments: &[A], input: &[u8]) -> Result<String,
     ran(command, input, missing)
 }
 
-/// Runs one of pkilint's programs; gives its findings, one a line.
+/// Runs one of pkilint's programs; gives its findings, each with the place it is about.
 pub fn pkilint<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<String> {
     let mut command = Command::new(repository_root().join(".venv/bin").join(program));
     command.args(arguments);
     let missing = "pkilint is not installed: run scripts/install-test-deps.sh";
     let printed = ran(command, b"", missing).unwrap_or_else(|said| said);
-    printed.lines().map(str::to_owned).collect()
+    let mut findings = Vec::new();
+    let mut place = "";
+    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with(' ') || !line.contains(" @ ") {
+            findings.push(format!("{} [{place}]", line.trim()));
+        } else {
+            place = line;
+        }
+    }
+    findings
 }
 
 fn ran(mut command: Command, input: &[u8], missing: &str) -> Result<String, String> {

@@ -1,0 +1,210 @@
+//! Settings: what is missing or contradicts itself is refused with a sentence that names it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use chancery_testkit::{Engine, repository_root, run};
+use tempfile::TempDir;
+
+use crate::programs::{Installation, on_both_engines, program};
+
+/// A production configuration in which nothing is missing.
+fn production(folder: &Path) -> String {
+    let key = folder.join("master.key");
+    fs::write(
+        &key,
+        "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n",
+    )
+    .unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let catalogue = repository_root().join("crates/app/src/catalogue.toml");
+    format!(
+        "public_url = \"https://ssl.example.com\"\n\
+         catalogue = \"{}\"\n\
+         master_key_file = \"{}\"\n\
+         data = \"{}\"\n\
+         [dns]\nresolvers = \"192.0.2.53:53\"\n\
+         [smtp]\nhost = \"mail.example.com\"\nfrom = \"ssl@example.com\"\n",
+        catalogue.display(),
+        key.display(),
+        folder.join("data").display(),
+    )
+}
+
+fn check(folder: &Path, text: &str, change: impl FnOnce(&mut Command)) -> (bool, String) {
+    let file = folder.join("chancery.toml");
+    fs::write(&file, text).unwrap();
+    let mut command = program();
+    command.args(["check-config", "--config"]).arg(&file);
+    change(&mut command);
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_complete_configuration_is_right() {
+    let folder = TempDir::new().unwrap();
+    let (succeeded, said) = check(folder.path(), &production(folder.path()), |_| {});
+    assert!(succeeded, "{said}");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let folder = TempDir::new().unwrap();
+    let complete = production(folder.path());
+    for (line, name) in [
+        ("public_url", "public_url"),
+        ("catalogue", "catalogue"),
+        ("master_key_file", "master_key_file"),
+        ("resolvers", "dns.resolvers"),
+        ("host", "smtp.host"),
+        ("from", "smtp.from"),
+    ] {
+        let text: Vec<&str> = complete
+            .lines()
+            .filter(|text| !text.starts_with(line))
+            .collect();
+        let (succeeded, said) = check(folder.path(), &text.join("\n"), |_| {});
+        assert!(
+            !succeeded && said.contains(&format!("{name} is not set")),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_or_contradicts_is_named() {
+    let folder = TempDir::new().unwrap();
+    let complete = production(folder.path());
+    let with = |before: &str, after: &str| {
+        assert!(complete.contains(before), "{before}");
+        complete.replace(before, after)
+    };
+    for (text, name) in [
+        (with("https://ssl", "ftp://ssl"), "public_url"),
+        (with("192.0.2.53:53", "dns.example.com"), "dns.resolvers"),
+        (
+            with("[dns]", "[dns]\ntimeout_seconds = 0"),
+            "dns.timeout_seconds",
+        ),
+        (
+            with("[dns]", "[validation]\ndays = 31\n[dns]"),
+            "validation.days",
+        ),
+        (
+            with("[dns]", "[ca]\nkey_algorithm = \"MD5\"\n[dns]"),
+            "ca.key_algorithm",
+        ),
+        (with("[smtp]", "[smtp]\nusername = \"x\""), "smtp.username"),
+        (with("[smtp]", "[smtp]\nport = 99999"), "port"),
+        (with("[dns]", "[dns]\nresolver = \"x\""), "resolver"),
+        (
+            with("public_url", "database = \"mysql://x\"\npublic_url"),
+            "database",
+        ),
+        (with("public_url", "mode = \"ote\"\npublic_url"), "OTE mode"),
+        (with("public_url", "mode = \"sandbox\"\npublic_url"), "mode"),
+        (with("catalogue.toml", "nothing.toml"), "nothing.toml"),
+        (with("master.key", "nothing.key"), "nothing.key"),
+        ("public_url = ".to_owned(), "chancery.toml"),
+    ] {
+        let (succeeded, said) = check(folder.path(), &text, |_| {});
+        assert!(!succeeded && said.contains(name), "{name}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    let loose = folder.path().join("master.key");
+    fs::set_permissions(&loose, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let (succeeded, said) = check(folder.path(), &complete, |_| {});
+    assert!(
+        !succeeded && said.contains("can be read by others"),
+        "{said}"
+    );
+}
+
+#[test]
+fn variables_win_over_the_file_and_flags_over_both() {
+    let folder = TempDir::new().unwrap();
+    let complete = production(folder.path());
+    let (succeeded, said) = check(folder.path(), &complete, |command| {
+        command.env("CHANCERY_VALIDATION_DAYS", "99");
+    });
+    assert!(!succeeded && said.contains("validation.days"), "{said}");
+    let (succeeded, said) = check(folder.path(), &complete, |command| {
+        command
+            .env("CHANCERY_DATABASE", "mysql://x")
+            .args(["--database", "sqlite://x.db"]);
+    });
+    assert!(succeeded, "{said}");
+    let (succeeded, said) = check(folder.path(), &complete, |command| {
+        command.env("CHANCERY_DATABASE", "mysql://x");
+    });
+    assert!(!succeeded && said.contains("database"), "{said}");
+    let (succeeded, said) = check(folder.path(), &complete, |command| {
+        command.env("CHANCERY_SMTP_HOTS", "x");
+    });
+    assert!(!succeeded && said.to_lowercase().contains("hots"), "{said}");
+}
+
+#[test]
+fn the_server_refuses_what_the_check_refuses() {
+    let folder = TempDir::new().unwrap();
+    let output = program()
+        .args(["serve", "--data"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && said.contains("is not set"),
+        "{said}"
+    );
+}
+
+#[test]
+fn one_server_at_a_time_has_an_sqlite_file() {
+    run(async |_| {
+        let home = Installation::new(Engine::Sqlite).await;
+        let server = home.serve().await;
+        let second = home.chore(&["serve", "--ote", "--listen", "127.0.0.1:0"]);
+        assert!(
+            !second.succeeded && second.complained.contains("in use by another server"),
+            "{second:?}"
+        );
+        server.stop().await;
+        home.remove().await;
+    });
+}
+
+on_both_engines!(
+    migrating_is_done_once_and_harms_nothing,
+    a_new_installation_keeps_to_itself
+);
+
+async fn migrating_is_done_once_and_harms_nothing(engine: Engine) {
+    let home = Installation::new(engine).await;
+    for _ in 0..2 {
+        let migrated = home.chore(&["migrate"]);
+        assert!(migrated.succeeded, "{migrated:?}");
+    }
+    let server = home.serve().await;
+    let migrated = home.chore(&["migrate"]);
+    assert!(migrated.succeeded, "{migrated:?}");
+    server.stop().await;
+    home.remove().await;
+}
+
+/// Nobody else on the machine may read what the server keeps.
+async fn a_new_installation_keeps_to_itself(engine: Engine) {
+    let home = Installation::new(engine).await;
+    home.serve().await.stop().await;
+    let mode = |path: &Path| {
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
+    };
+    assert_eq!(mode(&home.data()), 0o700);
+    for file in ["master.key", "ote-credential.json"] {
+        assert_eq!(mode(&home.data().join(file)), 0o600, "{file}");
+    }
+    home.remove().await;
+}

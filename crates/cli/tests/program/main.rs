@@ -1,0 +1,14 @@
+//! The program itself, as operators run it and as machines kill it.
+//!
+//! `scripts/with-postgres.sh --fast cargo test -p chancery`. These tests start the real binary, so they are here,
+//! where cargo has just built it.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod configuration;
+mod crash;
+mod evidence;
+mod first_order;
+mod operators;
+mod programs;
+mod shutdown;

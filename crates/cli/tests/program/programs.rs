@@ -1,0 +1,236 @@
+//! Starting the binary, and stopping it in all ways.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use chancery_testkit::{Database, Engine, Http, Panel, World};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+
+/// A data folder and a database, for one server at a time.
+pub struct Installation {
+    pub folder: TempDir,
+    pub database: Database,
+}
+
+/// A server that runs.
+pub struct Running {
+    pub address: SocketAddr,
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+/// What a chore left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub succeeded: bool,
+    pub printed: String,
+    pub complained: String,
+}
+
+impl Installation {
+    pub async fn new(engine: Engine) -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            database: Database::create(engine).await,
+        }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The flags that say where it is.
+    pub fn place(&self) -> Vec<String> {
+        let mut flags = vec!["--data".to_owned(), self.data().display().to_string()];
+        if let Some(url) = &self.database.url {
+            flags.extend(["--database".to_owned(), url.clone()]);
+        }
+        flags
+    }
+
+    /// The URL of its database.
+    pub fn database_url(&self) -> String {
+        let file = || format!("sqlite://{}/chancery.db", self.data().display());
+        self.database.url.clone().unwrap_or_else(file)
+    }
+
+    /// Starts the server in OTE mode and waits until it serves.
+    pub async fn serve(&self) -> Running {
+        let mut running = self.spawn();
+        running.read_address(self).await;
+        running
+    }
+
+    /// Starts the server in OTE mode and waits for nothing.
+    pub fn spawn(&self) -> Running {
+        let mut command = tokio::process::Command::from(self.command(&[
+            "serve",
+            "--ote",
+            "--listen",
+            "127.0.0.1:0",
+        ]));
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap();
+        command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running {
+            address: ([127, 0, 0, 1], 0).into(),
+            child,
+            output,
+        }
+    }
+
+    /// Runs a chore to its end.
+    pub fn chore(&self, arguments: &[&str]) -> Outcome {
+        let output = self.command(arguments).output().unwrap();
+        Outcome {
+            succeeded: output.status.success(),
+            printed: String::from_utf8(output.stdout).unwrap(),
+            complained: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs a chore that must succeed, and reads its JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let outcome = self.chore(arguments);
+        assert!(outcome.succeeded, "{arguments:?}: {outcome:?}");
+        serde_json::from_str(&outcome.printed).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program();
+        command.args(arguments).args(self.place());
+        for world in ["DNS", "WEB", "SMTP"] {
+            command.env(format!("CHANCERY_OTE_{world}_LISTEN"), "127.0.0.1:0");
+        }
+        command.env("CHANCERY_DNS_TIMEOUT_SECONDS", "1");
+        command.env("CHANCERY_LOG", "warn").env("NO_COLOR", "1");
+        command
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// What every server here has complained of.
+    pub fn logged_errors(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.lines()
+            .filter(|line| line.contains("ERROR") || line.contains("panicked"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Removes the database.
+    pub async fn remove(self) {
+        self.database.remove().await;
+    }
+}
+
+/// The binary, free of the settings of whoever runs the tests.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CHANCERY_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Running {
+    async fn read_address(&mut self, installation: &Installation) {
+        while let Some(line) = self.output.next_line().await.unwrap() {
+            if let Some(url) = line.strip_prefix("Chancery listens on http://") {
+                self.address = url.trim().parse().unwrap();
+                return;
+            }
+        }
+        let log = fs::read_to_string(installation.log()).unwrap_or_default();
+        panic!("the server did not start: {log}");
+    }
+
+    pub fn http(&self) -> Http {
+        Http::new(self.address)
+    }
+
+    pub fn world(&self) -> World {
+        World::new(self.http())
+    }
+
+    /// The panel of the reseller that OTE mode begins with.
+    pub async fn panel(&self, data: &Path) -> Panel {
+        let credential = fs::read(data.join("ote-credential.json")).unwrap();
+        let credential: Value = serde_json::from_slice(&credential).unwrap();
+        let text = |key: &str| credential[key].as_str().unwrap().to_owned();
+        Panel::sign_in(self.http(), &text("username"), &text("password")).await
+    }
+
+    /// What it goes on to print, up to the line with this word.
+    pub async fn printed_until(&mut self, word: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.output.next_line().await.unwrap() {
+            let is_last = line.contains(word);
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
+        panic!("'{word}' was not printed: {lines:#?}");
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let id = self.child.id().unwrap().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub async fn wait(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+
+    /// Sends SIGTERM and expects a good end.
+    pub async fn stop(mut self) {
+        self.terminate();
+        assert_eq!(self.wait().await, Some(0));
+    }
+
+    /// Sends SIGKILL: no more instructions of it run.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+/// Runs a test on both engines.
+macro_rules! on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                chancery_testkit::run(async |_| super::$name(chancery_testkit::Engine::Sqlite).await);
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                chancery_testkit::run(async |_| super::$name(chancery_testkit::Engine::Postgres).await);
+            })*
+        }
+    };
+}
+pub(crate) use on_both_engines;
