@@ -133,7 +133,9 @@ impl Issuance {
         {
             let fresh = authorizations
                 .iter()
-                .filter(|held| held.covers(&control.name) && rules.is_fresh(held.obtained_at, now))
+                .filter(|held| {
+                    held.covers(&control.name) && rules.is_fresh(held.method, held.obtained_at, now)
+                })
                 .max_by_key(|held| held.obtained_at);
             control.proof = fresh.map(|held| Proof {
                 domain: held.domain.clone(),
@@ -171,7 +173,7 @@ impl Issuance {
     /// Drops proofs that have grown too old to be used at `now` (BR 4.2.1).
     pub fn forget_stale(&mut self, rules: &ValidityRules, now: Timestamp) {
         for control in &mut self.names {
-            let stale = |proof: &Proof| !rules.is_fresh(proof.obtained_at, now);
+            let stale = |proof: &Proof| !rules.is_fresh(proof.method, proof.obtained_at, now);
             if control.proof.as_ref().is_some_and(stale) {
                 control.proof = None;
             }

@@ -7,9 +7,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use crate::authorizations::Method;
+
 /// The limits in force from one date on.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ValidityRule {
     /// From this moment.
     pub from: Timestamp,
@@ -21,17 +23,37 @@ pub struct ValidityRule {
     pub identity_reuse_days: u32,
 }
 
-/// The dated limits, oldest first.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ValidityRules(Vec<ValidityRule>);
+/// The moment from which a method proves nothing any more (BR 3.2.2.4).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct MethodEnd {
+    method: Method,
+    at: Timestamp,
+}
 
-/// The table of BR 6.3.2 and 4.2.1 as of BR 2.3.1.
-const BASELINE: [(&str, u32, u32, u32); 4] = [
-    ("1970-01-01T00:00:00Z", 398, 398, 825),
-    ("2026-03-15T00:00:00Z", 200, 200, 398),
-    ("2027-03-15T00:00:00Z", 100, 100, 398),
-    ("2029-03-15T00:00:00Z", 47, 10, 398),
-];
+/// The dated limits, oldest first, and the ends of methods.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ValidityRules {
+    #[serde(rename = "limit")]
+    limits: Vec<ValidityRule>,
+    #[serde(default, rename = "end")]
+    ends: Vec<MethodEnd>,
+}
+
+/// Why a table of limits cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidityRulesError {
+    /// It is not TOML, or a key is missing, unknown or of the wrong type.
+    #[error("the table cannot be read")]
+    Syntax(#[from] toml::de::Error),
+    /// It holds no limit, or the limits do not ascend.
+    #[error("the table needs at least one limit, each from a later moment than the one before")]
+    Order,
+    /// A limit is shorter than the margin that is kept to it.
+    #[error("a limit on validity is at least two days")]
+    TooShort,
+}
 
 /// How far before the moment of signing a certificate begins, for clocks that are slow.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
@@ -42,44 +64,49 @@ const MARGIN_DAYS: u32 = 1;
 const DAY_SECONDS: i64 = 86_400;
 
 impl Default for ValidityRules {
+    /// The built-in table.
     fn default() -> Self {
-        Self(
-            BASELINE
-                .iter()
-                .map(
-                    |(from, validity_days, domain_reuse_days, identity_reuse_days)| ValidityRule {
-                        from: from.parse().expect("the built-in dates are RFC 3339"),
-                        validity_days: *validity_days,
-                        domain_reuse_days: *domain_reuse_days,
-                        identity_reuse_days: *identity_reuse_days,
-                    },
-                )
-                .collect(),
-        )
+        Self::parse(include_str!("validity.toml")).expect("the built-in table is right")
     }
 }
 
 impl ValidityRules {
-    /// A table of an operator's own; `None` when it is empty or not in ascending order.
-    pub fn new(rows: Vec<ValidityRule>) -> Option<Self> {
-        let ascending = rows.windows(2).all(|pair| pair[0].from < pair[1].from);
-        (!rows.is_empty() && ascending).then_some(Self(rows))
+    /// Reads a table from TOML.
+    pub fn parse(text: &str) -> Result<Self, ValidityRulesError> {
+        let rules: Self = toml::from_str(text)?;
+        let ascending = rules
+            .limits
+            .windows(2)
+            .all(|pair| pair[0].from < pair[1].from);
+        if rules.limits.is_empty() || !ascending {
+            return Err(ValidityRulesError::Order);
+        }
+        if rules
+            .limits
+            .iter()
+            .any(|limit| limit.validity_days <= MARGIN_DAYS)
+        {
+            return Err(ValidityRulesError::TooShort);
+        }
+        Ok(rules)
     }
 
     /// The limits for a certificate issued at `now`.
     pub fn at(&self, now: Timestamp) -> ValidityRule {
-        *self
-            .0
-            .iter()
-            .rev()
-            .find(|rule| rule.from <= now)
-            .unwrap_or(&self.0[0])
+        let in_force = self.limits.iter().rev().find(|rule| rule.from <= now);
+        *in_force.unwrap_or(&self.limits[0])
     }
 
-    /// Whether evidence obtained at `obtained_at` may still be used at `now` (BR 4.2.1).
-    pub fn is_fresh(&self, obtained_at: Timestamp, now: Timestamp) -> bool {
+    /// Whether a method still proves anything at `now`.
+    pub fn is_in_force(&self, method: Method, now: Timestamp) -> bool {
+        let ended = |end: &MethodEnd| end.method == method && end.at <= now;
+        !self.ends.iter().any(ended)
+    }
+
+    /// Whether evidence obtained at `obtained_at` by a method may still be used at `now` (BR 4.2.1).
+    pub fn is_fresh(&self, method: Method, obtained_at: Timestamp, now: Timestamp) -> bool {
         let age = now.duration_since(obtained_at);
-        age <= days(self.at(now).domain_reuse_days)
+        age <= days(self.at(now).domain_reuse_days) && self.is_in_force(method, now)
     }
 
     /// The life of a certificate signed at `now` under an order that ends at `order_end`.
@@ -145,16 +172,40 @@ mod tests {
     fn evidence_ages_by_the_day_of_issuance() {
         let rules = ValidityRules::default();
         let obtained = at("2026-12-04T00:00:00Z");
-        assert!(rules.is_fresh(obtained, at("2027-03-14T23:59:59Z")));
-        assert!(!rules.is_fresh(obtained, at("2027-03-15T00:00:01Z")));
-        assert!(rules.is_fresh(at("2026-12-05T00:00:00Z"), at("2027-03-15T00:00:00Z")));
+        assert!(rules.is_fresh(Method::Dns, obtained, at("2027-03-14T23:59:59Z")));
+        assert!(!rules.is_fresh(Method::Dns, obtained, at("2027-03-15T00:00:01Z")));
+        assert!(rules.is_fresh(
+            Method::Dns,
+            at("2026-12-05T00:00:00Z"),
+            at("2027-03-15T00:00:00Z")
+        ));
+    }
+
+    #[test]
+    fn email_proves_nothing_after_its_last_day() {
+        let rules = ValidityRules::default();
+        let last = at("2028-03-14T23:59:59Z");
+        assert!(rules.is_in_force(Method::Email, last));
+        assert!(!rules.is_in_force(Method::Email, at("2028-03-15T00:00:00Z")));
+        assert!(!rules.is_fresh(Method::Email, last, at("2028-03-15T00:00:00Z")));
+        assert!(rules.is_fresh(Method::Dns, last, at("2028-03-15T00:00:00Z")));
     }
 
     #[test]
     fn a_table_must_ascend() {
-        let rule = ValidityRules::default().at(at("2026-11-22T00:00:00Z"));
-        assert!(ValidityRules::new(vec![]).is_none());
-        assert!(ValidityRules::new(vec![rule, rule]).is_none());
-        assert!(ValidityRules::new(vec![rule]).is_some());
+        let limit = |from: &str| {
+            format!(
+                "[[limit]]\nfrom = \"{from}\"\nvalidity-days = 9\ndomain-reuse-days = 9\n\
+                 identity-reuse-days = 9\n"
+            )
+        };
+        let (early, late) = (limit("2026-01-01T00:00:00Z"), limit("2027-01-01T00:00:00Z"));
+        assert!(ValidityRules::parse(&format!("{early}{late}")).is_ok());
+        assert!(ValidityRules::parse(&format!("{late}{early}")).is_err());
+        assert!(ValidityRules::parse("").is_err());
+        assert!(ValidityRules::parse("limit = []").is_err());
+        assert!(
+            ValidityRules::parse(&early.replace("validity-days = 9", "validity-days = 1")).is_err()
+        );
     }
 }
