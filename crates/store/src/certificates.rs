@@ -82,7 +82,7 @@ impl Store {
 
     /// All certificates of an order, the newest first.
     pub async fn certificates_of(&self, order: OrderId) -> Result<Vec<Certificate>, StoreError> {
-        const SQL: &str = select!("order_id = $1 order by id desc");
+        const SQL: &str = select!("order_id = $1 order by reserved_at desc, id desc");
         let rows = self.query(SQL, values![order.0]).await?;
         rows.iter().map(read).collect()
     }

@@ -36,7 +36,7 @@ impl Store {
     pub async fn events(&self, order: OrderId) -> Result<Vec<Event>, StoreError> {
         const SQL: &str = "
             select id, order_id, issuance_id, at, actor, kind, detail from events
-            where order_id = $1 order by id";
+            where order_id = $1 order by at, id";
         let rows = self.scan(SQL, values![order.0]).await?;
         rows.iter().map(read).collect()
     }

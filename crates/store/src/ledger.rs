@@ -9,7 +9,8 @@ use crate::store::Store;
 use crate::values;
 
 impl Change {
-    /// Posts a movement of money; refused as `balance` if the reseller's would fall below zero.
+    /// Posts a movement of money; refused as `balance` if the reseller's would fall below zero, and as
+    /// `posting` if it gives an order back a second time.
     pub fn post(&mut self, posting: &Posting, entry_ids: [i64; 2]) {
         const BALANCE: &str = "
             update resellers set balance = balance + $1 where id = $2 and balance + $1 >= 0";
@@ -24,7 +25,7 @@ impl Change {
         let change = values![posting.balance_change(), reseller.0];
         self.expect_one(BALANCE, change, Failure::Refused("balance"));
         let [(from, out), (to, arriving)] = posting.entries();
-        self.execute(
+        self.expect_rows(
             ENTRIES,
             values![
                 entry_ids[0],
@@ -42,6 +43,8 @@ impl Change {
                 owner(to),
                 arriving.minor,
             ],
+            2,
+            Failure::Refused("posting"),
         );
     }
 }

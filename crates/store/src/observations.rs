@@ -46,8 +46,9 @@ impl Store {
         const SQL: &str = "
             select name, method, at, asked, of_whom, found, outcome, advice, proved_domain
             from observations
-            where id in (select max(id) from observations where issuance_id = $1 group by name)
-            order by id";
+            where issuance_id = $1 and (name, at) in (
+                select name, max(at) from observations where issuance_id = $1 group by name)
+            order by at, id";
         let rows = self.query(SQL, values![issuance.0]).await?;
         rows.iter().map(read).collect()
     }
@@ -60,7 +61,7 @@ impl Store {
     ) -> Result<Vec<Observation>, StoreError> {
         const SQL: &str = "
             select name, method, at, asked, of_whom, found, outcome, advice, proved_domain
-            from observations where issuance_id = $1 order by id desc limit $2";
+            from observations where issuance_id = $1 order by at desc, id desc limit $2";
         let rows = self.query(SQL, values![issuance.0, limit]).await?;
         rows.iter().map(read).collect()
     }

@@ -170,11 +170,23 @@ impl From<Map<String, Value>> for Members {
 /// What a member has to be, as the function that reads it.
 pub(crate) type Kind<T> = fn(Value) -> Result<T, Problem>;
 
+/// A string. One with a NUL is nobody's text, and not every database could keep it.
 pub(crate) fn text(value: Value) -> Result<String, Problem> {
     match value {
+        Value::String(text) if text.contains('\0') => Err(Problem::Format),
         Value::String(text) => Ok(text),
         _ => Err(Problem::Type("a string")),
     }
+}
+
+/// A string of a line or some, for people.
+pub(crate) fn note(value: Value) -> Result<String, Problem> {
+    const MAX: usize = 1000;
+    let text = text(value)?;
+    if text.chars().count() > MAX {
+        return Err(Problem::Length { min: 1, max: MAX });
+    }
+    Ok(text)
 }
 
 /// A whole number, or one in a string.
@@ -368,6 +380,15 @@ mod tests {
         assert!(read(json!([])).is_empty());
         assert!(approvers(json!([{"domain": "shop.example"}])).is_err());
         assert!(approvers(json!(5)).is_err());
+    }
+
+    #[test]
+    fn texts_hold_no_nul_and_notes_have_an_end() {
+        assert_eq!(text(json!("a\u{0}b")), Err(Problem::Format));
+        assert_eq!(text(json!("a\nb")), Ok("a\nb".to_owned()));
+        assert!(note(json!("x".repeat(1000))).is_ok());
+        let long = note(json!("x".repeat(1001)));
+        assert_eq!(long, Err(Problem::Length { min: 1, max: 1000 }));
     }
 
     #[test]

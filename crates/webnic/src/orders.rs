@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::auth::Caller;
 use crate::body::{
     FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, contact_number, integer,
-    method, number_or_text, read, text, texts,
+    method, note, number_or_text, read, text, texts,
 };
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError, order_id};
@@ -67,7 +67,7 @@ fn order_request(mut body: Members) -> OrderRequest {
         organization: body.take(Field::Organization, number_or_text),
         method: body.take(Field::Method, method),
         approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
-        special_instruction: body.take(Field::SpecialInstruction, text),
+        special_instruction: body.take(Field::SpecialInstruction, note),
         errors: body.into_faults(),
     }
 }

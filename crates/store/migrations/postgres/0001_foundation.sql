@@ -65,7 +65,7 @@ create table orders (
     version bigint not null
 );
 create index orders_of_reseller on orders (reseller_id, id);
-create index orders_of_name on orders (reseller_id, common_name, id);
+create index orders_of_name on orders (reseller_id, common_name, created_at);
 
 create table issuances (
     id bigint primary key,
@@ -182,6 +182,8 @@ create table ledger_entries (
     at bigint not null
 );
 create index ledger_entries_of_reseller on ledger_entries (reseller_id, id);
+-- Whatever else goes wrong, an order is given back once.
+create unique index ledger_one_refund on ledger_entries (order_id) where kind = 'refund' and account = 'reseller';
 
 create table idempotency (
     reseller_id bigint not null,
