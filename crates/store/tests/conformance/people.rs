@@ -16,6 +16,7 @@ on_both_engines!(
     a_credential_is_revoked_once,
     money_moves_in_both_books,
     a_charge_above_the_balance_changes_nothing,
+    an_order_is_given_back_once,
     many_charges_at_once_keep_the_books,
     a_contact_comes_back_as_it_went,
     a_deleted_contact_is_gone,
@@ -152,6 +153,25 @@ async fn a_charge_above_the_balance_changes_nothing(bed: &Bed) {
         bed.int("select cast(count(*) as bigint) from ledger_entries")
             .await,
         2
+    );
+}
+
+async fn an_order_is_given_back_once(bed: &Bed) {
+    store_resellers(bed).await;
+    post(bed, Posting::credit(1, OURS, usd(1_000), None, at(1)))
+        .await
+        .unwrap();
+    post(bed, Posting::charge(2, OURS, OrderId(7), usd(400), at(2)))
+        .await
+        .unwrap();
+    post(bed, Posting::refund(3, OURS, OrderId(7), usd(400), at(3)))
+        .await
+        .unwrap();
+    let again = post(bed, Posting::refund(4, OURS, OrderId(7), usd(400), at(4))).await;
+    assert!(matches!(again, Err(StoreError::Refused("posting"))));
+    assert_eq!(
+        bed.store.ledger_audit().await.unwrap(),
+        [(OURS, 1_000, 1_000), (THEIRS, 0, 0)]
     );
 }
 
