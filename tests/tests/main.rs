@@ -10,6 +10,7 @@ mod dependencies;
 mod foreign;
 mod money;
 mod orders;
+mod outages;
 mod production;
 mod strangers;
 mod time;

@@ -32,6 +32,11 @@ thread_local! {
 
 /// Runs a test on a runtime of its own, its errors caught.
 pub fn run(test: impl AsyncFnOnce(Logs)) {
+    run_within(TEST_LIMIT, test);
+}
+
+/// The same for a test that may take longer than others.
+pub fn run_within(limit: Duration, test: impl AsyncFnOnce(Logs)) {
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
         let subscriber = tracing_subscriber::registry().with(Catch);
@@ -48,9 +53,9 @@ pub fn run(test: impl AsyncFnOnce(Logs)) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(TEST_LIMIT, test(logs))
+        tokio::time::timeout(limit, test(logs))
             .await
-            .unwrap_or_else(|_| panic!("the test did not end within {TEST_LIMIT:?}"));
+            .unwrap_or_else(|_| panic!("the test did not end within {limit:?}"));
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
 }

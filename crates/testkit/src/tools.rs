@@ -19,7 +19,8 @@ pub fn openssl<A: AsRef<OsStr>>(arguments: &[A], input: &[u8]) -> Result<String,
     ran(command, input, missing)
 }
 
-/// Runs one of pkilint's programs; gives its findings, each with the place it is about.
+/// Runs one of pkilint's programs; gives its findings, each with the place it is about. What it marks as mere
+/// information is left out: it says what was recognized.
 pub fn pkilint<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<String> {
     let mut command = Command::new(repository_root().join(".venv/bin").join(program));
     command.args(arguments);
@@ -29,7 +30,8 @@ pub fn pkilint<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<String> {
     let mut place = "";
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
         if line.starts_with(' ') || !line.contains(" @ ") {
-            findings.push(format!("{} [{place}]", line.trim()));
+            let is_information = line.contains(" (INFO)");
+            findings.extend((!is_information).then(|| format!("{} [{place}]", line.trim())));
         } else {
             place = line;
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chancery_testkit::{Engine, Panel, PlacedOrder, run};
+use chancery_testkit::{Engine, Panel, PlacedOrder, run_within};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -33,14 +33,18 @@ fn kills() -> usize {
     })
 }
 
+fn limit() -> Duration {
+    Duration::from_secs(120) + Duration::from_secs(30) * u32::try_from(kills()).unwrap()
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_on_sqlite() {
-    run(async |_| survive(Engine::Sqlite).await);
+    run_within(limit(), async |_| survive(Engine::Sqlite).await);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_on_postgres() {
-    run(async |_| survive(Engine::Postgres).await);
+    run_within(limit(), async |_| survive(Engine::Postgres).await);
 }
 
 /// What one client sent, and what it heard.
@@ -91,6 +95,10 @@ async fn survive(engine: Engine) {
         // Not stopped well either.
         server.kill().await;
     }
+    assert!(
+        memory.acknowledged.len() > kills() && !memory.certificates.is_empty(),
+        "there was no load to speak of"
+    );
     let server = home.serve().await;
     let panel = server.panel(&home.data()).await;
     for id in memory.acknowledged.iter().take(200) {

@@ -1,0 +1,65 @@
+//! A database that cannot be written: health says so, nothing is half done, and it ends when the outage does.
+
+use chancery_testkit::{Engine, TestServer, on_both_engines};
+
+on_both_engines!(an_outage_is_told_and_overcome);
+
+/// What keeps everyone from writing while it lives.
+enum Outage {
+    /// Another process that holds the file and does not let go.
+    Locked(rusqlite::Connection),
+    /// A server that throws everyone out.
+    LockedOut,
+}
+
+impl Outage {
+    async fn begin(server: &TestServer) -> Self {
+        match server.engine() {
+            Engine::Sqlite => {
+                let file = server.config.data.join("chancery.db");
+                let connection = rusqlite::Connection::open(file).unwrap();
+                connection.execute_batch("begin immediate").unwrap();
+                Self::Locked(connection)
+            }
+            Engine::Postgres => {
+                server.database.lock_out().await;
+                Self::LockedOut
+            }
+        }
+    }
+
+    async fn end(self, server: &TestServer) {
+        match self {
+            Self::Locked(connection) => connection.execute_batch("rollback").unwrap(),
+            Self::LockedOut => server.database.let_in().await,
+        }
+    }
+}
+
+async fn an_outage_is_told_and_overcome(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let cents = panel.cents().await;
+    let order = panel.order("ssl123", "dns", &["shop.test"]).await;
+    let outage = Outage::begin(server).await;
+
+    let health = server.http().get("/health").await;
+    assert_eq!(health.status, 503, "{}", health.text());
+    let reason = health.json()["reason"].as_str().unwrap().to_owned();
+    assert_eq!(reason, "the database cannot be written");
+    let reply = panel.place_under_key("invoice-1", &order).await;
+    let refusal = reply.refusal();
+    assert!([500, 503].contains(&refusal.status), "{refusal:?}");
+    assert!(!reply.text().contains("database"), "{}", reply.text());
+
+    outage.end(server).await;
+    let mut health = server.http().get("/health").await;
+    while health.status != 200 {
+        health = server.http().get("/health").await;
+    }
+    // The same again: one order, whatever became of the first attempt.
+    let panel = server.panel().await;
+    panel.place_under_key("invoice-1", &order).await.data();
+    assert_eq!(panel.cents().await, cents - 1000);
+    panel.issue("ssl123", &["after.test"]).await;
+    assert!(!server.logs.take_errors().is_empty(), "an outage is logged");
+}
