@@ -1,7 +1,7 @@
 //! The making of an embedded CA: a root, and under it an issuing CA for servers.
 
+use chancery_pki::Malformed;
 use chancery_pki::certificate::{Issuer, NoRandom, assemble, mint_serial};
-use chancery_pki::encoding::Malformed;
 use chancery_pki::keys::{KeyAlgorithm, SigningKey, SigningKeyError};
 use chancery_pki::lint::{AuthorityRules, Finding, lint_authority};
 use chancery_pki::names::{Attributes, NameError, encode_name};
@@ -11,7 +11,7 @@ use chancery_pki::sealing::{MasterKey, SealError};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Span, Timestamp};
 
-use crate::embedded::list_findings;
+use crate::embedded::{list_findings, unwritable};
 
 /// How long before their making the CA certificates begin: longer than leaves are dated back, so that the
 /// first leaf does not begin before its issuer.
@@ -135,7 +135,7 @@ pub(crate) fn create(
         not_before,
         not_after: last_second(not_before, settings.root_years)?,
     };
-    let tbs = build_root_tbs(&root, settings.key_algorithm)?;
+    let tbs = build_root_tbs(&root, settings.key_algorithm).map_err(refused)?;
     let rules = AuthorityRules::Root {
         algorithm: settings.key_algorithm,
         now,
@@ -151,7 +151,8 @@ pub(crate) fn create(
         not_after: last_second(not_before, settings.issuing_years)?,
     };
     let root = Issuer::from_certificate(&root_certificate_der)?;
-    let tbs = build_issuing_tbs(&issuing, &root, &urls.root_crl, &urls.root_certificate)?;
+    let tbs = build_issuing_tbs(&issuing, &root, &urls.root_crl, &urls.root_certificate)
+        .map_err(refused)?;
     let rules = AuthorityRules::Issuing {
         root: &root,
         crl_url: &urls.root_crl,
@@ -173,11 +174,13 @@ fn sign(tbs: &[u8], rules: &AuthorityRules<'_>, key: &SigningKey) -> Result<Vec<
     if !findings.is_empty() {
         return Err(CaError::Refused(findings));
     }
-    Ok(assemble(
-        tbs,
-        key.algorithm().signature_algorithm_der(),
-        &key.sign(tbs)?,
-    ))
+    let algorithm = key.algorithm().signature_algorithm_der();
+    assemble(tbs, algorithm, &key.sign(tbs)?).map_err(refused)
+}
+
+/// What a CA is to say has no encoding, for example a URL that is not ASCII.
+pub(crate) fn refused(error: Malformed) -> CaError {
+    CaError::Refused(unwritable(error))
 }
 
 /// The common name ends in a part of the key's identifier: two CAs of one operator never share a name.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chancery_domain::names::DomainName;
 use chancery_domain::validity::{Validity, days};
+use chancery_pki::Malformed;
 use chancery_pki::certificate::{Issuer, NoRandom, Signed, assemble, mint_serial, to_pem};
 use chancery_pki::crl::{CrlHead, Revoked, build_crl_tbs};
 use chancery_pki::keys::{SigningKey, SigningKeyError};
@@ -14,7 +15,8 @@ use chancery_pki::sealing::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::authority::{
-    self, CaError, CaRecord, CaSettings, CaUrls, ISSUING_CONTEXT, ROOT_CONTEXT, whole_seconds,
+    self, CaError, CaRecord, CaSettings, CaUrls, ISSUING_CONTEXT, ROOT_CONTEXT, refused,
+    whole_seconds,
 };
 
 /// No leaf lives longer, whatever an operator sets: Apple's clients refuse longer server certificates even
@@ -66,7 +68,8 @@ pub struct Reservation {
 /// Why something was not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// It breaks rules; signing again will not help.
+    /// It breaks rules, or cannot be encoded; asking again will not help. The other kinds are failures of
+    /// ours.
     #[error("the certificate or list breaks the rules: {}", list_findings(.0))]
     Refused(Vec<Finding>),
     /// No random octets.
@@ -75,6 +78,12 @@ pub enum IssueError {
     /// The key failed.
     #[error(transparent)]
     Key(#[from] SigningKeyError),
+}
+
+impl From<Malformed> for IssueError {
+    fn from(error: Malformed) -> Self {
+        Self::Refused(unwritable(error))
+    }
 }
 
 impl EmbeddedCa {
@@ -111,7 +120,8 @@ impl EmbeddedCa {
             &issuing.issuer,
             &urls.issuing_crl,
             &urls.issuing_certificate,
-        );
+        )
+        .map_err(refused)?;
         let id = hex(&sha256(issuing.key.spki_der())[..8]);
         Ok(Self {
             root,
@@ -136,7 +146,7 @@ impl EmbeddedCa {
             spki_der: request.spki_der,
             not_before: whole_seconds(request.validity.not_before),
             not_after: whole_seconds(request.validity.not_after),
-        });
+        })?;
         let cap = days(request.cap_days).min(VALIDITY_CEILING);
         refuse(lint_leaf(&tbs, &self.leaf_rules(cap, Some(now))))?;
         Ok(Reservation {
@@ -240,7 +250,7 @@ impl Member {
         // An empty structure, which nothing takes for a certificate, shows that the key works.
         let probe: &[u8] = b"\x30\x00";
         let algorithm = issuer.algorithm.signature_algorithm_der();
-        let signed = assemble(probe, algorithm, &key.sign(probe)?);
+        let signed = assemble(probe, algorithm, &key.sign(probe)?)?;
         Signed::parse(&signed)?
             .verify(&issuer.spki_der)
             .map_err(|_| CaError::Mismatch(role))?;
@@ -253,11 +263,8 @@ impl Member {
 
     fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
         let signature = self.key.sign(tbs)?;
-        Ok(assemble(
-            tbs,
-            self.issuer.algorithm.signature_algorithm_der(),
-            &signature,
-        ))
+        let algorithm = self.issuer.algorithm.signature_algorithm_der();
+        Ok(assemble(tbs, algorithm, &signature)?)
     }
 
     fn crl(
@@ -266,7 +273,7 @@ impl Member {
         head: &CrlHead,
         revoked: &[Revoked],
     ) -> Result<Vec<u8>, IssueError> {
-        let tbs = build_crl_tbs(&self.issuer, head, revoked);
+        let tbs = build_crl_tbs(&self.issuer, head, revoked)?;
         refuse(lint_crl(
             &tbs,
             &CrlRules {
@@ -285,6 +292,13 @@ fn refuse(findings: Vec<Finding>) -> Result<(), IssueError> {
     } else {
         Err(IssueError::Refused(findings))
     }
+}
+
+pub(crate) fn unwritable(_: Malformed) -> Vec<Finding> {
+    vec![Finding {
+        rule: "X.690",
+        message: "it says something that has no encoding".to_owned(),
+    }]
 }
 
 pub(crate) fn list_findings(findings: &[Finding]) -> String {

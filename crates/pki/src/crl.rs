@@ -3,12 +3,19 @@
 //! The authority key identifier is the *issuing CA's own* key identifier; without that a verifier does not
 //! find the list. There is no issuing distribution point, because a list covers everything its CA signed.
 
+use der::asn1::Uint;
+use der::{Decode, Encode};
 use jiff::Timestamp;
+use spki::AlgorithmIdentifierOwned;
+use x509_cert::Version;
+use x509_cert::crl::{RevokedCert, TbsCertList};
+use x509_cert::ext::pkix::{CrlNumber, CrlReason};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
 
 use crate::certificate::Issuer;
-use crate::encoding::{Der, encode, tag};
-use crate::oid;
-use crate::profiles::authority_key_id;
+use crate::profiles::{authority_key_id, extension};
+use crate::structures::{Malformed, write_time};
 
 /// One revoked certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,41 +40,41 @@ pub struct CrlHead {
 }
 
 /// Builds what is to be signed by the issuer. Lint before signing.
-pub fn build_crl_tbs(issuer: &Issuer, head: &CrlHead, revoked: &[Revoked]) -> Vec<u8> {
-    let mut der = Der::with_capacity(512 + 64 * revoked.len());
-    der.sequence(|der| {
-        der.unsigned(&[1])
-            .raw(issuer.algorithm.signature_algorithm_der())
-            .raw(&issuer.name_der)
-            .time(head.this_update)
-            .time(head.next_update);
-        if !revoked.is_empty() {
-            der.sequence(|der| {
-                for entry in revoked {
-                    push_entry(der, entry);
-                }
-            });
-        }
-        let number = encode(|der| {
-            der.unsigned(&head.number.to_be_bytes());
-        });
-        der.nest(tag::constructed(0), |der| {
-            der.sequence(|der| {
-                der.extension(oid::AUTHORITY_KEY_ID, false, &authority_key_id(issuer))
-                    .extension(oid::CRL_NUMBER, false, &number);
-            });
-        });
-    });
-    der.finish()
+pub fn build_crl_tbs(
+    issuer: &Issuer,
+    head: &CrlHead,
+    revoked: &[Revoked],
+) -> Result<Vec<u8>, Malformed> {
+    let entries = revoked
+        .iter()
+        .map(write_entry)
+        .collect::<Result<Vec<_>, _>>()?;
+    let list: TbsCertList = TbsCertList {
+        version: Version::V2,
+        signature: AlgorithmIdentifierOwned::from_der(issuer.algorithm.signature_algorithm_der())?,
+        issuer: Name::from_der(&issuer.name_der)?,
+        this_update: write_time(head.this_update)?,
+        next_update: Some(write_time(head.next_update)?),
+        revoked_certificates: Some(entries).filter(|entries| !entries.is_empty()),
+        crl_extensions: Some(vec![
+            authority_key_id(issuer)?,
+            extension(false, &CrlNumber(Uint::new(&head.number.to_be_bytes())?))?,
+        ]),
+    };
+    Ok(list.to_der()?)
 }
 
-fn push_entry(der: &mut Der, entry: &Revoked) {
-    der.sequence(|der| {
-        der.unsigned(&entry.serial).time(entry.at);
-        if let Some(reason @ 1..) = entry.reason {
-            der.sequence(|der| {
-                der.extension(oid::REASON_CODE, false, &[tag::ENUMERATED, 1, reason]);
-            });
+fn write_entry(entry: &Revoked) -> Result<RevokedCert, Malformed> {
+    let crl_entry_extensions = match entry.reason {
+        None | Some(0) => None,
+        Some(reason) => {
+            let reason = CrlReason::try_from(u32::from(reason))?;
+            Some(vec![extension(false, &reason)?])
         }
-    });
+    };
+    Ok(RevokedCert {
+        serial_number: SerialNumber::new(&entry.serial)?,
+        revocation_date: write_time(entry.at)?,
+        crl_entry_extensions,
+    })
 }

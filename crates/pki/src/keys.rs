@@ -211,18 +211,23 @@ impl fmt::Debug for SigningKey {
 
 #[cfg(test)]
 mod tests {
+    use der::Decode;
+    use spki::AlgorithmIdentifierRef;
+
     use super::*;
-    use crate::oid;
-    use crate::public_keys::verify;
+    use crate::public_keys::{scheme_name, verify};
 
     #[test]
     fn every_kind_of_key_survives_pkcs8_and_signs() {
         let kinds = [
-            (KeyAlgorithm::P256, oid::ECDSA_WITH_SHA256),
-            (KeyAlgorithm::P384, oid::ECDSA_WITH_SHA384),
-            (KeyAlgorithm::Rsa2048, oid::SHA256_WITH_RSA),
+            (KeyAlgorithm::P256, "ecdsa-with-SHA256"),
+            (KeyAlgorithm::P384, "ecdsa-with-SHA384"),
+            (KeyAlgorithm::Rsa2048, "SHA256withRSA"),
         ];
-        for (algorithm, scheme) in kinds {
+        for (algorithm, name) in kinds {
+            let scheme = AlgorithmIdentifierRef::from_der(algorithm.signature_algorithm_der());
+            let scheme = scheme.unwrap().oid;
+            assert_eq!(scheme_name(scheme), Some(name));
             let made = SigningKey::generate(algorithm).unwrap();
             let key = SigningKey::from_pkcs8(&made.to_pkcs8().unwrap()).unwrap();
             assert_eq!(key.algorithm(), algorithm);

@@ -3,8 +3,17 @@
 //! One attribute per RDN, in the order of BR 7.1.4.2 (C, ST, L, O, OU, CN), with its string types and
 //! lengths. Names that come from elsewhere are never built here: an issuer's is copied octet by octet.
 
-use crate::encoding::{Der, Malformed, Reader, encode, tag};
-use crate::oid;
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc3280::EMAIL_ADDRESS;
+use const_oid::db::rfc4519::{
+    COMMON_NAME, COUNTRY_NAME, LOCALITY_NAME, ORGANIZATION_NAME, ORGANIZATIONAL_UNIT_NAME, ST,
+};
+use der::asn1::Any;
+use der::{Decode, Encode, Tag};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+
+use crate::structures::Malformed;
 
 /// What a name says; absent attributes are left out.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -45,6 +54,9 @@ pub enum NameError {
     /// A mail address that is not ASCII.
     #[error("the mail address has to be ASCII")]
     Email,
+    /// It has no encoding.
+    #[error("the name cannot be encoded")]
+    Encoding(#[from] Malformed),
 }
 
 /// Writes a `Name`.
@@ -59,51 +71,25 @@ pub fn encode_name(attributes: &Attributes<'_>) -> Result<Vec<u8>, NameError> {
         return Err(NameError::Email);
     }
     let parts = [
-        (
-            "country",
-            2,
-            tag::PRINTABLE_STRING,
-            oid::COUNTRY,
-            attributes.country,
-        ),
-        ("state", 128, tag::UTF8_STRING, oid::STATE, attributes.state),
-        (
-            "city",
-            128,
-            tag::UTF8_STRING,
-            oid::LOCALITY,
-            attributes.locality,
-        ),
+        ("country", 2, COUNTRY_NAME, attributes.country),
+        ("state", 128, ST, attributes.state),
+        ("city", 128, LOCALITY_NAME, attributes.locality),
         (
             "organization",
             64,
-            tag::UTF8_STRING,
-            oid::ORGANIZATION,
+            ORGANIZATION_NAME,
             attributes.organization,
         ),
         (
             "organization unit",
             64,
-            tag::UTF8_STRING,
-            oid::ORGANIZATION_UNIT,
+            ORGANIZATIONAL_UNIT_NAME,
             attributes.organization_unit,
         ),
-        (
-            "common name",
-            64,
-            tag::UTF8_STRING,
-            oid::COMMON_NAME,
-            attributes.common_name,
-        ),
-        (
-            "mail address",
-            255,
-            tag::IA5_STRING,
-            oid::EMAIL_ADDRESS,
-            attributes.email,
-        ),
+        ("common name", 64, COMMON_NAME, attributes.common_name),
+        ("mail address", 255, EMAIL_ADDRESS, attributes.email),
     ];
-    for (attribute, limit, _, _, text) in parts {
+    for (attribute, limit, _, text) in parts {
         let Some(text) = text else {
             continue;
         };
@@ -114,47 +100,53 @@ pub fn encode_name(attributes: &Attributes<'_>) -> Result<Vec<u8>, NameError> {
             return Err(NameError::TooLong { attribute, limit });
         }
     }
-    Ok(encode(|der| {
-        der.sequence(|der| {
-            for (_, _, tag, oid, text) in parts {
-                if let Some(text) = text {
-                    push_attribute(der, oid, tag, text);
-                }
-            }
-        });
-    }))
+    let parts = parts
+        .into_iter()
+        .filter_map(|(_, _, kind, text)| Some((kind, text?)));
+    Ok(write_name(parts)?)
 }
 
 /// A `Name` for people, as OpenSSL writes it: `C = CH, O = Example, CN = Example Root`. Attributes we never
 /// write appear as `?`.
 pub fn name_text(name_der: &[u8]) -> Result<String, Malformed> {
-    let mut parts = Reader::new(name_der).enter(tag::SEQUENCE)?;
-    let mut texts = Vec::new();
-    while !parts.is_empty() {
-        let mut part = parts.enter(tag::SET)?.enter(tag::SEQUENCE)?;
-        let label = match part.expect(tag::OID)?.content {
-            oid::COUNTRY => "C",
-            oid::STATE => "ST",
-            oid::LOCALITY => "L",
-            oid::ORGANIZATION => "O",
-            oid::ORGANIZATION_UNIT => "OU",
-            oid::COMMON_NAME => "CN",
-            oid::EMAIL_ADDRESS => "emailAddress",
-            _ => "?",
-        };
-        let text = String::from_utf8_lossy(part.next_value()?.content);
-        texts.push(format!("{label} = {text}"));
-    }
+    let name = Name::from_der(name_der)?;
+    let texts: Vec<_> = name
+        .iter()
+        .map(|part| {
+            let label = match part.oid {
+                COUNTRY_NAME => "C",
+                ST => "ST",
+                LOCALITY_NAME => "L",
+                ORGANIZATION_NAME => "O",
+                ORGANIZATIONAL_UNIT_NAME => "OU",
+                COMMON_NAME => "CN",
+                EMAIL_ADDRESS => "emailAddress",
+                _ => "?",
+            };
+            format!("{label} = {}", String::from_utf8_lossy(part.value.value()))
+        })
+        .collect();
     Ok(texts.join(", "))
 }
 
-/// Appends an RDN of one attribute.
-pub(crate) fn push_attribute(der: &mut Der, oid: &[u8], string_tag: u8, text: &str) {
-    der.nest(tag::SET, |der| {
-        der.sequence(|der| {
-            der.oid(oid).value(string_tag, text.as_bytes());
-        });
-    });
+/// Writes a `Name` of one attribute per RDN, each with the string type BR 7.1.4.2 gives it.
+pub(crate) fn write_name<'a>(
+    parts: impl Iterator<Item = (ObjectIdentifier, &'a str)>,
+) -> Result<Vec<u8>, Malformed> {
+    let mut name = RdnSequence::default();
+    for (kind, text) in parts {
+        let string = match kind {
+            COUNTRY_NAME => Tag::PrintableString,
+            EMAIL_ADDRESS => Tag::Ia5String,
+            _ => Tag::Utf8String,
+        };
+        let attribute = AttributeTypeAndValue {
+            oid: kind,
+            value: Any::new(string, text.as_bytes())?,
+        };
+        name.push(RelativeDistinguishedName::try_from(vec![attribute])?);
+    }
+    Ok(name.to_der()?)
 }
 
 /// Whether a text only fills a field (BR 7.1.2.7.3 names such values).

@@ -6,30 +6,40 @@
 //! the result is right is not judged here but by [`crate::lint`], before anything is signed.
 
 use chancery_domain::names::DomainName;
+use const_oid::AssociatedOid;
+use const_oid::db::rfc4519::COMMON_NAME;
+use const_oid::db::rfc5280::{ANY_POLICY, ID_AD_CA_ISSUERS, ID_KP_SERVER_AUTH};
+use der::asn1::{Ia5String, OctetString, UintRef};
+use der::{Decode, Encode};
 use jiff::Timestamp;
+use x509_cert::Version;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::certpolicy::PolicyInformation;
+use x509_cert::ext::pkix::crl::dp::DistributionPoint;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+use x509_cert::ext::pkix::{
+    AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
+    CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages,
+    SubjectAltName, SubjectKeyIdentifier,
+};
+use x509_cert::time::Validity;
 
 use crate::certificate::Issuer;
-use crate::encoding::{Der, Malformed, encode, tag};
 use crate::keys::KeyAlgorithm;
-use crate::names::push_attribute;
-use crate::oid;
+use crate::names::write_name;
 use crate::public_keys::key_id;
+use crate::structures::{self, Malformed, RawSequence, TbsCertificate, write_time};
 
 /// X.520's bound on a common name, in characters; host names are ASCII.
 const COMMON_NAME_LIMIT: usize = 64;
 
-const VERSION_3: &[u8] = b"\xa0\x03\x02\x01\x02";
-const DIGITAL_SIGNATURE: &[u8] = b"\x03\x02\x07\x80";
-const CERT_SIGN_AND_CRL_SIGN: &[u8] = b"\x03\x02\x01\x06";
-const EMPTY_SEQUENCE: &[u8] = b"\x30\x00";
-
 /// How the leaves of one issuer are built.
 #[derive(Clone, Debug)]
 pub struct LeafProfile {
-    /// Signature algorithm and issuer name, which stand side by side.
-    algorithm_and_issuer: Vec<u8>,
+    signature_algorithm: &'static [u8],
+    issuer_name: Vec<u8>,
     /// Every extension but the subject alternative names.
-    extensions: Vec<u8>,
+    extensions: Vec<Extension>,
 }
 
 /// What differs from leaf to leaf.
@@ -49,61 +59,38 @@ pub struct Leaf<'a> {
 
 impl LeafProfile {
     /// Prepares the profile of one issuer, with the `http` URLs of its CRL and of its certificate.
-    pub fn new(issuer: &Issuer, crl_url: &str, ca_issuers_url: &str) -> Self {
-        let algorithm_and_issuer = encode(|der| {
-            der.raw(issuer.algorithm.signature_algorithm_der())
-                .raw(&issuer.name_der);
-        });
-        let extensions = encode(|der| {
-            der.extension(oid::KEY_USAGE, true, DIGITAL_SIGNATURE)
-                .extension(oid::EXTENDED_KEY_USAGE, false, &server_auth())
-                .extension(oid::BASIC_CONSTRAINTS, true, EMPTY_SEQUENCE);
-            push_issuer_extensions(der, issuer, crl_url, ca_issuers_url);
-        });
-        Self {
-            algorithm_and_issuer,
+    pub fn new(issuer: &Issuer, crl_url: &str, ca_issuers_url: &str) -> Result<Self, Malformed> {
+        let mut extensions = vec![
+            extension(true, &KeyUsage(KeyUsages::DigitalSignature.into()))?,
+            server_auth()?,
+            basic_constraints(false, None)?,
+        ];
+        extensions.extend(issuer_extensions(issuer, crl_url, ca_issuers_url)?);
+        Ok(Self {
+            signature_algorithm: issuer.algorithm.signature_algorithm_der(),
+            issuer_name: issuer.name_der.clone(),
             extensions,
-        }
+        })
     }
 
     /// Builds what is to be signed. Names are taken as they come: lint before signing.
-    pub fn build_tbs(&self, leaf: &Leaf<'_>) -> Vec<u8> {
+    pub fn build_tbs(&self, leaf: &Leaf<'_>) -> Result<Vec<u8>, Malformed> {
         let common_name = leaf
             .names
             .first()
             .map(DomainName::as_str)
             .filter(|name| name.len() <= COMMON_NAME_LIMIT);
-        let mut names = Der::with_capacity(64 * leaf.names.len() + 8);
-        names.sequence(|der| {
-            for name in leaf.names {
-                der.value(tag::context(2), name.as_str().as_bytes());
-            }
-        });
-        let names = names.finish();
-
-        let fixed = self.algorithm_and_issuer.len() + self.extensions.len();
-        let mut der = Der::with_capacity(fixed + names.len() + leaf.spki_der.len() + 256);
-        der.sequence(|der| {
-            der.raw(VERSION_3)
-                .unsigned(&leaf.serial)
-                .raw(&self.algorithm_and_issuer);
-            push_validity(der, leaf.not_before, leaf.not_after);
-            der.sequence(|der| {
-                if let Some(name) = common_name {
-                    push_attribute(der, oid::COMMON_NAME, tag::UTF8_STRING, name);
-                }
-            });
-            der.raw(leaf.spki_der).nest(tag::constructed(3), |der| {
-                der.sequence(|der| {
-                    der.raw(&self.extensions).extension(
-                        oid::SUBJECT_ALT_NAME,
-                        common_name.is_none(),
-                        &names,
-                    );
-                });
-            });
-        });
-        der.finish()
+        let subject = write_name(common_name.map(|name| (COMMON_NAME, name)).into_iter())?;
+        let names = alternative_names(leaf.names.iter(), common_name.is_none())?;
+        write_tbs(Tbs {
+            serial: &leaf.serial,
+            signature_algorithm: self.signature_algorithm,
+            issuer_name: &self.issuer_name,
+            validity: (leaf.not_before, leaf.not_after),
+            subject: &subject,
+            spki_der: leaf.spki_der,
+            extensions: self.extensions.iter().chain([&names]),
+        })
     }
 }
 
@@ -124,14 +111,12 @@ pub struct Authority<'a> {
 
 /// Builds a root, signed by its own key of the given kind (BR 7.1.2.1).
 pub fn build_root_tbs(root: &Authority<'_>, algorithm: KeyAlgorithm) -> Result<Vec<u8>, Malformed> {
-    let key_id = key_id(root.spki_der)?;
-    Ok(encode(|der| {
-        push_authority(der, root, algorithm, root.name_der, |der| {
-            der.extension(oid::BASIC_CONSTRAINTS, true, b"\x30\x03\x01\x01\xff")
-                .extension(oid::KEY_USAGE, true, CERT_SIGN_AND_CRL_SIGN)
-                .extension(oid::SUBJECT_KEY_ID, false, &octet_string(&key_id));
-        });
-    }))
+    let extensions = [
+        basic_constraints(true, None)?,
+        cert_sign_and_crl_sign()?,
+        subject_key_id(root.spki_der)?,
+    ];
+    write_authority(root, algorithm, root.name_der, &extensions)
 }
 
 /// Builds an issuing CA under a root, for servers only and with no CA below it (BR 7.1.2.6).
@@ -144,102 +129,138 @@ pub fn build_issuing_tbs(
     crl_url: &str,
     ca_issuers_url: &str,
 ) -> Result<Vec<u8>, Malformed> {
-    let key_id = key_id(authority.spki_der)?;
-    let any_policy = encode(|der| {
-        der.sequence(|der| {
-            der.sequence(|der| {
-                der.oid(oid::ANY_POLICY);
-            });
-        });
-    });
-    Ok(encode(|der| {
-        push_authority(der, authority, root.algorithm, &root.name_der, |der| {
-            der.extension(
-                oid::BASIC_CONSTRAINTS,
-                true,
-                b"\x30\x06\x01\x01\xff\x02\x01\x00",
-            )
-            .extension(oid::KEY_USAGE, true, CERT_SIGN_AND_CRL_SIGN)
-            .extension(oid::EXTENDED_KEY_USAGE, false, &server_auth())
-            .extension(oid::CERTIFICATE_POLICIES, false, &any_policy)
-            .extension(oid::SUBJECT_KEY_ID, false, &octet_string(&key_id));
-            push_issuer_extensions(der, root, crl_url, ca_issuers_url);
-        });
-    }))
+    let any_policy = CertificatePolicies(vec![PolicyInformation {
+        policy_identifier: ANY_POLICY,
+        policy_qualifiers: None,
+    }]);
+    let mut extensions = vec![
+        basic_constraints(true, Some(0))?,
+        cert_sign_and_crl_sign()?,
+        server_auth()?,
+        extension(false, &any_policy)?,
+        subject_key_id(authority.spki_der)?,
+    ];
+    extensions.extend(issuer_extensions(root, crl_url, ca_issuers_url)?);
+    write_authority(authority, root.algorithm, &root.name_der, &extensions)
 }
 
-fn push_authority(
-    der: &mut Der,
+fn write_authority(
     authority: &Authority<'_>,
     signer: KeyAlgorithm,
     issuer_name: &[u8],
-    extensions: impl FnOnce(&mut Der),
-) {
-    der.sequence(|der| {
-        der.raw(VERSION_3)
-            .unsigned(&authority.serial)
-            .raw(signer.signature_algorithm_der())
-            .raw(issuer_name);
-        push_validity(der, authority.not_before, authority.not_after);
-        der.raw(authority.name_der)
-            .raw(authority.spki_der)
-            .nest(tag::constructed(3), |der| {
-                der.sequence(extensions);
-            });
-    });
+    extensions: &[Extension],
+) -> Result<Vec<u8>, Malformed> {
+    write_tbs(Tbs {
+        serial: &authority.serial,
+        signature_algorithm: signer.signature_algorithm_der(),
+        issuer_name,
+        validity: (authority.not_before, authority.not_after),
+        subject: authority.name_der,
+        spki_der: authority.spki_der,
+        extensions: extensions.iter(),
+    })
+}
+
+/// What every certificate consists of, its parts in DER.
+struct Tbs<'a, E> {
+    serial: &'a [u8],
+    signature_algorithm: &'a [u8],
+    issuer_name: &'a [u8],
+    validity: (Timestamp, Timestamp),
+    subject: &'a [u8],
+    spki_der: &'a [u8],
+    extensions: E,
+}
+
+fn write_tbs<'a>(tbs: Tbs<'a, impl Iterator<Item = &'a Extension>>) -> Result<Vec<u8>, Malformed> {
+    let (not_before, not_after) = tbs.validity;
+    let certificate = TbsCertificate {
+        version: Version::V3,
+        serial: UintRef::new(tbs.serial)?,
+        signature_algorithm: RawSequence::from_der(tbs.signature_algorithm)?,
+        issuer: RawSequence::from_der(tbs.issuer_name)?,
+        validity: Validity::new(write_time(not_before)?, write_time(not_after)?),
+        subject: RawSequence::from_der(tbs.subject)?,
+        spki: RawSequence::from_der(tbs.spki_der)?,
+        issuer_unique_id: None,
+        subject_unique_id: None,
+        extensions: Some(tbs.extensions.map(structures::Extension::from).collect()),
+    };
+    Ok(certificate.to_der()?)
+}
+
+/// An extension; whether it is critical is never left to the library.
+pub(crate) fn extension<T: AssociatedOid + Encode>(
+    critical: bool,
+    value: &T,
+) -> Result<Extension, Malformed> {
+    Ok(Extension {
+        extn_id: T::OID,
+        critical,
+        extn_value: OctetString::new(value.to_der()?)?,
+    })
+}
+
+/// The subject alternative names, which are host names.
+pub(crate) fn alternative_names<'a>(
+    names: impl Iterator<Item = &'a DomainName>,
+    critical: bool,
+) -> Result<Extension, Malformed> {
+    let names = names.map(|name| Ok(GeneralName::DnsName(Ia5String::new(name.as_str())?)));
+    let names = names.collect::<der::Result<_>>()?;
+    extension(critical, &SubjectAltName(names))
 }
 
 /// The extensions that point from a certificate to its issuer.
-fn push_issuer_extensions(der: &mut Der, issuer: &Issuer, crl_url: &str, ca_issuers_url: &str) {
-    let crl = encode(|der| {
-        der.sequence(|der| {
-            der.sequence(|der| {
-                der.nest(tag::constructed(0), |der| {
-                    der.nest(tag::constructed(0), |der| {
-                        der.value(tag::context(6), crl_url.as_bytes());
-                    });
-                });
-            });
-        });
-    });
-    let access = encode(|der| {
-        der.sequence(|der| {
-            der.sequence(|der| {
-                der.oid(oid::CA_ISSUERS)
-                    .value(tag::context(6), ca_issuers_url.as_bytes());
-            });
-        });
-    });
-    der.extension(oid::AUTHORITY_KEY_ID, false, &authority_key_id(issuer))
-        .extension(oid::CRL_DISTRIBUTION_POINTS, false, &crl)
-        .extension(oid::AUTHORITY_INFO_ACCESS, false, &access);
+fn issuer_extensions(
+    issuer: &Issuer,
+    crl_url: &str,
+    ca_issuers_url: &str,
+) -> Result<[Extension; 3], Malformed> {
+    let uri = |url| Ia5String::new(url).map(GeneralName::UniformResourceIdentifier);
+    let points = CrlDistributionPoints(vec![DistributionPoint {
+        distribution_point: Some(DistributionPointName::FullName(vec![uri(crl_url)?])),
+        reasons: None,
+        crl_issuer: None,
+    }]);
+    let access = AuthorityInfoAccessSyntax(vec![AccessDescription {
+        access_method: ID_AD_CA_ISSUERS,
+        access_location: uri(ca_issuers_url)?,
+    }]);
+    Ok([
+        authority_key_id(issuer)?,
+        extension(false, &points)?,
+        extension(false, &access)?,
+    ])
 }
 
-/// The value of an authority key identifier: the issuer's own key, never its issuer and serial.
-pub(crate) fn authority_key_id(issuer: &Issuer) -> Vec<u8> {
-    encode(|der| {
-        der.sequence(|der| {
-            der.value(tag::context(0), &issuer.key_id);
-        });
-    })
+/// The authority key identifier: the issuer's own key, never its issuer and serial.
+pub(crate) fn authority_key_id(issuer: &Issuer) -> Result<Extension, Malformed> {
+    let id = AuthorityKeyIdentifier {
+        key_identifier: Some(OctetString::new(issuer.key_id.as_slice())?),
+        authority_cert_issuer: None,
+        authority_cert_serial_number: None,
+    };
+    extension(false, &id)
 }
 
-fn server_auth() -> Vec<u8> {
-    encode(|der| {
-        der.sequence(|der| {
-            der.oid(oid::SERVER_AUTH);
-        });
-    })
+fn subject_key_id(spki_der: &[u8]) -> Result<Extension, Malformed> {
+    let id = SubjectKeyIdentifier(OctetString::new(key_id(spki_der)?)?);
+    extension(false, &id)
 }
 
-fn octet_string(octets: &[u8]) -> Vec<u8> {
-    encode(|der| {
-        der.value(tag::OCTET_STRING, octets);
-    })
+fn basic_constraints(ca: bool, path_len_constraint: Option<u8>) -> Result<Extension, Malformed> {
+    let constraints = BasicConstraints {
+        ca,
+        path_len_constraint,
+    };
+    extension(true, &constraints)
 }
 
-fn push_validity(der: &mut Der, not_before: Timestamp, not_after: Timestamp) {
-    der.sequence(|der| {
-        der.time(not_before).time(not_after);
-    });
+fn cert_sign_and_crl_sign() -> Result<Extension, Malformed> {
+    extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign))
+}
+
+fn server_auth() -> Result<Extension, Malformed> {
+    extension(false, &ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH]))
 }

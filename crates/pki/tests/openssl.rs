@@ -170,7 +170,7 @@ fn attributes_in_any_order_keep_their_signature() {
     let key = SigningKey::from_pkcs8(&pem::decode(&pem, &["PRIVATE KEY"]).unwrap()).unwrap();
     let algorithm = key.algorithm().signature_algorithm_der();
     let signature = key.sign(&swapped).unwrap();
-    let der = chancery_pki::certificate::assemble(&swapped, algorithm, &signature);
+    let der = chancery_pki::certificate::assemble(&swapped, algorithm, &signature).unwrap();
     std::fs::write(
         folder.path().join("csr.pem"),
         pem::encode("CERTIFICATE REQUEST", &der),

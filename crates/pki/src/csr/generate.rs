@@ -3,14 +3,20 @@
 //! The private key is returned once, in a buffer that clears itself, and kept nowhere.
 
 use chancery_domain::names::DomainName;
+use der::asn1::SetOfVec;
+use der::{Decode, Encode};
+use spki::SubjectPublicKeyInfoOwned;
+use x509_cert::attr::Attribute;
+use x509_cert::name::Name;
+use x509_cert::request::{CertReqInfo, ExtensionReq, Version};
 use zeroize::Zeroizing;
 
 use crate::certificate::assemble;
-use crate::encoding::{encode, tag};
 use crate::keys::{KeyAlgorithm, SigningKey, SigningKeyError};
 use crate::names::{Attributes, NameError, encode_name};
-use crate::oid;
 use crate::pem;
+use crate::profiles::alternative_names;
+use crate::structures::Malformed;
 
 /// What a request is to say.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,6 +73,9 @@ pub enum GenerateCsrError {
     /// The key failed.
     #[error(transparent)]
     Key(#[from] SigningKeyError),
+    /// What it is to say has no encoding.
+    #[error("the CSR cannot be encoded")]
+    Encoding(#[from] Malformed),
 }
 
 /// Makes a key and a request for it. RSA takes its time: keep it off the async runtime.
@@ -90,40 +99,32 @@ pub fn generate_csr(
             names.push(name);
         }
     }
-    let alternative_names = encode(|der| {
-        der.sequence(|der| {
-            for name in names {
-                der.value(tag::context(2), name.as_str().as_bytes());
-            }
-        });
-    });
-
     let key = SigningKey::generate(algorithm)?;
-    let info = encode(|der| {
-        der.sequence(|der| {
-            der.unsigned(&[0])
-                .raw(&name)
-                .raw(key.spki_der())
-                .nest(tag::constructed(0), |der| {
-                    der.sequence(|der| {
-                        der.oid(oid::EXTENSION_REQUEST).nest(tag::SET, |der| {
-                            der.sequence(|der| {
-                                let critical = common_name.is_none();
-                                der.extension(oid::SUBJECT_ALT_NAME, critical, &alternative_names);
-                            });
-                        });
-                    });
-                });
-        });
-    });
+    let info = write_info(&name, key.spki_der(), &names, common_name.is_none())?;
     let der = assemble(
         &info,
         algorithm.signature_algorithm_der(),
         &key.sign(&info)?,
-    );
+    )?;
     let private_key_pem = Zeroizing::new(pem::encode("PRIVATE KEY", &key.to_pkcs8()?));
     Ok(GeneratedCsr {
         csr_pem: pem::encode("CERTIFICATE REQUEST", &der),
         private_key_pem: PrivateKeyPem(private_key_pem),
     })
+}
+
+fn write_info(
+    name: &[u8],
+    spki: &[u8],
+    names: &[&DomainName],
+    critical: bool,
+) -> Result<Vec<u8>, Malformed> {
+    let extensions = ExtensionReq(vec![alternative_names(names.iter().copied(), critical)?]);
+    let info = CertReqInfo {
+        version: Version::V1,
+        subject: Name::from_der(name)?,
+        public_key: SubjectPublicKeyInfoOwned::from_der(spki)?,
+        attributes: SetOfVec::try_from(vec![Attribute::try_from(extensions)?])?,
+    };
+    Ok(info.to_der()?)
 }

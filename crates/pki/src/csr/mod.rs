@@ -8,11 +8,21 @@
 mod generate;
 mod text;
 
-use crate::certificate::{Signed, read_extensions};
-use crate::encoding::{Malformed, Reader, tag};
-use crate::oid;
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME};
+use const_oid::db::rfc5912::{
+    ID_EXTENSION_REQ, ID_RSASSA_PSS, MD_5_WITH_RSA_ENCRYPTION, SHA_1_WITH_RSA_ENCRYPTION,
+};
+use der::asn1::AnyRef;
+use der::{Decode, Reader, SliceReader, Tag, Tagged};
+use spki::AlgorithmIdentifierRef;
+
+use crate::certificate::Signed;
 use crate::pem::{self, PemError};
 use crate::public_keys::{KeyError, KeyKind, PublicKey, scheme_name, sha256, verify};
+use crate::structures::{
+    DNS_NAME, Extension, Malformed, RawSequence, RequestAttribute, RequestInfo,
+};
 
 pub use generate::{CsrSubject, GenerateCsrError, GeneratedCsr, generate_csr};
 
@@ -21,6 +31,13 @@ pub const TEXT_LIMIT: usize = 64 * 1024;
 
 /// The most names taken from one request.
 const NAME_LIMIT: usize = 1000;
+
+/// Microsoft's own number for `extensionRequest`, sent by old IIS.
+const MICROSOFT_EXTENSION_REQUEST: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14");
+
+/// `ecdsa-with-SHA1` (RFC 5480 §A).
+const ECDSA_WITH_SHA_1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.1");
 
 /// A request that may be certified.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -98,6 +115,12 @@ impl From<Malformed> for CsrError {
     }
 }
 
+impl From<der::Error> for CsrError {
+    fn from(_: der::Error) -> Self {
+        Self::Malformed
+    }
+}
+
 impl Csr {
     /// Reads a request as PEM (lax) or bare base64 and applies every rule. Never panics.
     pub fn parse(text: &str) -> Result<Self, CsrError> {
@@ -113,25 +136,22 @@ impl Csr {
 
     /// Reads a request as DER and applies every rule. Never panics.
     pub fn from_der(der: Vec<u8>) -> Result<Self, CsrError> {
-        let mut whole = Reader::new(&der);
-        whole.expect(tag::SEQUENCE)?;
-        whole.end().map_err(|_| CsrError::Trailing)?;
+        let mut reader = SliceReader::new(&der)?;
+        RawSequence::decode(&mut reader)?;
+        reader.finish().map_err(|_| CsrError::Trailing)?;
         let signed = Signed::parse(&der)?;
 
-        let mut info = Reader::new(signed.tbs).enter(tag::SEQUENCE)?;
-        if info.unsigned()? != [0] {
+        let info = RequestInfo::from_der(signed.tbs)?;
+        if info.version.as_bytes() != [0] {
             return Err(CsrError::Version);
         }
         let mut ignored = Vec::new();
-        let subject = text::read_subject(info.expect(tag::SEQUENCE)?.content, &mut ignored)?;
-        let key = PublicKey::parse(info.expect(tag::SEQUENCE)?.whole)?;
+        let subject = text::read_subject(info.subject.as_bytes(), &mut ignored)?;
+        let key = PublicKey::parse(info.spki.as_bytes())?;
         // RFC 2986 wants the attributes even when there are none; some clients leave them out.
+        let attributes = info.attributes.unwrap_or_default();
         let mut dns_names = Vec::new();
-        if !info.is_empty() {
-            let attributes = info.enter(tag::constructed(0))?;
-            read_attributes(attributes, &mut dns_names, &mut ignored)?;
-            info.end()?;
-        }
+        read_attributes(&attributes, &mut dns_names, &mut ignored)?;
 
         let signature_algorithm = verify_possession(&signed, &key)?;
         Ok(Self {
@@ -156,55 +176,51 @@ impl Csr {
 
 /// Verifies that the request is signed by its own key (proof of possession).
 fn verify_possession(signed: &Signed<'_>, key: &PublicKey) -> Result<&'static str, CsrError> {
-    let mut algorithm = Reader::new(signed.signature_algorithm).enter(tag::SEQUENCE)?;
-    let scheme = algorithm.expect(tag::OID)?;
-    let name = match scheme.content {
-        oid::MD5_WITH_RSA => Err(CsrError::SignatureAlgorithm("MD5")),
-        oid::SHA1_WITH_RSA | oid::ECDSA_WITH_SHA1 => Err(CsrError::SignatureAlgorithm("SHA-1")),
-        oid::RSA_PSS => Err(CsrError::SignatureAlgorithm(
+    let algorithm = AlgorithmIdentifierRef::from_der(signed.signature_algorithm)?;
+    let name = match algorithm.oid {
+        MD_5_WITH_RSA_ENCRYPTION => Err(CsrError::SignatureAlgorithm("MD5")),
+        SHA_1_WITH_RSA_ENCRYPTION | ECDSA_WITH_SHA_1 => Err(CsrError::SignatureAlgorithm("SHA-1")),
+        ID_RSASSA_PSS => Err(CsrError::SignatureAlgorithm(
             "RSASSA-PSS instead of PKCS #1 v1.5",
         )),
         other => scheme_name(other).ok_or(CsrError::SignatureAlgorithm("an unknown algorithm")),
     }?;
-    if !algorithm.is_empty() && !algorithm.expect(tag::NULL)?.content.is_empty() {
+    if algorithm.parameters.is_some_and(|any| !any.is_null()) {
         return Err(CsrError::Malformed);
     }
-    algorithm.end()?;
-    verify(&key.spki_der, scheme.content, signed.tbs, signed.signature)
+    verify(&key.spki_der, algorithm.oid, signed.tbs, signed.signature)
         .map_err(|_| CsrError::Signature)?;
     Ok(name)
 }
 
 fn read_attributes(
-    mut attributes: Reader<'_>,
+    attributes: &[RequestAttribute<'_>],
     dns_names: &mut Vec<String>,
     ignored: &mut Vec<String>,
 ) -> Result<(), CsrError> {
     let mut has_requested = false;
-    while !attributes.is_empty() {
-        let mut attribute = attributes.enter(tag::SEQUENCE)?;
-        let kind = attribute.expect(tag::OID)?.content;
-        if !matches!(
-            kind,
-            oid::EXTENSION_REQUEST | oid::MICROSOFT_EXTENSION_REQUEST
-        ) {
+    for attribute in attributes {
+        if !matches!(attribute.id, ID_EXTENSION_REQ | MICROSOFT_EXTENSION_REQUEST) {
             continue;
         }
         // Old IIS sends the request under both numbers; two lists that might differ are too many.
-        if has_requested && kind == oid::EXTENSION_REQUEST {
+        if has_requested && attribute.id == ID_EXTENSION_REQ {
             dns_names.clear();
         } else if has_requested {
             continue;
         }
         has_requested = true;
-        let mut values = attribute.enter(tag::SET)?;
-        let extensions = values.expect(tag::SEQUENCE)?.whole;
-        values.end()?;
-        for extension in read_extensions(extensions)? {
-            if extension.oid == oid::SUBJECT_ALT_NAME {
-                read_alternative_names(extension.value, dns_names, ignored)?;
-            } else if !matches!(extension.oid, oid::KEY_USAGE | oid::EXTENDED_KEY_USAGE) {
-                ignored.push(format!("extension {}", text::dotted(extension.oid)));
+        attribute
+            .values
+            .tag()
+            .assert_eq(Tag::Set)
+            .map_err(|_| CsrError::Malformed)?;
+        // The set has one value only, so its content is that value.
+        for extension in Vec::<Extension<'_>>::from_der(attribute.values.value())? {
+            if extension.id == ID_CE_SUBJECT_ALT_NAME {
+                read_alternative_names(extension.value.as_bytes(), dns_names, ignored)?;
+            } else if !matches!(extension.id, ID_CE_KEY_USAGE | ID_CE_EXT_KEY_USAGE) {
+                ignored.push(format!("extension {}", extension.id));
             }
         }
     }
@@ -216,13 +232,9 @@ fn read_alternative_names(
     dns_names: &mut Vec<String>,
     ignored: &mut Vec<String>,
 ) -> Result<(), CsrError> {
-    let mut outer = Reader::new(value);
-    let mut names = outer.enter(tag::SEQUENCE)?;
-    outer.end()?;
-    while !names.is_empty() {
-        let name = names.next_value()?;
-        if name.tag == tag::context(2) {
-            let name = str::from_utf8(name.content).map_err(|_| CsrError::Malformed)?;
+    for name in Vec::<AnyRef<'_>>::from_der(value)? {
+        if name.tag() == DNS_NAME {
+            let name = str::from_utf8(name.value()).map_err(|_| CsrError::Malformed)?;
             if !dns_names.iter().any(|known| known == name) {
                 dns_names.push(name.to_owned());
             }
@@ -232,7 +244,7 @@ fn read_alternative_names(
         } else {
             ignored.push(format!(
                 "alternative name of the kind {}",
-                text::general_name(name.tag)
+                text::general_name(name.tag())
             ));
         }
     }

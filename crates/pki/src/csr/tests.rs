@@ -1,12 +1,22 @@
 use chancery_domain::names::DomainName;
+use const_oid::db::rfc2985::PKCS_9_AT_CHALLENGE_PASSWORD;
+use const_oid::db::rfc4519::{COMMON_NAME, SERIAL_NUMBER};
+use const_oid::db::rfc5280::ID_CE_BASIC_CONSTRAINTS;
+use der::{Encode, TagNumber};
 use proptest::prelude::*;
 
 use super::*;
 use crate::certificate::assemble;
-use crate::encoding::{Der, encode};
 use crate::keys::{KeyAlgorithm, SigningKey};
-use crate::names::push_attribute;
 use crate::public_keys::KeyKind;
+use crate::structures::tlv;
+
+const fn context(number: u32, constructed: bool) -> Tag {
+    Tag::ContextSpecific {
+        constructed,
+        number: TagNumber(number),
+    }
+}
 
 fn subject() -> CsrSubject {
     let name = |text| DomainName::parse(text).unwrap();
@@ -26,55 +36,51 @@ fn subject() -> CsrSubject {
     }
 }
 
-/// A request with a hand-written subject and attributes, signed as it stands.
-fn signed(
-    key: &SigningKey,
-    subject: impl FnOnce(&mut Der),
-    attributes: impl FnOnce(&mut Der),
-) -> Vec<u8> {
-    signed_as(key, &[0], subject, attributes)
+/// A request with a subject and attributes as they are, signed as it stands.
+fn signed(key: &SigningKey, subject: &[&[u8]], attributes: &[&[u8]]) -> Vec<u8> {
+    signed_as(key, 0, subject, attributes)
 }
 
-fn signed_as(
-    key: &SigningKey,
-    version: &[u8],
-    subject: impl FnOnce(&mut Der),
-    attributes: impl FnOnce(&mut Der),
-) -> Vec<u8> {
-    let info = encode(|der| {
-        der.sequence(|der| {
-            der.unsigned(version).sequence(subject).raw(key.spki_der());
-            der.nest(tag::constructed(0), attributes);
-        });
-    });
-    assemble(
-        &info,
-        key.algorithm().signature_algorithm_der(),
-        &key.sign(&info).unwrap(),
+fn signed_as(key: &SigningKey, version: u8, subject: &[&[u8]], attributes: &[&[u8]]) -> Vec<u8> {
+    let info = [
+        &version.to_der().unwrap(),
+        &tlv(Tag::Sequence, subject),
+        key.spki_der(),
+        &tlv(context(0, true), attributes),
+    ];
+    sign(key, &tlv(Tag::Sequence, &info))
+}
+
+fn sign(key: &SigningKey, info: &[u8]) -> Vec<u8> {
+    let algorithm = key.algorithm().signature_algorithm_der();
+    assemble(info, algorithm, &key.sign(info).unwrap()).unwrap()
+}
+
+fn rdn(kind: ObjectIdentifier, string: Tag, text: &str) -> Vec<u8> {
+    let kind = kind.to_der().unwrap();
+    let part = tlv(Tag::Sequence, &[&kind, &tlv(string, &[text.as_bytes()])]);
+    tlv(Tag::Set, &[&part])
+}
+
+fn extension(id: ObjectIdentifier, value: &[u8]) -> Vec<u8> {
+    let value = tlv(Tag::OctetString, &[value]);
+    tlv(Tag::Sequence, &[&id.to_der().unwrap(), &value])
+}
+
+fn extension_request(kind: ObjectIdentifier, extensions: &[&[u8]]) -> Vec<u8> {
+    let values = tlv(Tag::Set, &[&tlv(Tag::Sequence, extensions)]);
+    tlv(Tag::Sequence, &[&kind.to_der().unwrap(), &values])
+}
+
+fn alternative_names(names: &[(u32, &[u8])]) -> Vec<u8> {
+    let names: Vec<_> = names
+        .iter()
+        .map(|(number, name)| tlv(context(*number, false), &[name]))
+        .collect();
+    extension(
+        ID_CE_SUBJECT_ALT_NAME,
+        &tlv(Tag::Sequence, &[&names.concat()]),
     )
-}
-
-fn push_extension_request(der: &mut Der, kind: &[u8], extensions: &[u8]) {
-    der.sequence(|der| {
-        der.oid(kind).nest(tag::SET, |der| {
-            der.sequence(|der| {
-                der.raw(extensions);
-            });
-        });
-    });
-}
-
-fn alternative_names(names: &[(u8, &[u8])]) -> Vec<u8> {
-    let value = encode(|der| {
-        der.sequence(|der| {
-            for (tag, name) in names {
-                der.value(*tag, name);
-            }
-        });
-    });
-    encode(|der| {
-        der.extension(oid::SUBJECT_ALT_NAME, false, &value);
-    })
 }
 
 #[test]
@@ -143,32 +149,27 @@ fn other_armour_and_no_armour_are_taken() {
 #[test]
 fn only_host_names_are_taken_and_the_rest_is_named() {
     let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
+    let subject = [
+        rdn(COMMON_NAME, Tag::TeletexString, "a.example"),
+        rdn(COMMON_NAME, Tag::Utf8String, "b.example"),
+        rdn(SERIAL_NUMBER, Tag::PrintableString, "123"),
+    ];
+    // The order of openssl's `req` with a challenge password is not that of a DER SET.
+    let password = tlv(Tag::Set, &[&tlv(Tag::Ia5String, &[b"not read"])]);
+    let kind = PKCS_9_AT_CHALLENGE_PASSWORD.to_der().unwrap();
+    let password = tlv(Tag::Sequence, &[&kind, &password]);
+    let names = alternative_names(&[
+        (2, b"Shop.example"),
+        (7, &[192, 0, 2, 1]),
+        (1, b"a@b.example"),
+        (2, b"Shop.example"),
+    ]);
+    let constraints = extension(ID_CE_BASIC_CONSTRAINTS, b"\x30\x03\x01\x01\xff");
+    let request = extension_request(ID_EXTENSION_REQ, &[&names, &constraints]);
     let der = signed(
         &key,
-        |der| {
-            push_attribute(der, oid::COMMON_NAME, tag::TELETEX_STRING, "a.example");
-            push_attribute(der, oid::COMMON_NAME, tag::UTF8_STRING, "b.example");
-            push_attribute(der, &[0x55, 4, 5], tag::PRINTABLE_STRING, "123");
-        },
-        |der| {
-            // The order of openssl's `req` with a challenge password is not that of a DER SET.
-            der.sequence(|der| {
-                der.oid(b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07")
-                    .nest(tag::SET, |der| {
-                        der.value(tag::IA5_STRING, b"not read");
-                    });
-            });
-            let mut extensions = alternative_names(&[
-                (tag::context(2), b"Shop.example"),
-                (tag::context(7), &[192, 0, 2, 1]),
-                (tag::context(1), b"a@b.example"),
-                (tag::context(2), b"Shop.example"),
-            ]);
-            extensions.extend(encode(|der| {
-                der.extension(oid::BASIC_CONSTRAINTS, true, b"\x30\x03\x01\x01\xff");
-            }));
-            push_extension_request(der, oid::EXTENSION_REQUEST, &extensions);
-        },
+        &subject.each_ref().map(Vec::as_slice),
+        &[&password, &request],
     );
     let csr = Csr::from_der(der).unwrap();
     assert_eq!(csr.common_name.as_deref(), Some("a.example"));
@@ -188,89 +189,65 @@ fn only_host_names_are_taken_and_the_rest_is_named() {
 #[test]
 fn the_standard_request_wins_over_microsofts() {
     let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
-    let standard = alternative_names(&[(tag::context(2), b"new.example")]);
-    let microsoft = alternative_names(&[(tag::context(2), b"old.example")]);
-    let only_microsoft = signed(
-        &key,
-        |_| {},
-        |der| {
-            push_extension_request(der, oid::MICROSOFT_EXTENSION_REQUEST, &microsoft);
-        },
-    );
-    assert_eq!(
-        Csr::from_der(only_microsoft).unwrap().dns_names,
-        ["old.example"]
-    );
-    for flip in [false, true] {
-        let both = signed(
-            &key,
-            |_| {},
-            |der| {
-                let mut requests = [
-                    (oid::EXTENSION_REQUEST, &standard),
-                    (oid::MICROSOFT_EXTENSION_REQUEST, &microsoft),
-                ];
-                if flip {
-                    requests.reverse();
-                }
-                for (kind, extensions) in requests {
-                    push_extension_request(der, kind, extensions);
-                }
-            },
-        );
-        assert_eq!(Csr::from_der(both).unwrap().dns_names, ["new.example"]);
+    let standard = alternative_names(&[(2, b"new.example")]);
+    let standard = extension_request(ID_EXTENSION_REQ, &[&standard]);
+    let microsoft = alternative_names(&[(2, b"old.example")]);
+    let microsoft = extension_request(MICROSOFT_EXTENSION_REQUEST, &[&microsoft]);
+    for (attributes, name) in [
+        (&[&microsoft[..]][..], "old.example"),
+        (&[&standard, &microsoft], "new.example"),
+        (&[&microsoft, &standard], "new.example"),
+    ] {
+        let csr = Csr::from_der(signed(&key, &[], attributes)).unwrap();
+        assert_eq!(csr.dns_names, [name]);
     }
 }
 
 #[test]
 fn broken_requests_are_refused() {
     let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
-    let wrong_version = signed_as(&key, &[1], |_| {}, |_| {});
+    let wrong_version = signed_as(&key, 1, &[], &[]);
     assert_eq!(Csr::from_der(wrong_version), Err(CsrError::Version));
 
     let other = SigningKey::generate(KeyAlgorithm::P256).unwrap();
-    let good = signed(&key, |_| {}, |_| {});
+    let good = signed(&key, &[], &[]);
     let parts = Signed::parse(&good).unwrap();
     let forged = other.sign(parts.tbs).unwrap();
-    let forged = assemble(parts.tbs, parts.signature_algorithm, &forged);
+    let forged = assemble(parts.tbs, parts.signature_algorithm, &forged).unwrap();
     assert_eq!(Csr::from_der(forged), Err(CsrError::Signature));
 
-    let sha1 = encode(|der| {
-        der.sequence(|der| {
-            der.oid(oid::ECDSA_WITH_SHA1);
-        });
-    });
-    let weak = assemble(parts.tbs, &sha1, parts.signature);
+    let sha1 = tlv(Tag::Sequence, &[&ECDSA_WITH_SHA_1.to_der().unwrap()]);
+    let weak = assemble(parts.tbs, &sha1, parts.signature).unwrap();
     assert_eq!(
         Csr::from_der(weak),
         Err(CsrError::SignatureAlgorithm("SHA-1"))
     );
 
-    let without_attributes = encode(|der| {
-        der.sequence(|der| {
-            der.unsigned(&[0]).sequence(|_| {}).raw(key.spki_der());
-        });
-    });
-    let signature = key.sign(&without_attributes).unwrap();
-    let der = assemble(&without_attributes, parts.signature_algorithm, &signature);
-    assert!(Csr::from_der(der).is_ok());
+    let without_attributes = [
+        &0_u8.to_der().unwrap()[..],
+        &tlv(Tag::Sequence, &[]),
+        key.spki_der(),
+    ];
+    let without_attributes = tlv(Tag::Sequence, &without_attributes);
+    assert!(Csr::from_der(sign(&key, &without_attributes)).is_ok());
+
+    // An extension request has one value.
+    let one = tlv(Tag::Sequence, &[&alternative_names(&[(2, b"a.example")])]);
+    let kind = ID_EXTENSION_REQ.to_der().unwrap();
+    let request = tlv(Tag::Sequence, &[&kind, &tlv(Tag::Set, &[&one, &one])]);
+    assert_eq!(
+        Csr::from_der(signed(&key, &[], &[&request])),
+        Err(CsrError::Malformed)
+    );
 }
 
 #[test]
 fn too_many_names_are_refused() {
     let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
     let names: Vec<String> = (0..=NAME_LIMIT).map(|n| format!("n{n}.example")).collect();
-    let names: Vec<_> = names
-        .iter()
-        .map(|name| (tag::context(2), name.as_bytes()))
-        .collect();
-    let der = signed(
-        &key,
-        |_| {},
-        |der| {
-            push_extension_request(der, oid::EXTENSION_REQUEST, &alternative_names(&names));
-        },
-    );
+    let names: Vec<_> = names.iter().map(|name| (2, name.as_bytes())).collect();
+    let request = extension_request(ID_EXTENSION_REQ, &[&alternative_names(&names)]);
+    let der = signed(&key, &[], &[&request]);
     assert_eq!(Csr::from_der(der), Err(CsrError::TooManyNames));
 }
 

@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 
+use const_oid::db::rfc5280::{ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER};
+use der::Decode;
+use x509_cert::certificate::Rfc5280;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::{RevokedCertificate, TbsCertList};
 use x509_parser::x509::X509Version;
 
 use super::{
-    Finding, Findings, check_authority_key_id, check_time_form, inner_signature_algorithm,
-    is_canonical,
+    Finding, Findings, check_authority_key_id, check_form, check_signature_algorithm,
+    check_time_form, identifier, timestamp,
 };
 use crate::certificate::Issuer;
-use crate::encoding::{Reader, tag};
-use crate::oid;
+use crate::crl::{CrlHead, Revoked, build_crl_tbs};
 
 /// Whose certificates a list revokes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,17 +45,12 @@ pub fn lint_crl(tbs: &[u8], rules: &CrlRules<'_>) -> Vec<Finding> {
         return Findings::one("RFC 5280 5.1", "the list does not parse");
     };
     let mut findings = Findings::default();
-    findings.require(is_canonical(tbs), "X.690 10-11", "the encoding is not DER");
     findings.require(
         list.version == Some(X509Version::V2),
         "RFC 5280 5.1.2.1",
         "the version is not 2",
     );
-    findings.require(
-        inner_signature_algorithm(tbs) == Some(rules.issuer.algorithm.signature_algorithm_der()),
-        "BR 7.1.3.2",
-        "the signature algorithm is not the one of the issuer's key",
-    );
+    check_signature_algorithm(&mut findings, &list.signature, rules.issuer.algorithm);
     findings.require(
         list.issuer.as_raw() == rules.issuer.name_der,
         "RFC 5280 5.1.2.3",
@@ -62,7 +59,7 @@ pub fn lint_crl(tbs: &[u8], rules: &CrlRules<'_>) -> Vec<Finding> {
     check_times(&mut findings, &list, rules);
     check_extensions(&mut findings, &list, rules);
     findings.require(
-        !list.revoked_certificates.is_empty() || !has_entry_list(tbs),
+        !list.revoked_certificates.is_empty() || has_no_entry_list(tbs),
         "RFC 5280 5.1.2.6",
         "the list of revoked certificates is there but empty",
     );
@@ -77,7 +74,44 @@ pub fn lint_crl(tbs: &[u8], rules: &CrlRules<'_>) -> Vec<Finding> {
             "a revocation lies after the list was made",
         );
     }
+    check_form(&mut findings, tbs, build_anew(&list, rules.issuer));
     findings.0
+}
+
+/// What is built of the entries, the number and the times that were read.
+fn build_anew(list: &TbsCertList<'_>, issuer: &Issuer) -> Option<Vec<u8>> {
+    let head = CrlHead {
+        number: number(list)?,
+        this_update: timestamp(list.this_update)?,
+        next_update: timestamp(list.next_update?)?,
+    };
+    let revoked = list.revoked_certificates.iter().map(|entry| {
+        Some(Revoked {
+            serial: entry.raw_serial().to_vec(),
+            at: timestamp(entry.revocation_date)?,
+            reason: reason(entry),
+        })
+    });
+    build_crl_tbs(issuer, &head, &revoked.collect::<Option<Vec<_>>>()?).ok()
+}
+
+fn number(list: &TbsCertList<'_>) -> Option<u64> {
+    list.extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::CRLNumber(number) => u64::try_from(number).ok(),
+            _ => None,
+        })
+}
+
+fn reason(entry: &RevokedCertificate<'_>) -> Option<u8> {
+    entry
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::ReasonCode(reason) => Some(reason.0),
+            _ => None,
+        })
 }
 
 fn check_times(findings: &mut Findings, list: &TbsCertList<'_>, rules: &CrlRules<'_>) {
@@ -109,34 +143,28 @@ fn check_times(findings: &mut Findings, list: &TbsCertList<'_>, rules: &CrlRules
 }
 
 fn check_extensions(findings: &mut Findings, list: &TbsCertList<'_>, rules: &CrlRules<'_>) {
-    let ids: Vec<&[u8]> = list
+    let ids: Vec<_> = list
         .extensions()
         .iter()
-        .map(|ext| ext.oid.as_bytes())
+        .map(|extension| identifier(&extension.oid))
         .collect();
     findings.require(
-        ids == [oid::AUTHORITY_KEY_ID, oid::CRL_NUMBER],
+        ids == [ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER].map(Some),
         "BR 7.2.2",
         "the extensions are not exactly the authority key identifier and the number",
     );
     for extension in list.extensions() {
-        match extension.oid.as_bytes() {
-            oid::AUTHORITY_KEY_ID => {
+        match identifier(&extension.oid) {
+            Some(ID_CE_AUTHORITY_KEY_IDENTIFIER) => {
                 check_authority_key_id(findings, extension, &rules.issuer.key_id);
             }
-            oid::CRL_NUMBER => {
-                let number = match extension.parsed_extension() {
-                    ParsedExtension::CRLNumber(number) => u64::try_from(number).ok(),
-                    _ => None,
-                };
-                findings.require(
-                    number.is_some_and(|number| rules.last_number.is_none_or(|last| number > last))
-                        && !extension.critical
-                        && is_canonical(extension.value),
-                    "RFC 5280 5.2.3",
-                    "the number is not greater than the last one, not critical",
-                );
-            }
+            Some(ID_CE_CRL_NUMBER) => findings.require(
+                number(list)
+                    .is_some_and(|number| rules.last_number.is_none_or(|last| number > last))
+                    && !extension.critical,
+                "RFC 5280 5.2.3",
+                "the number is not greater than the last one, not critical",
+            ),
             _ => {}
         }
     }
@@ -160,30 +188,17 @@ fn check_entry(findings: &mut Findings, entry: &RevokedCertificate<'_>, scope: C
             "BR 7.2.2",
             "a revoked CA certificate has no reason",
         ),
-        [extension] => {
-            let fits = match extension.parsed_extension() {
-                ParsedExtension::ReasonCode(reason) => reasons.contains(&reason.0),
-                _ => false,
-            };
-            findings.require(
-                fits && !extension.critical,
-                "BR 7.2.2",
-                "the reason of an entry is not one that may be given, not critical",
-            );
-        }
+        [extension] => findings.require(
+            reason(entry).is_some_and(|reason| reasons.contains(&reason)) && !extension.critical,
+            "BR 7.2.2",
+            "the reason of an entry is not one that may be given, not critical",
+        ),
         _ => findings.require(false, "BR 7.2.2", "an entry has more than a reason"),
     }
 }
 
-/// Whether the optional `revokedCertificates` is there at all.
-fn has_entry_list(tbs: &[u8]) -> bool {
-    let Ok(mut fields) = Reader::new(tbs).enter(tag::SEQUENCE) else {
-        return true;
-    };
-    // Version, algorithm and issuer, then one or two times.
-    let mut sequences = 0;
-    while let Ok(field) = fields.next_value() {
-        sequences += usize::from(field.tag == tag::SEQUENCE);
-    }
-    sequences > 2
+/// Whether the optional `revokedCertificates` is left out; the parser above does not tell.
+fn has_no_entry_list(tbs: &[u8]) -> bool {
+    x509_cert::crl::TbsCertList::<Rfc5280>::from_der(tbs)
+        .is_ok_and(|list| list.revoked_certificates.is_none())
 }

@@ -1,16 +1,24 @@
 //! The rules of server certificates (BR 7.1.2.7), as a private CA keeps them.
 
 use chancery_domain::names::DomainName;
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc4519::COMMON_NAME;
+use const_oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CERTIFICATE_POLICIES,
+    ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME,
+    ID_PE_AUTHORITY_INFO_ACCESS,
+};
 use jiff::{SignedDuration, Timestamp};
 use x509_parser::certificate::TbsCertificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 
 use super::{
     Finding, Findings, age, check_authority_key_id, check_ca_issuers_url, check_crl_url,
-    check_envelope, check_lifetime, check_name, check_policies, parse,
+    check_envelope, check_form, check_lifetime, check_name, check_policies, identifier, parse,
+    serial, timestamp,
 };
-use crate::certificate::{CertificateInfo, Issuer};
-use crate::oid;
+use crate::certificate::Issuer;
+use crate::profiles::{Leaf, LeafProfile};
 
 /// What a leaf is held against.
 #[derive(Clone, Copy, Debug)]
@@ -31,26 +39,26 @@ pub struct LeafRules<'a> {
 const BACK_DATING: i64 = 48 * 3600;
 
 /// Extensions a leaf has to carry, each exactly once.
-const REQUIRED: [(&[u8], &str); 7] = [
+const REQUIRED: [(ObjectIdentifier, &str); 7] = [
     (
-        oid::AUTHORITY_KEY_ID,
+        ID_CE_AUTHORITY_KEY_IDENTIFIER,
         "the authority key identifier is missing",
     ),
     (
-        oid::AUTHORITY_INFO_ACCESS,
+        ID_PE_AUTHORITY_INFO_ACCESS,
         "the authority information access is missing",
     ),
     (
-        oid::CRL_DISTRIBUTION_POINTS,
+        ID_CE_CRL_DISTRIBUTION_POINTS,
         "the CRL distribution point is missing",
     ),
-    (oid::EXTENDED_KEY_USAGE, "the extended key usage is missing"),
+    (ID_CE_EXT_KEY_USAGE, "the extended key usage is missing"),
     (
-        oid::SUBJECT_ALT_NAME,
+        ID_CE_SUBJECT_ALT_NAME,
         "the subject alternative name is missing",
     ),
-    (oid::KEY_USAGE, "the key usage is missing"),
-    (oid::BASIC_CONSTRAINTS, "the basic constraints are missing"),
+    (ID_CE_KEY_USAGE, "the key usage is missing"),
+    (ID_CE_BASIC_CONSTRAINTS, "the basic constraints are missing"),
 ];
 
 /// Judges a to-be-signed server certificate. No findings: it may be signed.
@@ -61,10 +69,9 @@ pub fn lint_leaf(tbs: &[u8], rules: &LeafRules<'_>) -> Vec<Finding> {
     let mut findings = Findings::default();
     check_envelope(
         &mut findings,
-        tbs,
         &certificate,
         &rules.issuer.name_der,
-        rules.issuer.algorithm.signature_algorithm_der(),
+        rules.issuer.algorithm,
     );
     check_lifetime(
         &mut findings,
@@ -87,53 +94,63 @@ pub fn lint_leaf(tbs: &[u8], rules: &LeafRules<'_>) -> Vec<Finding> {
         let is_there = certificate
             .extensions()
             .iter()
-            .any(|ext| ext.oid.as_bytes() == id);
+            .any(|ext| identifier(&ext.oid) == Some(id));
         findings.require(is_there, "BR 7.1.2.7.6", message);
     }
-    let strictly = CertificateInfo::parse_tbs(tbs)
-        .map(|info| info.dns_names)
-        .unwrap_or_default();
-    findings.require(
-        strictly == names,
-        "BR 7.1.2.7.12",
-        "the alternative names are not all of the type they have to be",
-    );
     check_subject(&mut findings, &certificate, &names);
+    check_form(&mut findings, tbs, build_anew(&certificate, &names, rules));
     findings.0
 }
 
-fn check_extension<'a>(
+/// What the profile makes of the names, the key and the times that were read.
+fn build_anew(
+    certificate: &TbsCertificate<'_>,
+    names: &[DomainName],
+    rules: &LeafRules<'_>,
+) -> Option<Vec<u8>> {
+    let leaf = Leaf {
+        serial: serial(certificate)?,
+        names,
+        spki_der: certificate.subject_pki.raw,
+        not_before: timestamp(certificate.validity.not_before)?,
+        not_after: timestamp(certificate.validity.not_after)?,
+    };
+    let profile = LeafProfile::new(rules.issuer, rules.crl_url, rules.ca_issuers_url);
+    profile.ok()?.build_tbs(&leaf).ok()
+}
+
+fn check_extension(
     findings: &mut Findings,
     rules: &LeafRules<'_>,
     certificate: &TbsCertificate<'_>,
-    extension: &'a X509Extension<'a>,
-    names: &mut Vec<&'a str>,
+    extension: &X509Extension<'_>,
+    names: &mut Vec<DomainName>,
 ) {
-    match extension.oid.as_bytes() {
-        oid::AUTHORITY_KEY_ID => {
+    match identifier(&extension.oid) {
+        Some(ID_CE_AUTHORITY_KEY_IDENTIFIER) => {
             check_authority_key_id(findings, extension, &rules.issuer.key_id);
         }
-        oid::AUTHORITY_INFO_ACCESS => {
+        Some(ID_PE_AUTHORITY_INFO_ACCESS) => {
             check_ca_issuers_url(findings, extension, rules.ca_issuers_url);
         }
-        oid::CRL_DISTRIBUTION_POINTS => check_crl_url(findings, extension, rules.crl_url),
-        oid::EXTENDED_KEY_USAGE => findings.require(
+        Some(ID_CE_CRL_DISTRIBUTION_POINTS) => check_crl_url(findings, extension, rules.crl_url),
+        Some(ID_CE_EXT_KEY_USAGE) => findings.require(
             !extension.critical
                 && extension.value == b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01",
             "BR 7.1.2.7.10",
             "the extended key usage is not exactly serverAuth, not critical",
         ),
-        oid::KEY_USAGE => findings.require(
+        Some(ID_CE_KEY_USAGE) => findings.require(
             extension.critical && extension.value == b"\x03\x02\x07\x80",
             "BR 7.1.2.7.11",
             "the key usage is not exactly digitalSignature, critical",
         ),
-        oid::BASIC_CONSTRAINTS => findings.require(
+        Some(ID_CE_BASIC_CONSTRAINTS) => findings.require(
             extension.critical && extension.value == b"\x30\x00",
             "BR 7.1.2.7.8",
             "the basic constraints are not empty and critical",
         ),
-        oid::SUBJECT_ALT_NAME => {
+        Some(ID_CE_SUBJECT_ALT_NAME) => {
             let subject_is_empty = certificate.subject.iter_rdn().next().is_none();
             findings.require(
                 extension.critical == subject_is_empty,
@@ -143,7 +160,7 @@ fn check_extension<'a>(
             check_alternative_names(findings, extension, names);
         }
         other => {
-            if other == oid::CERTIFICATE_POLICIES {
+            if other == Some(ID_CE_CERTIFICATE_POLICIES) {
                 check_policies(findings, extension);
             }
             findings.require(
@@ -158,10 +175,10 @@ fn check_extension<'a>(
     }
 }
 
-fn check_alternative_names<'a>(
+fn check_alternative_names(
     findings: &mut Findings,
-    extension: &'a X509Extension<'a>,
-    names: &mut Vec<&'a str>,
+    extension: &X509Extension<'_>,
+    names: &mut Vec<DomainName>,
 ) {
     let ParsedExtension::SubjectAlternativeName(list) = extension.parsed_extension() else {
         findings.require(
@@ -185,23 +202,25 @@ fn check_alternative_names<'a>(
             );
             continue;
         };
-        findings.require(
-            DomainName::parse(name).is_ok_and(|parsed| parsed.as_str() == *name),
-            "BR 7.1.2.7.12",
-            &format!(
-                "'{}' is not a lower-case host name of A-labels",
-                name.escape_default()
+        match DomainName::parse(name) {
+            Ok(parsed) if parsed.as_str() == *name => names.push(parsed),
+            _ => findings.require(
+                false,
+                "BR 7.1.2.7.12",
+                &format!(
+                    "'{}' is not a lower-case host name of A-labels",
+                    name.escape_default()
+                ),
             ),
-        );
-        names.push(name);
+        }
     }
 }
 
 /// The subject of a domain-validated certificate is empty, or one common name that is one of the names.
-fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>, names: &[&str]) {
+fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>, names: &[DomainName]) {
     for attribute in check_name(findings, &certificate.subject) {
         let value = attribute.attr_value();
-        if attribute.attr_type().as_bytes() != oid::COMMON_NAME {
+        if identifier(attribute.attr_type()) != Some(COMMON_NAME) {
             findings.require(
                 false,
                 "BR 7.1.2.7.2",
@@ -211,7 +230,7 @@ fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>, name
         }
         let text = str::from_utf8(value.data).unwrap_or_default();
         findings.require(
-            names.contains(&text),
+            names.iter().any(|name| name.as_str() == text),
             "BR 7.1.4.3",
             "the common name is not one of the alternative names",
         );

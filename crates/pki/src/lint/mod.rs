@@ -1,9 +1,10 @@
 //! The linter every to-be-signed structure passes before it is signed (BR 4.3.1.2).
 //!
-//! It shares no code with the builders beyond the numbers of object identifiers: it reads with another
-//! parser, and compares with what the *rules* say. It fails closed: what does not parse, what is not known
-//! and what is missing is a finding, and one finding is enough not to sign. Rules are named by the section
-//! that sets them.
+//! It reads with another library than the one the builders write with, and compares with what the *rules*
+//! say. That parser is lax about classes and lengths; so at the end what was read is built anew, and only
+//! octets that are exactly what the profile builds pass. The linter fails closed: what does not parse, what
+//! is not known and what is missing is a finding, and one finding is enough not to sign. Rules are named by
+//! the section that sets them.
 
 mod authority;
 mod crl;
@@ -11,16 +12,24 @@ mod leaf;
 
 use std::fmt;
 
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc4519::ORGANIZATIONAL_UNIT_NAME;
+use const_oid::db::rfc5280::ID_AD_CA_ISSUERS;
+use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
+use der::Decode;
+use der::asn1::AnyRef;
 use jiff::{SignedDuration, Timestamp};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use x509_parser::asn1_rs::{Class, Oid, Tag};
 use x509_parser::certificate::TbsCertificate;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name, X509Version};
+use x509_parser::x509::{AlgorithmIdentifier, AttributeTypeAndValue, X509Name, X509Version};
 
-use crate::certificate::{CertificateInfo, Issuer};
-use crate::encoding::{Reader, tag};
-use crate::oid;
+use crate::certificate::Issuer;
+use crate::keys::KeyAlgorithm;
+use crate::structures::RsaPublicKey;
 
 pub use authority::{AuthorityRules, lint_authority};
 pub use crl::{CrlRules, CrlScope, lint_crl};
@@ -40,6 +49,9 @@ impl fmt::Display for Finding {
         write!(f, "{} ({})", self.message, self.rule)
     }
 }
+
+/// The arc whose policies claim conformance to the CA/Browser Forum's requirements.
+const CABF_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.140.1");
 
 /// Collects findings.
 #[derive(Default)]
@@ -74,17 +86,10 @@ fn parse(tbs: &[u8]) -> Option<TbsCertificate<'_>> {
 /// The checks that leaves and CA certificates share: everything about the envelope.
 fn check_envelope(
     findings: &mut Findings,
-    tbs: &[u8],
     certificate: &TbsCertificate<'_>,
     issuer_name: &[u8],
-    signature_algorithm: &[u8],
+    algorithm: KeyAlgorithm,
 ) {
-    findings.require(is_canonical(tbs), "X.690 10-11", "the encoding is not DER");
-    findings.require(
-        CertificateInfo::parse_tbs(tbs).is_ok(),
-        "RFC 5280 4.1",
-        "a field is not of the type it has to be",
-    );
     findings.require(
         certificate.version == X509Version::V3,
         "RFC 5280 4.1.2.1",
@@ -96,11 +101,7 @@ fn check_envelope(
         "RFC 5280 4.1.2.2",
         "the serial number is not positive with 8 to 20 octets",
     );
-    findings.require(
-        inner_signature_algorithm(tbs) == Some(signature_algorithm),
-        "BR 7.1.3.2",
-        "the signature algorithm is not the one of the issuer's key",
-    );
+    check_signature_algorithm(findings, &certificate.signature, algorithm);
     findings.require(
         certificate.issuer.as_raw() == issuer_name,
         "BR 7.1.4.1",
@@ -126,11 +127,6 @@ fn check_envelope(
             "an extension is there twice",
         );
         seen.push(id);
-        findings.require(
-            is_canonical(extension.value),
-            "X.690 10-11",
-            "an extension's value is not DER",
-        );
     }
     check_key(findings, certificate.subject_pki.raw);
 }
@@ -143,41 +139,37 @@ fn check_time_form(findings: &mut Findings, time: ASN1Time) {
     );
 }
 
-/// The `signature` field, octet by octet.
-fn inner_signature_algorithm(tbs: &[u8]) -> Option<&[u8]> {
-    let mut fields = Reader::new(tbs).enter(tag::SEQUENCE).ok()?;
-    if fields.peek()? == tag::constructed(0) {
-        fields.next_value().ok()?;
-    }
-    fields.expect(tag::INTEGER).ok()?;
-    Some(fields.expect(tag::SEQUENCE).ok()?.whole)
+/// The `signature` field has to name the algorithm of the issuer's key.
+fn check_signature_algorithm(
+    findings: &mut Findings,
+    found: &AlgorithmIdentifier<'_>,
+    algorithm: KeyAlgorithm,
+) {
+    let expected = AlgorithmIdentifierRef::from_der(algorithm.signature_algorithm_der());
+    findings.require(
+        expected.is_ok_and(|expected| identifier(&found.algorithm) == Some(expected.oid)),
+        "BR 7.1.3.2",
+        "the signature algorithm is not the one of the issuer's key",
+    );
 }
 
 /// The public key's encoding has to be one of those BR 7.1.3.1 fixes, of an allowed size.
 fn check_key(findings: &mut Findings, spki: &[u8]) {
-    let fields = Reader::new(spki)
-        .enter(tag::SEQUENCE)
-        .and_then(|mut fields| {
-            let algorithm = fields.expect(tag::SEQUENCE)?.whole;
-            let key = fields.bit_string()?;
-            fields.end()?;
-            Ok((algorithm, key))
-        });
-    const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-    const P256: &[u8] =
-        b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-    const P384: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
-    let fits = match fields {
-        Ok((P256, key)) => key.len() == 65 && key[0] == 4,
-        Ok((P384, key)) => key.len() == 97 && key[0] == 4,
-        Ok((RSA, key)) => {
-            let modulus = Reader::new(key)
-                .enter(tag::SEQUENCE)
-                .and_then(|mut key| key.unsigned());
-            modulus.is_ok_and(|m| (256..=512).contains(&m.len()) && m[0] & 0x80 != 0)
+    let fits = SubjectPublicKeyInfoRef::from_der(spki).is_ok_and(|spki| {
+        let key = spki.subject_public_key.as_bytes().unwrap_or_default();
+        let is_point = |octets| key.len() == octets && key[0] == 4;
+        match (spki.algorithm.oid, spki.algorithm.parameters) {
+            (ID_EC_PUBLIC_KEY, Some(curve)) if curve == AnyRef::from(&SECP_256_R_1) => is_point(65),
+            (ID_EC_PUBLIC_KEY, Some(curve)) if curve == AnyRef::from(&SECP_384_R_1) => is_point(97),
+            (RSA_ENCRYPTION, Some(any)) if any.is_null() => {
+                RsaPublicKey::from_der(key).is_ok_and(|key| {
+                    let modulus = key.modulus.as_bytes();
+                    (256..=512).contains(&modulus.len()) && modulus[0] & 0x80 != 0
+                })
+            }
+            _ => false,
         }
-        _ => false,
-    };
+    });
     findings.require(
         fits,
         "BR 6.1.5, 7.1.3.1",
@@ -185,93 +177,28 @@ fn check_key(findings: &mut Findings, spki: &[u8]) {
     );
 }
 
-/// Stands in a [`shape`] where a constructed value ends. No tag of ours is zero.
-const END: u8 = 0;
-
-/// The tags of one value in the order they are written. The parser is lax about classes and about what
-/// nests in what; the exact shape is the remedy.
-fn shape(der: &[u8]) -> Vec<u8> {
-    let mut shape = Vec::with_capacity(24);
-    let mut open = vec![Reader::new(der)];
-    while let Some(reader) = open.last_mut() {
-        match reader.next_value() {
-            Ok(value) => {
-                shape.push(value.tag);
-                if value.tag & 0x20 != 0 {
-                    open.push(Reader::new(value.content));
-                }
-            }
-            Err(_) => {
-                shape.push(END);
-                open.pop();
-            }
-        }
-    }
-    shape
+/// The octets have to be those that building anew gives: what was read says all there is, in this order
+/// and in DER.
+fn check_form(findings: &mut Findings, tbs: &[u8], built_anew: Option<Vec<u8>>) {
+    findings.require(
+        built_anew.is_some_and(|built| built == tbs),
+        "X.690 10-11",
+        "the octets are not those that the profile builds of what they say",
+    );
 }
 
-/// Whether a value is a SEQUENCE of nothing but parts of one of these shapes, which are equally long.
-fn is_sequence_of(der: &[u8], parts: &[&[u8]]) -> bool {
-    match shape(der).as_slice() {
-        [tag::SEQUENCE, found @ .., END, END] => found
-            .chunks(parts[0].len())
-            .all(|part| parts.contains(&part)),
-        _ => false,
-    }
+/// An object identifier as the builders have it; `None` where an arc exceeds 32 bits, as none of ours does.
+fn identifier(oid: &Oid<'_>) -> Option<ObjectIdentifier> {
+    ObjectIdentifier::from_bytes(oid.as_bytes()).ok()
 }
 
-const KEY_ID_SHAPE: &[u8] = &[tag::SEQUENCE, tag::context(0), END, END];
+/// The serial number, if it has the length of ours.
+fn serial(certificate: &TbsCertificate<'_>) -> Option<[u8; 16]> {
+    certificate.raw_serial().try_into().ok()
+}
 
-/// One distribution point with a full name of one URI.
-const CRL_POINT_SHAPE: &[u8] = &[
-    tag::SEQUENCE,
-    tag::SEQUENCE,
-    tag::constructed(0),
-    tag::constructed(0),
-    tag::context(6),
-    END,
-    END,
-    END,
-    END,
-    END,
-];
-
-/// One access description with a URI.
-const ACCESS_SHAPE: &[u8] = &[
-    tag::SEQUENCE,
-    tag::SEQUENCE,
-    tag::OID,
-    tag::context(6),
-    END,
-    END,
-    END,
-];
-
-/// Whether a text consists of minimal DER: definite minimal lengths, minimal integers, and no BOOLEAN but
-/// TRUE, since every BOOLEAN in our structures defaults to FALSE and is then left out.
-fn is_canonical(der: &[u8]) -> bool {
-    let mut open = vec![Reader::new(der)];
-    while let Some(mut reader) = open.pop() {
-        while !reader.is_empty() {
-            let Ok(value) = reader.next_value() else {
-                return false;
-            };
-            let fits = match (value.tag, value.content) {
-                (tag::BOOLEAN, content) => content == [0xff],
-                (tag::INTEGER | tag::ENUMERATED, content) => {
-                    !matches!(content, [] | [0, 0..0x80, ..] | [0xff, 0x80..=0xff, ..])
-                }
-                _ => true,
-            };
-            if !fits {
-                return false;
-            }
-            if value.tag & 0x20 != 0 {
-                open.push(Reader::new(value.content));
-            }
-        }
-    }
-    true
+fn timestamp(time: ASN1Time) -> Option<Timestamp> {
+    Timestamp::from_second(time.timestamp()).ok()
 }
 
 /// Checks one attribute per RDN, and each attribute once (BR 7.1.4.1), and returns the attributes.
@@ -280,15 +207,6 @@ fn check_name<'a>(
     name: &'a X509Name<'_>,
 ) -> Vec<&'a AttributeTypeAndValue<'a>> {
     let mut attributes: Vec<&AttributeTypeAndValue<'_>> = Vec::with_capacity(4);
-    let part = |string: u8| [tag::SET, tag::SEQUENCE, tag::OID, string, END, END];
-    findings.require(
-        is_sequence_of(
-            name.as_raw(),
-            &[&part(tag::UTF8_STRING), &part(tag::PRINTABLE_STRING)],
-        ),
-        "BR 7.1.4.2",
-        "the subject is not made of single UTF8Strings and PrintableStrings",
-    );
     for rdn in name.iter_rdn() {
         findings.require(
             rdn.iter().count() == 1,
@@ -296,6 +214,13 @@ fn check_name<'a>(
             "a relative distinguished name has not exactly one attribute",
         );
         for attribute in rdn.iter() {
+            let value = attribute.attr_value();
+            findings.require(
+                value.class() == Class::Universal
+                    && matches!(value.tag(), Tag::Utf8String | Tag::PrintableString),
+                "BR 7.1.4.2",
+                "an attribute of the subject is neither a UTF8String nor a PrintableString",
+            );
             findings.require(
                 !attributes
                     .iter()
@@ -304,7 +229,7 @@ fn check_name<'a>(
                 "an attribute is there twice",
             );
             findings.require(
-                attribute.attr_type().as_bytes() != oid::ORGANIZATION_UNIT,
+                identifier(attribute.attr_type()) != Some(ORGANIZATIONAL_UNIT_NAME),
                 "BR 7.1.2.7.3, 7.1.2.10.2",
                 "there is an organizational unit",
             );
@@ -321,7 +246,6 @@ fn check_authority_key_id(findings: &mut Findings, extension: &X509Extension<'_>
             id.key_identifier.as_ref().is_some_and(|id| id.0 == key_id)
                 && id.authority_cert_issuer.is_none()
                 && id.authority_cert_serial.is_none()
-                && shape(extension.value) == KEY_ID_SHAPE
         }
         _ => false,
     };
@@ -344,7 +268,6 @@ fn check_crl_url(findings: &mut Findings, extension: &X509Extension<'_>, url: &s
                 matches!(names, [GeneralName::URI(uri)] if *uri == url)
                     && point.reasons.is_none()
                     && point.crl_issuer.is_none()
-                    && shape(extension.value) == CRL_POINT_SHAPE
             }
             _ => false,
         },
@@ -362,9 +285,8 @@ fn check_ca_issuers_url(findings: &mut Findings, extension: &X509Extension<'_>, 
     let fits = match extension.parsed_extension() {
         ParsedExtension::AuthorityInfoAccess(access) => match access.accessdescs.as_slice() {
             [description] => {
-                description.access_method.as_bytes() == oid::CA_ISSUERS
+                identifier(&description.access_method) == Some(ID_AD_CA_ISSUERS)
                     && matches!(description.access_location, GeneralName::URI(uri) if uri == url)
-                    && shape(extension.value) == ACCESS_SHAPE
             }
             _ => false,
         },
@@ -385,12 +307,12 @@ fn is_http(url: &str) -> bool {
 
 /// No certificate of a private CA may claim conformance to the Baseline Requirements.
 fn check_policies(findings: &mut Findings, extension: &X509Extension<'_>) {
-    let is_sound = is_sequence_of(extension.value, &[&[tag::SEQUENCE, tag::OID, END]]);
     let claims = match extension.parsed_extension() {
-        ParsedExtension::CertificatePolicies(policies) => {
-            let mut ids = policies.iter().map(|policy| policy.policy_id.as_bytes());
-            !is_sound || ids.any(|id| id.starts_with(oid::CABF_POLICIES))
-        }
+        ParsedExtension::CertificatePolicies(policies) => policies.iter().any(|policy| {
+            let is_known = identifier(&policy.policy_id).is_some();
+            let policy_id = policy.policy_id.as_bytes();
+            !is_known || policy_id.starts_with(CABF_POLICIES.as_bytes())
+        }),
         _ => true,
     };
     findings.require(

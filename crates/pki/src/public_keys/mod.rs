@@ -10,9 +10,18 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5912::{
+    ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, ID_DSA, ID_EC_PUBLIC_KEY,
+    ID_RSASSA_PSS, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1,
+    SHA_256_WITH_RSA_ENCRYPTION, SHA_384_WITH_RSA_ENCRYPTION, SHA_512_WITH_RSA_ENCRYPTION,
+};
+use const_oid::db::rfc8410::{ID_ED_448, ID_ED_25519};
+use der::asn1::{AnyRef, BitStringRef};
+use der::{Decode, Encode};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
-use crate::encoding::{Malformed, Reader, encode, tag};
-use crate::oid;
+use crate::structures::{Malformed, RsaPublicKey};
 
 /// The families of key a certificate may carry.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -89,50 +98,45 @@ pub enum KeyError {
     Roca,
 }
 
-impl From<Malformed> for KeyError {
-    fn from(_: Malformed) -> Self {
+impl From<der::Error> for KeyError {
+    fn from(_: der::Error) -> Self {
         Self::Malformed
     }
 }
 
-const RSA_ALGORITHM: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-const P256_ALGORITHM: &[u8] =
-    b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-const P384_ALGORITHM: &[u8] =
-    b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
-
 impl PublicKey {
     /// Reads a `SubjectPublicKeyInfo` and applies every rule on keys.
     pub fn parse(spki: &[u8]) -> Result<Self, KeyError> {
-        let mut outer = Reader::new(spki);
-        let mut spki = outer.enter(tag::SEQUENCE)?;
-        outer.end()?;
-        let mut algorithm = spki.enter(tag::SEQUENCE)?;
-        let key = spki.bit_string()?;
-        spki.end()?;
-        match algorithm.expect(tag::OID)?.content {
-            oid::RSA_ENCRYPTION => Self::rsa(key),
-            oid::EC_PUBLIC_KEY => match algorithm.expect(tag::OID)?.content {
-                oid::P256 => Self::point(KeyKind::P256, key),
-                oid::P384 => Self::point(KeyKind::P384, key),
-                oid::P521 => Err(KeyError::Curve("P-521")),
-                _ => Err(KeyError::Curve("of another name")),
-            },
-            oid::ED25519 => Err(KeyError::Algorithm("Ed25519")),
-            oid::ED448 => Err(KeyError::Algorithm("Ed448")),
-            oid::RSA_PSS => Err(KeyError::Algorithm("RSASSA-PSS")),
-            oid::DSA => Err(KeyError::Algorithm("DSA")),
+        let spki = SubjectPublicKeyInfoRef::from_der(spki)?;
+        let algorithm = spki.algorithm;
+        let key = spki
+            .subject_public_key
+            .as_bytes()
+            .ok_or(KeyError::Malformed)?;
+        match algorithm.oid {
+            RSA_ENCRYPTION => Self::rsa(key),
+            ID_EC_PUBLIC_KEY => {
+                let curve = algorithm
+                    .parameters_oid()
+                    .map_err(|_| KeyError::Malformed)?;
+                match curve {
+                    SECP_256_R_1 => Self::point(KeyKind::P256, key),
+                    SECP_384_R_1 => Self::point(KeyKind::P384, key),
+                    SECP_521_R_1 => Err(KeyError::Curve("P-521")),
+                    _ => Err(KeyError::Curve("of another name")),
+                }
+            }
+            ID_ED_25519 => Err(KeyError::Algorithm("Ed25519")),
+            ID_ED_448 => Err(KeyError::Algorithm("Ed448")),
+            ID_RSASSA_PSS => Err(KeyError::Algorithm("RSASSA-PSS")),
+            ID_DSA => Err(KeyError::Algorithm("DSA")),
             _ => Err(KeyError::Algorithm("of another name")),
         }
     }
 
     fn rsa(key: &[u8]) -> Result<Self, KeyError> {
-        let mut outer = Reader::new(key);
-        let mut key = outer.enter(tag::SEQUENCE)?;
-        outer.end()?;
-        let modulus = key.unsigned()?;
-        let exponent = key.unsigned()?;
-        key.end()?;
+        let key = RsaPublicKey::from_der(key)?;
+        let (modulus, exponent) = (key.modulus.as_bytes(), key.exponent.as_bytes());
 
         let bits = modulus.len() * 8 - modulus[0].leading_zeros() as usize;
         match bits {
@@ -151,15 +155,7 @@ impl PublicKey {
         }
         weak_rsa::check(modulus)?;
 
-        let spki_der = encode(|der| {
-            der.sequence(|der| {
-                der.raw(RSA_ALGORITHM).nest(tag::BIT_STRING, |der| {
-                    der.raw(&[0]).sequence(|der| {
-                        der.unsigned(modulus).unsigned(exponent);
-                    });
-                });
-            });
-        });
+        let spki_der = write_spki(RSA_ENCRYPTION, AnyRef::NULL, &key.to_der()?)?;
         Ok(Self {
             kind: KeyKind::Rsa,
             bits,
@@ -168,10 +164,10 @@ impl PublicKey {
     }
 
     fn point(kind: KeyKind, point: &[u8]) -> Result<Self, KeyError> {
-        let (bits, octets, algorithm, verifier) = match kind {
-            KeyKind::P384 => (384, 97, P384_ALGORITHM, &signature::ECDSA_P384_SHA384_ASN1),
+        let (bits, octets, curve, verifier) = match kind {
+            KeyKind::P384 => (384, 97, SECP_384_R_1, &signature::ECDSA_P384_SHA384_ASN1),
             KeyKind::P256 | KeyKind::Rsa => {
-                (256, 65, P256_ALGORITHM, &signature::ECDSA_P256_SHA256_ASN1)
+                (256, 65, SECP_256_R_1, &signature::ECDSA_P256_SHA256_ASN1)
             }
         };
         match point.first() {
@@ -182,17 +178,29 @@ impl PublicKey {
         UnparsedPublicKey::new(verifier, point)
             .parse()
             .map_err(|_| KeyError::NotOnCurve)?;
-        let spki_der = encode(|der| {
-            der.sequence(|der| {
-                der.raw(algorithm).bit_string(point);
-            });
-        });
+        let spki_der = write_spki(ID_EC_PUBLIC_KEY, (&curve).into(), point)?;
         Ok(Self {
             kind,
             bits,
             spki_der,
         })
     }
+}
+
+/// Writes a `SubjectPublicKeyInfo`: with these parameters the octets are those BR 7.1.3.1 fixes.
+fn write_spki(
+    kind: ObjectIdentifier,
+    parameters: AnyRef<'_>,
+    key: &[u8],
+) -> Result<Vec<u8>, der::Error> {
+    let spki = SubjectPublicKeyInfoRef {
+        algorithm: AlgorithmIdentifierRef {
+            oid: kind,
+            parameters: Some(parameters),
+        },
+        subject_public_key: BitStringRef::from_bytes(key)?,
+    };
+    spki.to_der()
 }
 
 impl fmt::Display for PublicKey {
@@ -212,24 +220,25 @@ pub struct BadSignature;
 /// Verifies a signature by the key in `spki`, under the algorithm with the given identifier.
 pub fn verify(
     spki: &[u8],
-    scheme: &[u8],
+    scheme: ObjectIdentifier,
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), BadSignature> {
-    let curve_is_p384 = spki
-        .windows(P384_ALGORITHM.len())
-        .take(8)
-        .any(|w| w == P384_ALGORITHM);
+    let parameters = SubjectPublicKeyInfoRef::from_der(spki)
+        .map_err(|_| BadSignature)?
+        .algorithm
+        .parameters;
+    let curve_is_p384 = parameters == Some(AnyRef::from(&SECP_384_R_1));
     let algorithm: &'static dyn VerificationAlgorithm = match (scheme, curve_is_p384) {
-        (oid::SHA256_WITH_RSA, _) => &signature::RSA_PKCS1_2048_8192_SHA256,
-        (oid::SHA384_WITH_RSA, _) => &signature::RSA_PKCS1_2048_8192_SHA384,
-        (oid::SHA512_WITH_RSA, _) => &signature::RSA_PKCS1_2048_8192_SHA512,
-        (oid::ECDSA_WITH_SHA256, false) => &signature::ECDSA_P256_SHA256_ASN1,
-        (oid::ECDSA_WITH_SHA384, false) => &signature::ECDSA_P256_SHA384_ASN1,
-        (oid::ECDSA_WITH_SHA512, false) => &signature::ECDSA_P256_SHA512_ASN1,
-        (oid::ECDSA_WITH_SHA256, true) => &signature::ECDSA_P384_SHA256_ASN1,
-        (oid::ECDSA_WITH_SHA384, true) => &signature::ECDSA_P384_SHA384_ASN1,
-        (oid::ECDSA_WITH_SHA512, true) => &signature::ECDSA_P384_SHA512_ASN1,
+        (SHA_256_WITH_RSA_ENCRYPTION, _) => &signature::RSA_PKCS1_2048_8192_SHA256,
+        (SHA_384_WITH_RSA_ENCRYPTION, _) => &signature::RSA_PKCS1_2048_8192_SHA384,
+        (SHA_512_WITH_RSA_ENCRYPTION, _) => &signature::RSA_PKCS1_2048_8192_SHA512,
+        (ECDSA_WITH_SHA_256, false) => &signature::ECDSA_P256_SHA256_ASN1,
+        (ECDSA_WITH_SHA_384, false) => &signature::ECDSA_P256_SHA384_ASN1,
+        (ECDSA_WITH_SHA_512, false) => &signature::ECDSA_P256_SHA512_ASN1,
+        (ECDSA_WITH_SHA_256, true) => &signature::ECDSA_P384_SHA256_ASN1,
+        (ECDSA_WITH_SHA_384, true) => &signature::ECDSA_P384_SHA384_ASN1,
+        (ECDSA_WITH_SHA_512, true) => &signature::ECDSA_P384_SHA512_ASN1,
         _ => return Err(BadSignature),
     };
     UnparsedPublicKey::new(algorithm, spki)
@@ -238,14 +247,14 @@ pub fn verify(
 }
 
 /// The usual name of a signature algorithm taken by [`verify`], as OpenSSL and Java write it.
-pub fn scheme_name(scheme: &[u8]) -> Option<&'static str> {
+pub fn scheme_name(scheme: ObjectIdentifier) -> Option<&'static str> {
     Some(match scheme {
-        oid::SHA256_WITH_RSA => "SHA256withRSA",
-        oid::SHA384_WITH_RSA => "SHA384withRSA",
-        oid::SHA512_WITH_RSA => "SHA512withRSA",
-        oid::ECDSA_WITH_SHA256 => "ecdsa-with-SHA256",
-        oid::ECDSA_WITH_SHA384 => "ecdsa-with-SHA384",
-        oid::ECDSA_WITH_SHA512 => "ecdsa-with-SHA512",
+        SHA_256_WITH_RSA_ENCRYPTION => "SHA256withRSA",
+        SHA_384_WITH_RSA_ENCRYPTION => "SHA384withRSA",
+        SHA_512_WITH_RSA_ENCRYPTION => "SHA512withRSA",
+        ECDSA_WITH_SHA_256 => "ecdsa-with-SHA256",
+        ECDSA_WITH_SHA_384 => "ecdsa-with-SHA384",
+        ECDSA_WITH_SHA_512 => "ecdsa-with-SHA512",
         _ => return None,
     })
 }
@@ -260,30 +269,32 @@ pub fn sha256(octets: &[u8]) -> [u8; 32] {
 /// The key identifier of a `SubjectPublicKeyInfo`: the first 160 bits of the SHA-256 of its key
 /// (RFC 7093 §2, method 1).
 pub fn key_id(spki: &[u8]) -> Result<[u8; 20], Malformed> {
-    let mut spki = Reader::new(spki).enter(tag::SEQUENCE)?;
-    spki.expect(tag::SEQUENCE)?;
+    let spki = SubjectPublicKeyInfoRef::from_der(spki)?;
+    let key = spki.subject_public_key.as_bytes().ok_or(Malformed)?;
     let mut id = [0; 20];
-    id.copy_from_slice(&sha256(spki.bit_string()?)[..20]);
+    id.copy_from_slice(&sha256(key)[..20]);
     Ok(id)
 }
 
 #[cfg(test)]
 mod tests {
+    use der::asn1::UintRef;
     use num_bigint::BigUint;
 
     use super::*;
     use crate::keys::{KeyAlgorithm, SigningKey};
 
+    fn rsa_key(modulus: &BigUint, exponent: &[u8]) -> Vec<u8> {
+        let modulus = modulus.to_bytes_be();
+        let key = RsaPublicKey {
+            modulus: UintRef::new(&modulus).unwrap(),
+            exponent: UintRef::new(exponent).unwrap(),
+        };
+        key.to_der().unwrap()
+    }
+
     fn rsa_spki(modulus: &BigUint, exponent: &[u8]) -> Vec<u8> {
-        encode(|der| {
-            der.sequence(|der| {
-                der.raw(RSA_ALGORITHM).nest(tag::BIT_STRING, |der| {
-                    der.raw(&[0]).sequence(|der| {
-                        der.unsigned(&modulus.to_bytes_be()).unsigned(exponent);
-                    });
-                });
-            });
-        })
+        write_spki(RSA_ENCRYPTION, AnyRef::NULL, &rsa_key(modulus, exponent)).unwrap()
     }
 
     /// The modulus of a good key.
@@ -338,19 +349,35 @@ mod tests {
         spki[last] ^= 1;
         assert_eq!(PublicKey::parse(&spki), Err(KeyError::NotOnCurve));
 
-        let with = |curve: &[u8], point: &[u8]| {
-            PublicKey::parse(&encode(|der| {
-                der.sequence(|der| {
-                    der.sequence(|der| {
-                        der.oid(oid::EC_PUBLIC_KEY).oid(curve);
-                    })
-                    .bit_string(point);
-                });
-            }))
+        let with = |curve: ObjectIdentifier, point: &[u8]| {
+            PublicKey::parse(&write_spki(ID_EC_PUBLIC_KEY, (&curve).into(), point).unwrap())
         };
-        assert_eq!(with(oid::P521, &[4; 133]), Err(KeyError::Curve("P-521")));
-        assert_eq!(with(oid::P256, &[2; 33]), Err(KeyError::CompressedPoint));
-        assert_eq!(with(oid::P256, &[0]), Err(KeyError::NotOnCurve));
+        assert_eq!(with(SECP_521_R_1, &[4; 133]), Err(KeyError::Curve("P-521")));
+        assert_eq!(with(SECP_256_R_1, &[2; 33]), Err(KeyError::CompressedPoint));
+        assert_eq!(with(SECP_256_R_1, &[0]), Err(KeyError::NotOnCurve));
+    }
+
+    #[test]
+    fn the_algorithm_is_written_in_the_octets_of_the_requirements() {
+        for (algorithm, octets) in [
+            (
+                KeyAlgorithm::Rsa2048,
+                &b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"[..],
+            ),
+            (
+                KeyAlgorithm::P256,
+                b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
+            ),
+            (
+                KeyAlgorithm::P384,
+                b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22",
+            ),
+        ] {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let header = if algorithm == KeyAlgorithm::Rsa2048 { 4 } else { 2 };
+            let written = &key.spki_der()[header..];
+            assert!(written.starts_with(octets), "{algorithm}");
+        }
     }
 
     #[test]
@@ -367,18 +394,15 @@ mod tests {
     fn an_encoding_that_differs_is_written_anew() {
         // Without the NULL parameters that BR 7.1.3.1 wants.
         let modulus = modulus();
-        let spki = encode(|der| {
-            der.sequence(|der| {
-                der.sequence(|der| {
-                    der.oid(oid::RSA_ENCRYPTION);
-                })
-                .nest(tag::BIT_STRING, |der| {
-                    der.raw(&[0]).sequence(|der| {
-                        der.unsigned(&modulus.to_bytes_be()).unsigned(&[1, 0, 1]);
-                    });
-                });
-            });
-        });
+        let key = rsa_key(&modulus, &[1, 0, 1]);
+        let spki = SubjectPublicKeyInfoRef {
+            algorithm: AlgorithmIdentifierRef {
+                oid: RSA_ENCRYPTION,
+                parameters: None,
+            },
+            subject_public_key: BitStringRef::from_bytes(&key).unwrap(),
+        };
+        let spki = spki.to_der().unwrap();
         assert_eq!(
             PublicKey::parse(&spki).unwrap().spki_der,
             rsa_spki(&modulus, &[1, 0, 1])

@@ -1,29 +1,44 @@
+use const_oid::db::rfc4519::{COUNTRY_NAME, ORGANIZATION_NAME};
+use const_oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_POLICIES, ID_CE_CRL_DISTRIBUTION_POINTS,
+    ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER, ID_PE_AUTHORITY_INFO_ACCESS,
+};
+
 use super::*;
 use crate::profiles::build_issuing_tbs;
 
 fn subject_changes() -> Vec<(&'static str, Change)> {
-    type Parts = Vec<(&'static [u8], u8, &'static str)>;
-    let utf8 = tag::UTF8_STRING;
-    let country = (oid::COUNTRY, tag::PRINTABLE_STRING, "CH");
-    let organization = (oid::ORGANIZATION, utf8, "Example");
-    let common_name = (oid::COMMON_NAME, utf8, "Example Root");
+    type Parts = Vec<(ObjectIdentifier, Tag, &'static str)>;
+    let utf8 = Tag::Utf8String;
+    let country = (COUNTRY_NAME, Tag::PrintableString, "CH");
+    let organization = (ORGANIZATION_NAME, utf8, "Example");
+    let common_name = (COMMON_NAME, utf8, "Example Root");
     let subject = |rule, parts: Parts| (rule, change(move |t| t.set_subject(&parts)));
     vec![
         subject("BR 7.1.2.10.2", vec![country, common_name]),
         subject("BR 7.1.2.10.2", vec![organization, country, common_name]),
         subject("BR 7.1.2.10.2", vec![]),
         subject(
+            "X.690 10-11",
+            vec![
+                country,
+                organization,
+                (COMMON_NAME, Tag::PrintableString, "Example Root"),
+            ],
+        ),
+        subject(
             "BR 7.1.4.1",
             vec![country, organization, common_name, common_name],
         ),
         subject(
             "BR 7.1.4.2",
-            vec![(oid::COUNTRY, utf8, "CH"), organization, common_name],
+            vec![(COUNTRY_NAME, utf8, "CH"), organization, common_name],
         ),
         subject(
             "BR 7.1.4.2",
             vec![
-                (oid::COUNTRY, tag::PRINTABLE_STRING, "ch"),
+                (COUNTRY_NAME, Tag::PrintableString, "ch"),
                 organization,
                 common_name,
             ],
@@ -32,7 +47,7 @@ fn subject_changes() -> Vec<(&'static str, Change)> {
             "BR 7.1.4.2",
             vec![
                 country,
-                (oid::ORGANIZATION, tag::TELETEX_STRING, "Example"),
+                (ORGANIZATION_NAME, Tag::TeletexString, "Example"),
                 common_name,
             ],
         ),
@@ -42,10 +57,14 @@ fn subject_changes() -> Vec<(&'static str, Change)> {
 fn shared_changes() -> Vec<(&'static str, Change)> {
     let mut changes = envelope_changes();
     changes.extend(subject_changes());
-    for id in [oid::BASIC_CONSTRAINTS, oid::KEY_USAGE, oid::SUBJECT_KEY_ID] {
+    for id in [
+        ID_CE_BASIC_CONSTRAINTS,
+        ID_CE_KEY_USAGE,
+        ID_CE_SUBJECT_KEY_IDENTIFIER,
+    ] {
         changes.push(("BR 7.1.2.1.2, 7.1.2.6.1", change(move |t| t.remove(id))));
     }
-    for id in [oid::NAME_CONSTRAINTS, oid::SUBJECT_ALT_NAME] {
+    for id in [ID_CE_NAME_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME] {
         changes.push((
             "BR 7.1.2.1.2, 7.1.2.6.1",
             change(move |t| t.add(id, b"\x30\x00".to_vec())),
@@ -54,14 +73,17 @@ fn shared_changes() -> Vec<(&'static str, Change)> {
     changes.extend([
         (
             "BR 7.1.2.10.7",
-            change(|t| t.set(oid::KEY_USAGE, b"\x03\x02\x07\x80".to_vec())),
+            change(|t| t.set(ID_CE_KEY_USAGE, b"\x03\x02\x07\x80".to_vec())),
         ),
-        ("BR 7.1.2.10.7", change(|t| t.flip(oid::KEY_USAGE))),
+        ("BR 7.1.2.10.7", change(|t| t.flip(ID_CE_KEY_USAGE))),
         (
             "RFC 5280 4.2.1.2",
-            change(|t| t.set(oid::SUBJECT_KEY_ID, b"\x04\x02\x01\x02".to_vec())),
+            change(|t| t.set(ID_CE_SUBJECT_KEY_IDENTIFIER, b"\x04\x02\x01\x02".to_vec())),
         ),
-        ("RFC 5280 4.2.1.2", change(|t| t.flip(oid::SUBJECT_KEY_ID))),
+        (
+            "RFC 5280 4.2.1.2",
+            change(|t| t.flip(ID_CE_SUBJECT_KEY_IDENTIFIER)),
+        ),
         (
             "BR 7.1.2.1.1",
             change(|t| t.set_validity(now() + SECOND, now() + DAY * 1000)),
@@ -86,25 +108,22 @@ fn each_rule_for_roots_is_checked() {
         change(move |t| t.set_validity(now(), now() + DAY * days + SECOND * seconds))
     };
     changes.extend([
-        (
-            "BR 7.1.4.1",
-            change(|t| t.fields[ISSUER] = sequence(|_| {})),
-        ),
+        ("BR 7.1.4.1", change(|t| t.fields[ISSUER] = sequence(&[]))),
         ("BR 7.1.2.1.1", days(2922, -2)),
         ("BR 7.1.2.1.1", days(9132, 0)),
         (
             "BR 7.1.2.1.4",
             change(|t| {
                 t.set(
-                    oid::BASIC_CONSTRAINTS,
+                    ID_CE_BASIC_CONSTRAINTS,
                     b"\x30\x06\x01\x01\xff\x02\x01\x00".to_vec(),
                 );
             }),
         ),
-        ("BR 7.1.2.1.4", change(|t| t.flip(oid::BASIC_CONSTRAINTS))),
+        ("BR 7.1.2.1.4", change(|t| t.flip(ID_CE_BASIC_CONSTRAINTS))),
         (
             "BR 7.1.2.1.2, 7.1.2.6.1",
-            change(|t| t.add(oid::EXTENDED_KEY_USAGE, b"\x30\x00".to_vec())),
+            change(|t| t.add(ID_CE_EXT_KEY_USAGE, b"\x30\x00".to_vec())),
         ),
     ]);
     assert_each_is_found(&a_root(&key), |tbs| lint_authority(tbs, &rules), changes);
@@ -130,46 +149,46 @@ fn each_rule_for_issuing_cas_is_checked() {
     };
     let mut changes = shared_changes();
     for id in [
-        oid::AUTHORITY_KEY_ID,
-        oid::EXTENDED_KEY_USAGE,
-        oid::CERTIFICATE_POLICIES,
-        oid::CRL_DISTRIBUTION_POINTS,
-        oid::AUTHORITY_INFO_ACCESS,
+        ID_CE_AUTHORITY_KEY_IDENTIFIER,
+        ID_CE_EXT_KEY_USAGE,
+        ID_CE_CERTIFICATE_POLICIES,
+        ID_CE_CRL_DISTRIBUTION_POINTS,
+        ID_PE_AUTHORITY_INFO_ACCESS,
     ] {
         changes.push(("BR 7.1.2.1.2, 7.1.2.6.1", change(move |t| t.remove(id))));
     }
     changes.extend([
-        (
-            "BR 7.1.4.1",
-            change(|t| t.fields[ISSUER] = sequence(|_| {})),
-        ),
+        ("BR 7.1.4.1", change(|t| t.fields[ISSUER] = sequence(&[]))),
         (
             "BR 6.3.2",
             change(|t| t.set_validity(now(), now() + DAY * 1096)),
         ),
-        ("BR 7.1.2.11.1", change(|t| t.flip(oid::AUTHORITY_KEY_ID))),
+        (
+            "BR 7.1.2.11.1",
+            change(|t| t.flip(ID_CE_AUTHORITY_KEY_IDENTIFIER)),
+        ),
         (
             "BR 7.1.2.11.2",
-            change(|t| t.flip(oid::CRL_DISTRIBUTION_POINTS)),
+            change(|t| t.flip(ID_CE_CRL_DISTRIBUTION_POINTS)),
         ),
         (
             "BR 7.1.2.7.7",
-            change(|t| t.flip(oid::AUTHORITY_INFO_ACCESS)),
+            change(|t| t.flip(ID_PE_AUTHORITY_INFO_ACCESS)),
         ),
-        ("BR 7.1.2.10.6", change(|t| t.flip(oid::EXTENDED_KEY_USAGE))),
-        ("BR 7.1.6.1", change(|t| t.flip(oid::CERTIFICATE_POLICIES))),
+        ("BR 7.1.2.10.6", change(|t| t.flip(ID_CE_EXT_KEY_USAGE))),
+        ("BR 7.1.6.1", change(|t| t.flip(ID_CE_CERTIFICATE_POLICIES))),
         (
             "BR 7.1.6.1",
             change(|t| {
                 t.set(
-                    oid::CERTIFICATE_POLICIES,
+                    ID_CE_CERTIFICATE_POLICIES,
                     b"\x30\x0a\x30\x08\x06\x06\x67\x81\x0c\x01\x02\x01".to_vec(),
                 );
             }),
         ),
         (
             "BR 7.1.2.10.4",
-            change(|t| t.set(oid::BASIC_CONSTRAINTS, b"\x30\x03\x01\x01\xff".to_vec())),
+            change(|t| t.set(ID_CE_BASIC_CONSTRAINTS, b"\x30\x03\x01\x01\xff".to_vec())),
         ),
     ]);
     assert_each_is_found(&good, |tbs| lint_authority(tbs, &rules), changes);

@@ -1,3 +1,9 @@
+use const_oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE,
+    ID_CE_ISSUING_DISTRIBUTION_POINT,
+};
+use const_oid::db::rfc5912::ECDSA_WITH_SHA_224;
+
 use super::*;
 use crate::crl::{CrlHead, Revoked, build_crl_tbs};
 
@@ -21,28 +27,25 @@ fn a_list(issuer: &Issuer, number: u64, revoked: &[Revoked]) -> Vec<u8> {
         this_update: now(),
         next_update: now() + DAY * 7,
     };
-    build_crl_tbs(issuer, &head, revoked)
+    build_crl_tbs(issuer, &head, revoked).unwrap()
 }
 
-fn entry(serial: &[u8], at: Timestamp, extensions: &[(&[u8], &[u8])]) -> Vec<u8> {
-    sequence(|der| {
-        der.sequence(|der| {
-            der.value(tag::INTEGER, serial).time(at);
-            if !extensions.is_empty() {
-                der.sequence(|der| {
-                    for (oid, value) in extensions {
-                        der.extension(oid, false, value);
-                    }
-                });
-            }
-        });
-    })
+fn entry(serial: &[u8], at: Timestamp, extensions: &[(ObjectIdentifier, &[u8])]) -> Vec<u8> {
+    let serial = tlv(Tag::Integer, &[serial]);
+    let at = der_time(at);
+    let extensions: Vec<_> = extensions
+        .iter()
+        .map(|(id, value)| extension(*id, false, value))
+        .collect();
+    let extensions = match extensions.as_slice() {
+        [] => Vec::new(),
+        some => sequence(&[&some.concat()]),
+    };
+    sequence(&[&sequence(&[&serial, &at, &extensions])])
 }
 
-fn time(at: Timestamp) -> Vec<u8> {
-    encode(|der| {
-        der.time(at);
-    })
+fn der_time(at: Timestamp) -> Vec<u8> {
+    time(at).to_der().unwrap()
 }
 
 #[test]
@@ -63,73 +66,78 @@ fn each_rule_for_lists_is_checked() {
         entry(
             &[1; 16],
             now(),
-            &[(oid::REASON_CODE, &[tag::ENUMERATED, 1, reason])],
+            &[(ID_CE_CRL_REASONS, &tlv(Tag::Enumerated, &[&[reason]]))],
         )
     };
     let twice = {
         let one = entry(&[1; 16], now(), &[]);
-        [&[tag::SEQUENCE, 2 * one[1]], &one[2..], &one[2..]].concat()
+        sequence(&[&one[2..], &one[2..]])
     };
     let changes = vec![
         (
             "RFC 5280 5.1.2.1",
-            change(|t| t.fields[0] = vec![tag::INTEGER, 1, 0]),
+            change(|t| t.fields[0] = tlv(Tag::Integer, &[&[0]])),
         ),
         (
             "BR 7.1.3.2",
             change(|t| {
-                t.fields[1] = sequence(|der| {
-                    der.oid(oid::ECDSA_WITH_SHA1);
-                });
+                t.fields[1] = sequence(&[&oid(ECDSA_WITH_SHA_224)]);
             }),
         ),
         (
             "RFC 5280 5.1.2.3",
-            change(|t| t.fields[LIST_ISSUER] = sequence(|_| {})),
+            change(|t| t.fields[LIST_ISSUER] = sequence(&[])),
         ),
         (
             "RFC 5280 4.1.2.5",
             change(|t| {
-                t.fields[THIS_UPDATE] = encode(|der| {
-                    der.value(tag::GENERALIZED_TIME, b"20261122100000Z");
-                });
+                t.fields[THIS_UPDATE] = tlv(Tag::GeneralizedTime, &[b"20261122100000Z"]);
             }),
         ),
         (
             "RFC 5280 5.1.2.5",
             change(|t| drop(t.fields.remove(NEXT_UPDATE))),
         ),
-        ("BR 7.2", change(|t| t.fields[NEXT_UPDATE] = time(now()))),
         (
             "BR 7.2",
-            change(|t| t.fields[NEXT_UPDATE] = time(now() + DAY * 10 + SECOND)),
+            change(|t| t.fields[NEXT_UPDATE] = der_time(now())),
+        ),
+        (
+            "BR 7.2",
+            change(|t| t.fields[NEXT_UPDATE] = der_time(now() + DAY * 10 + SECOND)),
         ),
         (
             "RFC 5280 6.3.3",
-            change(|t| t.fields[NEXT_UPDATE] = time(now() + DAY * 7306)),
+            change(|t| t.fields[NEXT_UPDATE] = der_time(now() + DAY * 7306)),
         ),
-        ("BR 7.1.2.11.1", change(|t| t.flip(oid::AUTHORITY_KEY_ID))),
+        (
+            "BR 7.1.2.11.1",
+            change(|t| t.flip(ID_CE_AUTHORITY_KEY_IDENTIFIER)),
+        ),
         (
             // The authority key identifier of the issuer's own certificate, or of any other CA.
             "BR 7.1.2.11.1",
             change(|t| {
                 t.set(
-                    oid::AUTHORITY_KEY_ID,
-                    [&[0x30, 22, 0x80, 20][..], &[7; 20]].concat(),
+                    ID_CE_AUTHORITY_KEY_IDENTIFIER,
+                    sequence(&[&tlv(context(0, false), &[&[7; 20]])]),
                 );
             }),
         ),
-        ("BR 7.2.2", change(|t| t.remove(oid::AUTHORITY_KEY_ID))),
         (
             "BR 7.2.2",
-            change(|t| t.add(b"\x55\x1d\x1c", b"\x30\x00".to_vec())),
+            change(|t| t.remove(ID_CE_AUTHORITY_KEY_IDENTIFIER)),
+        ),
+        (
+            "BR 7.2.2",
+            change(|t| t.add(ID_CE_ISSUING_DISTRIBUTION_POINT, b"\x30\x00".to_vec())),
         ),
         (
             "RFC 5280 5.2.3",
-            change(|t| t.set(oid::CRL_NUMBER, vec![tag::INTEGER, 1, 8])),
+            change(|t| t.set(ID_CE_CRL_NUMBER, tlv(Tag::Integer, &[&[8]]))),
         ),
-        ("RFC 5280 5.2.3", change(|t| t.flip(oid::CRL_NUMBER))),
-        entries("RFC 5280 5.1.2.6", sequence(|_| {})),
+        ("RFC 5280 5.2.3", change(|t| t.flip(ID_CE_CRL_NUMBER))),
+        entries("RFC 5280 5.1.2.6", sequence(&[])),
         entries("RFC 5280 5.1.2.6", twice),
         entries("RFC 5280 5.1.2.6", entry(&[1; 21], now(), &[])),
         entries("RFC 5280 5.1.2.6", entry(&[0], now(), &[])),
@@ -142,7 +150,7 @@ fn each_rule_for_lists_is_checked() {
             entry(
                 &[1; 16],
                 now(),
-                &[(b"\x55\x1d\x18", b"\x18\x0f20260101000000Z")],
+                &[(ID_CE_INVALIDITY_DATE, b"\x18\x0f20260101000000Z")],
             ),
         ),
     ];
@@ -176,7 +184,7 @@ fn a_revoked_ca_has_a_reason_and_its_list_lives_longer() {
             this_update: now(),
             next_update: now() + DAY * days,
         };
-        build_crl_tbs(&issuer, &head, &[revoked(reason)])
+        build_crl_tbs(&issuer, &head, &[revoked(reason)]).unwrap()
     };
     assert_eq!(lint_crl(&list(365, Some(4)), &rules), []);
     assert_eq!(lint_crl(&list(365, None), &rules)[0].rule, "BR 7.2.2");

@@ -5,13 +5,22 @@ mod crl;
 mod leaf;
 
 use chancery_domain::names::DomainName;
+use const_oid::db::rfc4519::{COMMON_NAME, ST};
+use const_oid::db::rfc5280::ID_CE_BASIC_CONSTRAINTS;
+use const_oid::db::rfc5912::SHA_1_WITH_RSA_ENCRYPTION;
+use der::asn1::{BitStringRef, UintRef};
+use der::{Encode, TagNumber, Tagged};
+use x509_cert::time::{Time, Validity};
 
 use super::*;
 use crate::certificate::{assemble, mint_serial};
-use crate::encoding::{Der, encode};
-use crate::keys::{KeyAlgorithm, SigningKey};
-use crate::names::{Attributes, encode_name, push_attribute};
+use crate::keys::SigningKey;
+use crate::names::{Attributes, encode_name};
 use crate::profiles::{Authority, Leaf, LeafProfile, build_root_tbs};
+use crate::structures::{Extension, tlv, write_time};
+
+/// `der`'s tags; the name alone is the other parser's.
+type Tag = der::Tag;
 
 const CRL_URL: &str = "http://pki.example/ca.crl";
 const CA_URL: &str = "http://pki.example/ca.cer";
@@ -27,9 +36,9 @@ fn now() -> Timestamp {
 struct Template {
     /// The fields before the extensions, each as DER.
     fields: Vec<Vec<u8>>,
-    extensions: Vec<(Vec<u8>, bool, Vec<u8>)>,
+    extensions: Vec<(ObjectIdentifier, bool, Vec<u8>)>,
     /// The tag around the extensions.
-    tag: u8,
+    tag: Tag,
 }
 
 // Places of the fields of a certificate.
@@ -43,96 +52,93 @@ const KEY: usize = 6;
 
 impl Template {
     fn parse(tbs: &[u8]) -> Self {
-        let mut reader = Reader::new(tbs).enter(tag::SEQUENCE).unwrap();
-        let mut fields = Vec::new();
-        while !reader.is_empty() {
-            fields.push(reader.next_value().unwrap());
-        }
+        let mut fields = Vec::<AnyRef<'_>>::from_der(tbs).unwrap();
         let wrapped = fields.pop().unwrap();
-        let mut list = Reader::new(wrapped.content).enter(tag::SEQUENCE).unwrap();
-        let mut extensions = Vec::new();
-        while !list.is_empty() {
-            let mut extension = list.enter(tag::SEQUENCE).unwrap();
-            let oid = extension.expect(tag::OID).unwrap().content.to_vec();
-            let critical = extension.peek() == Some(tag::BOOLEAN);
-            if critical {
-                extension.next_value().unwrap();
-            }
-            let value = extension
-                .expect(tag::OCTET_STRING)
-                .unwrap()
-                .content
-                .to_vec();
-            extensions.push((oid, critical, value));
-        }
-        let fields = fields.iter().map(|field| field.whole.to_vec()).collect();
+        let extensions = Vec::<Extension<'_>>::from_der(wrapped.value()).unwrap();
         Self {
-            fields,
-            extensions,
-            tag: wrapped.tag,
+            fields: fields.iter().map(|field| field.to_der().unwrap()).collect(),
+            extensions: extensions
+                .iter()
+                .map(|ext| (ext.id, ext.critical, ext.value.as_bytes().to_vec()))
+                .collect(),
+            tag: wrapped.tag(),
         }
     }
 
     fn build(&self) -> Vec<u8> {
-        encode(|der| {
-            der.sequence(|der| {
-                for field in &self.fields {
-                    der.raw(field);
-                }
-                der.nest(self.tag, |der| {
-                    der.sequence(|der| {
-                        for (oid, critical, value) in &self.extensions {
-                            der.extension(oid, *critical, value);
-                        }
-                    });
-                });
-            });
-        })
+        let extensions: Vec<_> = self
+            .extensions
+            .iter()
+            .map(|(id, critical, value)| extension(*id, *critical, value))
+            .collect();
+        let extensions = tlv(self.tag, &[&sequence(&[&extensions.concat()])]);
+        sequence(&[&self.fields.concat(), &extensions])
     }
 
-    fn extension(&mut self, oid: &[u8]) -> &mut (Vec<u8>, bool, Vec<u8>) {
+    fn extension(&mut self, id: ObjectIdentifier) -> &mut (ObjectIdentifier, bool, Vec<u8>) {
         self.extensions
             .iter_mut()
-            .find(|(id, ..)| id == oid)
+            .find(|(found, ..)| *found == id)
             .unwrap()
     }
 
-    fn set(&mut self, oid: &[u8], value: Vec<u8>) {
-        self.extension(oid).2 = value;
+    fn set(&mut self, id: ObjectIdentifier, value: Vec<u8>) {
+        self.extension(id).2 = value;
     }
 
-    fn flip(&mut self, oid: &[u8]) {
-        let critical = &mut self.extension(oid).1;
+    fn flip(&mut self, id: ObjectIdentifier) {
+        let critical = &mut self.extension(id).1;
         *critical = !*critical;
     }
 
-    fn remove(&mut self, oid: &[u8]) {
-        self.extensions.retain(|(id, ..)| id != oid);
+    fn remove(&mut self, id: ObjectIdentifier) {
+        self.extensions.retain(|(found, ..)| *found != id);
     }
 
-    fn add(&mut self, oid: &[u8], value: Vec<u8>) {
-        self.extensions.push((oid.to_vec(), false, value));
+    fn add(&mut self, id: ObjectIdentifier, value: Vec<u8>) {
+        self.extensions.push((id, false, value));
     }
 
     fn set_validity(&mut self, not_before: Timestamp, not_after: Timestamp) {
-        self.fields[VALIDITY] = sequence(|der| {
-            der.time(not_before).time(not_after);
-        });
+        let validity: Validity = Validity::new(time(not_before), time(not_after));
+        self.fields[VALIDITY] = validity.to_der().unwrap();
     }
 
-    fn set_subject(&mut self, parts: &[(&[u8], u8, &str)]) {
-        self.fields[SUBJECT] = sequence(|der| {
-            for (oid, tag, text) in parts {
-                push_attribute(der, oid, *tag, text);
-            }
-        });
+    fn set_subject(&mut self, parts: &[(ObjectIdentifier, Tag, &str)]) {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(kind, string, text)| tlv(Tag::Set, &[&attribute(*kind, *string, text)]))
+            .collect();
+        self.fields[SUBJECT] = sequence(&[&parts.concat()]);
     }
 }
 
-fn sequence(content: impl FnOnce(&mut Der)) -> Vec<u8> {
-    encode(|der| {
-        der.sequence(content);
-    })
+fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    tlv(Tag::Sequence, parts)
+}
+
+fn context(number: u32, constructed: bool) -> Tag {
+    Tag::ContextSpecific {
+        constructed,
+        number: TagNumber(number),
+    }
+}
+
+fn oid(id: ObjectIdentifier) -> Vec<u8> {
+    id.to_der().unwrap()
+}
+
+fn time(at: Timestamp) -> Time {
+    write_time(at).unwrap()
+}
+
+fn attribute(kind: ObjectIdentifier, string: Tag, text: &str) -> Vec<u8> {
+    sequence(&[&oid(kind), &tlv(string, &[text.as_bytes()])])
+}
+
+fn extension(id: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical: &[u8] = if critical { b"\x01\x01\xff" } else { b"" };
+    sequence(&[&oid(id), critical, &tlv(Tag::OctetString, &[value])])
 }
 
 type Change = Box<dyn Fn(&mut Template)>;
@@ -164,7 +170,7 @@ fn an_issuer(algorithm: KeyAlgorithm) -> (Issuer, SigningKey) {
     let key = SigningKey::generate(algorithm).unwrap();
     let tbs = a_root(&key);
     let signature = key.sign(&tbs).unwrap();
-    let der = assemble(&tbs, algorithm.signature_algorithm_der(), &signature);
+    let der = assemble(&tbs, algorithm.signature_algorithm_der(), &signature).unwrap();
     (Issuer::from_certificate(&der).unwrap(), key)
 }
 
@@ -195,13 +201,15 @@ fn a_leaf(issuer: &Issuer, names: &[&str]) -> Vec<u8> {
         .iter()
         .map(|name| DomainName::parse(name).unwrap())
         .collect();
-    LeafProfile::new(issuer, CRL_URL, CA_URL).build_tbs(&Leaf {
+    let leaf = Leaf {
         serial: mint_serial().unwrap(),
         names: &names,
         spki_der: key.spki_der(),
         not_before: now(),
         not_after: now() + DAY * 199 - SECOND,
-    })
+    };
+    let profile = LeafProfile::new(issuer, CRL_URL, CA_URL).unwrap();
+    profile.build_tbs(&leaf).unwrap()
 }
 
 fn leaf_rules(issuer: &Issuer) -> LeafRules<'_> {
@@ -216,35 +224,26 @@ fn leaf_rules(issuer: &Issuer) -> LeafRules<'_> {
 
 /// What any certificate can get wrong.
 fn envelope_changes() -> Vec<(&'static str, Change)> {
-    let integer = |octets: &[u8]| {
-        encode(|der| {
-            der.value(tag::INTEGER, octets);
-        })
-    };
+    let integer = |octets: &[u8]| tlv(Tag::Integer, &[octets]);
     let (short, long, zeros) = (
         integer(&[1; 7]),
         integer(&[1; 21]),
         integer(&[0, 1, 1, 1, 1, 1, 1, 1]),
     );
-    let compressed = sequence(|der| {
-        der.sequence(|der| {
-            der.oid(oid::EC_PUBLIC_KEY).oid(oid::P256);
-        })
-        .bit_string(&[2; 33]);
-    });
-    let rsa = |bits: usize, parameters: &'static [u8]| {
-        sequence(|der| {
-            der.sequence(|der| {
-                der.oid(oid::RSA_ENCRYPTION).raw(parameters);
-            })
-            .nest(tag::BIT_STRING, |der| {
-                der.raw(&[0]).sequence(|der| {
-                    der.unsigned(&vec![0xff; bits / 8]).unsigned(&[1, 0, 1]);
-                });
-            });
-        })
+    let key = |algorithm: &[&[u8]], key: &[u8]| {
+        let key = BitStringRef::from_bytes(key).unwrap().to_der().unwrap();
+        sequence(&[&sequence(algorithm), &key])
     };
-    let (small, bare) = (rsa(1024, &[tag::NULL, 0]), rsa(2048, &[]));
+    let compressed = key(&[&oid(ID_EC_PUBLIC_KEY), &oid(SECP_256_R_1)], &[2; 33]);
+    let rsa = |bits: usize, parameters: &[u8]| {
+        let rsa_key = RsaPublicKey {
+            modulus: UintRef::new(&vec![0xff; bits / 8]).unwrap(),
+            exponent: UintRef::new(&[1, 0, 1]).unwrap(),
+        }
+        .to_der();
+        key(&[&oid(RSA_ENCRYPTION), parameters], &rsa_key.unwrap())
+    };
+    let (small, bare) = (rsa(1024, b"\x05\x00"), rsa(2048, &[]));
     vec![
         (
             "RFC 5280 4.1.2.1",
@@ -265,23 +264,20 @@ fn envelope_changes() -> Vec<(&'static str, Change)> {
         (
             "BR 7.1.3.2",
             change(|t| {
-                t.fields[ALGORITHM] = sequence(|der| {
-                    der.oid(oid::SHA1_WITH_RSA).value(tag::NULL, &[]);
-                });
+                t.fields[ALGORITHM] = sequence(&[&oid(SHA_1_WITH_RSA_ENCRYPTION), b"\x05\x00"]);
             }),
         ),
         (
             "RFC 5280 4.1.2.5",
             change(|t| {
-                t.fields[VALIDITY] = sequence(|der| {
-                    der.value(tag::GENERALIZED_TIME, b"20261122100000Z")
-                        .time(now() + DAY);
-                });
+                let not_before = tlv(Tag::GeneralizedTime, &[b"20261122100000Z"]);
+                let not_after = time(now() + DAY).to_der().unwrap();
+                t.fields[VALIDITY] = sequence(&[&not_before, &not_after]);
             }),
         ),
         (
             "BR 7.1.2.7",
-            change(|t| t.fields.push(vec![tag::context(1), 2, 0, 1])),
+            change(|t| t.fields.push(tlv(context(1, false), &[&[0, 1]]))),
         ),
         (
             "RFC 5280 4.2",
@@ -289,7 +285,7 @@ fn envelope_changes() -> Vec<(&'static str, Change)> {
         ),
         (
             "X.690 10-11",
-            change(|t| t.set(oid::BASIC_CONSTRAINTS, b"\x30\x03\x01\x01\x00".to_vec())),
+            change(|t| t.set(ID_CE_BASIC_CONSTRAINTS, b"\x30\x03\x01\x01\x00".to_vec())),
         ),
         (
             "BR 6.1.5, 7.1.3.1",
@@ -306,23 +302,16 @@ fn envelope_changes() -> Vec<(&'static str, Change)> {
         (
             "BR 7.1.4.1",
             change(|t| {
-                t.fields[SUBJECT] = sequence(|der| {
-                    der.nest(tag::SET, |der| {
-                        for (oid, text) in [
-                            (oid::COMMON_NAME, b"shop.example"),
-                            (oid::STATE, b"abcdefghijkl"),
-                        ] {
-                            der.sequence(|der| {
-                                der.oid(oid).value(tag::UTF8_STRING, text);
-                            });
-                        }
-                    });
-                });
+                let parts = [
+                    attribute(COMMON_NAME, Tag::Utf8String, "shop.example"),
+                    attribute(ST, Tag::Utf8String, "abcdefghijkl"),
+                ];
+                t.fields[SUBJECT] = sequence(&[&tlv(Tag::Set, &[&parts.concat()])]);
             }),
         ),
         (
             "BR 7.1.2.7.3, 7.1.2.10.2",
-            change(|t| t.set_subject(&[(oid::ORGANIZATION_UNIT, tag::UTF8_STRING, "IT")])),
+            change(|t| t.set_subject(&[(ORGANIZATIONAL_UNIT_NAME, Tag::Utf8String, "IT")])),
         ),
     ]
 }
