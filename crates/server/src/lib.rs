@@ -12,6 +12,7 @@ mod ote;
 mod repository;
 mod secrets;
 mod wiring;
+mod write_deadline;
 
 pub use first_start::OteCredential;
 pub use wiring::{Server, StartError, check, open_store, operations};

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 use crate::config::LimitsConfig;
+use crate::write_deadline::WriteDeadline;
 
 /// The most a connection may hold of a request not yet parsed, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -29,26 +30,31 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            break;
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
         };
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                // Out of file descriptors, or a client that left: give others time to close.
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
+        // A stop is heard with every slot taken, too.
+        let (slot, accepted) = tokio::select! {
+            next = next => next,
             _ = stop.changed() => break,
         };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // Out of file descriptors, or a client that left: give others time to close.
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
         let _ = stream.set_nodelay(true);
+        let patience = Duration::from_secs(limits.request_seconds);
+        let stream = WriteDeadline::new(stream, patience);
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(limits.request_seconds))
+            .header_read_timeout(patience)
             .max_buf_size(MAX_BUFFER);
         let router = router.clone();
         let service = service_fn(move |request| answer(router.clone(), request, peer));
@@ -90,5 +96,32 @@ fn shown(path: &str) -> &str {
         "/approve/…"
     } else {
         path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_is_heard_with_every_slot_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = LimitsConfig {
+            connections: 1,
+            ..LimitsConfig::default()
+        };
+        let (stop, stopped) = watch::channel(false);
+        let router = Router::new().route("/", axum::routing::get(async || "here"));
+        let serving = tokio::spawn(serve(listener, router, limits, stopped));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        client.read_u8().await.unwrap();
+        stop.send(true).unwrap();
+        serving.await.unwrap();
     }
 }
