@@ -9,6 +9,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
@@ -93,6 +94,10 @@ fn connect(
     let connection = Connection::open_with_flags(file, flags).map_err(StoreError::database)?;
     connection
         .busy_timeout(settings.busy_timeout)
+        .map_err(StoreError::database)?;
+    // Plans must not hang on the values bound, or SQLite prepares a statement anew for each new value.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .map_err(StoreError::database)?;
     // Memory is bounded on purpose: pages that matter are in the system's cache, a read away. A memory map
     // would count as resident memory and turn a disk error into a signal.
