@@ -135,7 +135,7 @@ impl Session {
         client.execute(OWN, &[&key]).await?;
         let events = format!(
             "insert into events (id, order_id, at, actor, kind, detail)
-             select $1 + n, $2, $3, 'platform', 'bench', '0123456789abcdef0123456789abcdef'
+             select cast($1 as bigint) + n, $2, $3, 'platform', 'bench', '0123456789abcdef0123456789abcdef'
              from generate_series(0, {}) n",
             ROWS - 1
         );
