@@ -1,6 +1,6 @@
 //! The master key: given by the operator, or, in OTE mode, made at first start.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -39,20 +39,38 @@ fn make(file: &Path) -> Result<MasterKey, StartError> {
     Ok(key)
 }
 
-/// Writes a new file that only its owner can read.
+/// Writes a file that only its owner can read. After a crash it holds all of the text, or what it held before.
 pub(crate) fn write_secret(file: &Path, text: &str) -> Result<(), StartError> {
     let failed = |error| StartError::File(file.to_owned(), error);
+    let mut name = file.as_os_str().to_owned();
+    name.push(".new");
+    let unfinished = PathBuf::from(name);
+    // One that a crash left behind may have come by any mode.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
     let mut opened = options
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(file)
+        .open(&unfinished)
         .map_err(failed)?;
     opened
         .write_all(text.as_bytes())
         .and_then(|()| opened.sync_all())
+        .and_then(|()| fs::rename(&unfinished, file))
+        .and_then(|()| sync_folder(file))
         .map_err(failed)
+}
+
+/// Has the disk keep the names in the folder of a file.
+fn sync_folder(file: &Path) -> std::io::Result<()> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 fn refuse_loose_mode(file: &PathBuf) -> Result<(), StartError> {
@@ -64,4 +82,23 @@ fn refuse_loose_mode(file: &PathBuf) -> Result<(), StartError> {
         return Err(StartError::Setting(text));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_replaces_another_whole_and_stays_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let unfinished = folder.path().join("key.new");
+        fs::write(&unfinished, "what a crash left, longer than what comes").unwrap();
+        for text in ["first", "second"] {
+            write_secret(&file, text).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            refuse_loose_mode(&file).unwrap();
+        }
+        assert!(!unfinished.exists());
+    }
 }
