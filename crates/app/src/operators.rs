@@ -8,7 +8,7 @@ use chancery_domain::resellers::{Credential, Reseller, ResellerId};
 use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
 use crate::challenges::random_hex;
-use crate::sign_in::secret_hash;
+use crate::sign_in::{is_secret, secret_hash};
 use crate::{AppError, Clock, Noun};
 
 /// The operator's chores on a database.
@@ -73,6 +73,14 @@ impl Operations {
     pub async fn credentials(&self, reseller: ResellerId) -> Result<Vec<Credential>, AppError> {
         self.reseller(reseller).await?;
         Ok(self.store.credentials(reseller).await?)
+    }
+
+    /// Whether one can sign in with this.
+    pub async fn knows_credential(&self, username: &str, password: &str) -> Result<bool, AppError> {
+        let found = self.store.credential(username).await?;
+        Ok(found.is_some_and(|(held, _)| {
+            held.revoked_at.is_none() && is_secret(password, &held.secret_hash)
+        }))
     }
 
     /// Ends a credential and its tokens, at once.

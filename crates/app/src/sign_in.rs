@@ -61,8 +61,7 @@ impl App {
         let Some((credential, _)) = found.filter(|(held, _)| held.revoked_at.is_none()) else {
             return Err(AppError::UnknownUsername);
         };
-        let hash = secret_hash(password);
-        if constant_time::verify_slices_are_equal(&hash, &credential.secret_hash).is_err() {
+        if !is_secret(password, &credential.secret_hash) {
             return Err(AppError::WrongPassword);
         }
         let now = self.clock.now().as_second();
@@ -95,6 +94,11 @@ impl App {
             _ => Err(AppError::Unauthenticated),
         }
     }
+}
+
+/// Whether this is the secret kept under a hash.
+pub(crate) fn is_secret(secret: &str, hash: &[u8; 32]) -> bool {
+    constant_time::verify_slices_are_equal(&secret_hash(secret), hash).is_ok()
 }
 
 /// The hash under which a secret is kept. Secrets are 256 random bits, so no slow hash is needed.

@@ -36,12 +36,17 @@ impl OteCredential {
         }
     }
 
-    /// The credential kept in a data folder, or a new one, of a new reseller with money to spend.
+    /// The credential kept in a data folder, or a new one, of a new reseller with money to spend. One that
+    /// the database does not know belonged to another database on the same folder, or was revoked.
     pub(crate) async fn find_or_make(
         data: &Path,
         operations: &Operations,
     ) -> Result<Self, StartError> {
-        if let Some(found) = Self::find(data)? {
+        if let Some(found) = Self::find(data)?
+            && operations
+                .knows_credential(&found.username, &found.password)
+                .await?
+        {
             return Ok(found);
         }
         let currency = Currency::parse("USD").map_err(AppError::internal)?;
@@ -58,5 +63,54 @@ impl OteCredential {
         let text = serde_json::to_string(&credential).map_err(AppError::internal)?;
         write_secret(&data.join(FILE), &text)?;
         Ok(credential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_app::Clock;
+    use chancery_store::{DatabaseUrl, Store, StoreSettings};
+
+    use super::*;
+
+    async fn operations(file: &Path) -> Operations {
+        let url = DatabaseUrl::sqlite(file).unwrap();
+        let store = Store::open(&url, &StoreSettings::default()).await.unwrap();
+        store.migrate().await.unwrap();
+        Operations::new(store, Clock::default())
+    }
+
+    #[tokio::test]
+    async fn another_database_on_the_same_folder_gets_a_credential_of_its_own() {
+        let data = tempfile::tempdir().unwrap();
+        let [one, other] = ["one.db", "other.db"].map(|name| data.path().join(name));
+        let (one, other) = (operations(&one).await, operations(&other).await);
+        let first = OteCredential::find_or_make(data.path(), &one)
+            .await
+            .unwrap();
+        let again = OteCredential::find_or_make(data.path(), &one)
+            .await
+            .unwrap();
+        assert_eq!(first.username, again.username);
+
+        let second = OteCredential::find_or_make(data.path(), &other)
+            .await
+            .unwrap();
+        let known = |operations, credential: &OteCredential| {
+            let OteCredential { username, password } = credential.clone();
+            async move {
+                let operations: &Operations = operations;
+                operations
+                    .knows_credential(&username, &password)
+                    .await
+                    .unwrap()
+            }
+        };
+        assert!(known(&other, &second).await && !known(&one, &second).await);
+        let kept = OteCredential::find(data.path()).unwrap().unwrap();
+        assert_eq!(kept.username, second.username);
+
+        other.revoke_credential(&second.username).await.unwrap();
+        assert!(!known(&other, &second).await);
     }
 }
