@@ -1,6 +1,7 @@
 //! What the server prints when it is ready: where it is, and what to do next.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 use chancery_server::config::Config;
@@ -25,13 +26,12 @@ pub(crate) fn print(config: &Config, server: &Server) -> Result<()> {
             out,
             "\nFrom an order to a certificate, to paste into another shell:\n"
         )?;
-        writeln!(out, "{}", commands(config, &url, credential)?)?;
-        let program = std::env::current_exe()?;
-        let data = config.data.display();
+        writeln!(out, "{}", commands(&url, credential))?;
+        let program = quoted(&std::env::current_exe()?);
+        let data = quoted(&std::path::absolute(&config.data)?);
         writeln!(
             out,
-            "\nThe same in one: {} demo --url {url} --data {data}",
-            program.display()
+            "\nThe same in one: {program} demo --url {url} --data {data}"
         )?;
     }
     out.flush()?;
@@ -39,19 +39,38 @@ pub(crate) fn print(config: &Config, server: &Server) -> Result<()> {
 }
 
 /// Shell commands that carry an order to a certificate. They need curl, sed, awk and openssl.
-fn commands(config: &Config, url: &str, credential: &OteCredential) -> Result<String> {
-    let program = std::env::current_exe()?;
-    let data = std::path::absolute(&config.data)?;
-    let mut place = format!("--data '{}'", data.display());
-    if let Some(database) = &config.database {
-        place = format!("{place} --database '{database}'");
-    }
-    Ok(include_str!("first_steps.sh")
-        .replace("@PROGRAM@", &program.display().to_string())
-        .replace("@PLACE@", &place)
+fn commands(url: &str, credential: &OteCredential) -> String {
+    include_str!("first_steps.sh")
         .replace("@URL@", url)
         .replace("@USERNAME@", &credential.username)
         .replace("@PASSWORD@", &credential.password)
         .trim_end()
-        .to_owned())
+        .to_owned()
+}
+
+/// A path as one word of a shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if !path.is_empty() && path.chars().all(is_plain) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_where_a_shell_would_take_them_apart() {
+        for (path, word) in [
+            ("/usr/bin/chancery", "/usr/bin/chancery"),
+            ("/home/ann/my data", "'/home/ann/my data'"),
+            ("/a;rm -rf /", "'/a;rm -rf /'"),
+            ("/ann's", r"'/ann'\''s'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), word);
+        }
+    }
 }

@@ -18,5 +18,5 @@ curl -s -X POST $API/ote/jobs/run; echo
 call $API/ssl/v2/orders/$ORDER/dcv-status; echo
 curl -s -H "Authorization: Bearer $TOKEN" -F bundle=true -o shop.pem \
   $API/ssl/v2/orders/$ORDER/download/format/PEM
-@PROGRAM@ ca export-root @PLACE@ > root.pem
+curl -s $API/pki/root.crt | openssl x509 -inform DER -out root.pem
 openssl verify -CAfile root.pem -untrusted shop.pem -verify_hostname shop.example shop.pem
