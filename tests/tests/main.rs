@@ -12,6 +12,7 @@ mod money;
 mod orders;
 mod outages;
 mod production;
+mod regressions;
 mod strangers;
 mod time;
 mod transport;

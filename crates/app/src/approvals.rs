@@ -7,7 +7,7 @@
 use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceState, Proof};
+use chancery_domain::issuances::{Issuance, IssuanceState, NameControl, Proof};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_outside::mail::Mail;
@@ -87,8 +87,9 @@ impl App {
                 method: Method::Email,
                 obtained_at: now,
             };
-            issuance.prove(&approval.name, &proof);
             let mut change = Change::new();
+            self.forget_stale(&mut change, &mut issuance, now).await?;
+            issuance.prove(&approval.name, &proof);
             change.approve(approval.token_hash, now);
             let held = Authorization {
                 domain: approval.domain.clone(),
@@ -128,17 +129,37 @@ impl App {
         Err(AppError::Busy)
     }
 
-    /// Adds an approval for each unproved name, and the job that mails them.
+    /// Drops proofs that have grown too old, and asks the approvers of their names again. Looks for the
+    /// others go on by themselves.
+    pub(crate) async fn forget_stale(
+        &self,
+        change: &mut Change,
+        issuance: &mut Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let dropped = issuance.forget_stale(&self.rules, now);
+        if dropped.is_empty() || !self.rules.is_in_force(Method::Email, now) {
+            return Ok(());
+        }
+        let controls = issuance.unproved();
+        let again = controls.filter(|control| dropped.contains(&control.name));
+        self.ask_approvers(change, issuance, again, now).await
+    }
+
+    /// Adds an approval for each of these names that is to be proved by one, and the job that mails them.
     pub(crate) async fn ask_approvers(
         &self,
         change: &mut Change,
         issuance: &Issuance,
+        controls: impl Iterator<Item = &NameControl>,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        for control in issuance.unproved() {
+        let mut asked = false;
+        for control in controls {
             let Challenge::Email { approver } = &control.challenge else {
                 continue;
             };
+            asked = true;
             let host = approver.rsplit_once('@').map_or("", |(_, host)| host);
             let token = random_hex::<24>();
             let token_hash = secret_hash(&token);
@@ -159,8 +180,11 @@ impl App {
                 message_id: format!("{}@chancery", random_hex::<12>()),
             });
         }
-        self.enqueue(change, Task::MailApprovers(issuance.id), now)
-            .await
+        if asked {
+            self.enqueue(change, Task::MailApprovers(issuance.id), now)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The message of an approval; the same each time.
@@ -230,6 +254,7 @@ impl App {
         if approval.approved_at.is_some() {
             ApprovalState::Given
         } else if issuance.state == IssuanceState::Validating
+            && self.rules.is_in_force(Method::Email, now)
             && now < approval.expires_at
             && now < issuance.validate_by
         {

@@ -1,7 +1,7 @@
 //! Orders: place, look at, cancel.
 
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::{Authorization, Method};
+use chancery_domain::authorizations::Authorization;
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, NextStep};
 use chancery_domain::ledger::Posting;
@@ -355,10 +355,8 @@ impl App {
             now + issuance.look_delay(),
         )
         .await?;
-        if issuance.method == Method::Email {
-            self.ask_approvers(change, issuance, now).await?;
-        }
-        Ok(())
+        self.ask_approvers(change, issuance, issuance.unproved(), now)
+            .await
     }
 }
 

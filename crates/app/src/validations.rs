@@ -36,7 +36,7 @@ impl App {
     ) -> Result<OrderReport, AppError> {
         let report = self.order(reseller, Some(id), None).await?;
         let issuance = &report.file.issuance;
-        if issuance.method != Method::Email && issuance.may_look(report.now) {
+        if issuance.is_looked_for() && issuance.may_look(report.now) {
             let mut change = Change::new();
             let task = Task::PollDcv(issuance.id);
             change.bring_forward(task.kind(), task.subject(), report.now);
@@ -198,9 +198,8 @@ impl App {
             .await?;
         let task = Task::PollDcv(issuance.id);
         change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay());
-        if issuance.method == Method::Email {
-            self.ask_approvers(&mut change, issuance, now).await?;
-        }
+        self.ask_approvers(&mut change, issuance, issuance.unproved(), now)
+            .await?;
         Ok(change)
     }
 }

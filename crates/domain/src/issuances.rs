@@ -170,14 +170,18 @@ impl Issuance {
         news
     }
 
-    /// Drops proofs that have grown too old to be used at `now` (BR 4.2.1).
-    pub fn forget_stale(&mut self, rules: &ValidityRules, now: Timestamp) {
+    /// Drops proofs that have grown too old to be used at `now` (BR 4.2.1), and tells whose: control of
+    /// those names is to be shown again.
+    pub fn forget_stale(&mut self, rules: &ValidityRules, now: Timestamp) -> Vec<DomainName> {
+        let mut dropped = Vec::new();
         for control in &mut self.names {
-            let stale = |proof: &Proof| !rules.is_fresh(proof.method, proof.obtained_at, now);
+            let stale = |proof: &Proof| !is_fresh(proof, rules, now);
             if control.proof.as_ref().is_some_and(stale) {
                 control.proof = None;
+                dropped.push(control.name.clone());
             }
         }
+        dropped
     }
 
     /// Notes that a look at the world was made.
@@ -231,6 +235,12 @@ impl Issuance {
         self.names.iter().filter(|control| control.proof.is_none())
     }
 
+    /// Whether a name still needs a proof that is found by looking; approvals come by themselves.
+    pub fn is_looked_for(&self) -> bool {
+        self.unproved()
+            .any(|control| control.challenge.method() != Method::Email)
+    }
+
     /// What this issuance needs now. The poll job asks, then does as it is told.
     pub fn next_step(&self, now: Timestamp) -> NextStep {
         match self.state {
@@ -244,17 +254,21 @@ impl Issuance {
         }
     }
 
-    /// Hands the issuance to the CA, its certificate being on record. Every name must be proved.
+    /// Hands the issuance to the CA, its certificate being on record. Every name must have a proof that may
+    /// still be used.
     ///
     /// A second time it replaces a certificate that was never signed by a fresh one.
     pub fn begin_signing(
         self,
         certificate: CertificateId,
+        rules: &ValidityRules,
         now: Timestamp,
     ) -> Result<Self, TransitionError> {
+        let fresh = |proof: &Proof| is_fresh(proof, rules, now);
+        let mut controls = self.names.iter();
+        let is_proved = controls.all(|control| control.proof.as_ref().is_some_and(fresh));
         match self.state {
-            IssuanceState::Validating if self.is_proved() => {}
-            IssuanceState::Signing { .. } => {}
+            IssuanceState::Validating | IssuanceState::Signing { .. } if is_proved => {}
             _ => return Err(self.cannot("go to the CA")),
         }
         Ok(Self {
@@ -339,6 +353,10 @@ impl Issuance {
     }
 }
 
+fn is_fresh(proof: &Proof, rules: &ValidityRules, now: Timestamp) -> bool {
+    rules.is_fresh(proof.method, proof.obtained_at, now)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -417,8 +435,17 @@ mod tests {
         assert!(!issuance.is_proved());
         issuance.reuse(&[held(24 * 199)], &rules, start());
         assert!(issuance.is_proved());
-        issuance.forget_stale(&rules, start() + SignedDuration::from_hours(48));
+        let later = start() + SignedDuration::from_hours(48);
+        let stale = issuance.clone();
+        assert!(
+            stale
+                .begin_signing(CertificateId(9), &rules, later)
+                .is_err()
+        );
+        let names = [name("shop.example"), name("www.shop.example")];
+        assert_eq!(issuance.forget_stale(&rules, later), names);
         assert!(!issuance.is_proved());
+        assert!(issuance.forget_stale(&rules, later).is_empty());
     }
 
     #[test]
@@ -454,7 +481,7 @@ mod tests {
     fn step(issuance: Issuance, which: u8) -> Result<Issuance, TransitionError> {
         let now = start();
         match which {
-            0 => issuance.begin_signing(CertificateId(9), now),
+            0 => issuance.begin_signing(CertificateId(9), &ValidityRules::default(), now),
             1 => issuance.issue(now),
             2 => issuance.reject("no".to_owned(), now),
             3 => issuance.cancel(now),

@@ -36,12 +36,10 @@ impl App {
             return Ok(());
         };
         let began = self.clock.now();
+        self.forget_stale(&mut change, &mut issuance, began).await?;
         if issuance.next_step(began) == NextStep::Wait {
-            let looks = match issuance.method {
-                Method::Dns | Method::File => self.look(&issuance).await,
-                // Nothing to look for, but the run counts: the order is in hand.
-                Method::Email => Vec::new(),
-            };
+            // Where there is nothing to look for the run counts too: the order is in hand.
+            let looks = self.look(&issuance).await;
             let now = self.clock.now();
             issuance.looked(now);
             for look in &looks {
@@ -50,7 +48,7 @@ impl App {
             }
         }
         let now = self.clock.now();
-        issuance.forget_stale(&self.rules, now);
+        self.forget_stale(&mut change, &mut issuance, now).await?;
         match issuance.next_step(now) {
             NextStep::Sign => {
                 change.finish_job(job.id, job.attempt);
@@ -91,7 +89,8 @@ impl App {
     }
 
     async fn look(&self, issuance: &Issuance) -> Vec<Observation> {
-        let unproved: Vec<_> = issuance.unproved().collect();
+        let is_looked_for = |control: &&NameControl| control.challenge.method() != Method::Email;
+        let unproved: Vec<_> = issuance.unproved().filter(is_looked_for).collect();
         // A long list is worked through from run to run.
         let first = (issuance.looks as usize).saturating_mul(LOOKS_A_RUN) % unproved.len().max(1);
         let turn: Vec<NameControl> = (unproved.iter().cycle().skip(first))
@@ -151,10 +150,9 @@ impl App {
 
 /// The next look by itself, or the end of the time for it, whichever is first.
 fn next_look(issuance: &Issuance, now: Timestamp) -> Timestamp {
-    let by_itself = match issuance.method {
-        Method::Dns | Method::File => now + with_jitter(issuance.look_delay()),
-        // Nothing to look for: the answer comes to us.
-        Method::Email => issuance.validate_by,
-    };
-    by_itself.min(issuance.validate_by)
+    match issuance.is_looked_for() {
+        true => (now + with_jitter(issuance.look_delay())).min(issuance.validate_by),
+        // Nothing to look for: the answers come to us.
+        false => issuance.validate_by,
+    }
 }

@@ -152,7 +152,7 @@ impl App {
         put: Put,
     ) -> Result<Signing, AppError> {
         let now = certificate.reserved_at;
-        let mut issuance = issuance.begin_signing(certificate.id, now)?;
+        let mut issuance = issuance.begin_signing(certificate.id, &self.rules, now)?;
         match put {
             Put::Insert => change.insert_issuance(&issuance),
             Put::Save => {
@@ -323,8 +323,10 @@ impl App {
             .certificate(certificate_id)
             .await?
             .ok_or(AppError::Busy)?;
+        let stale_proofs = issuance.clone().forget_stale(&self.rules, now);
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
-            || certificate.issuer != self.authority.issuer_id();
+            || certificate.issuer != self.authority.issuer_id()
+            || !stale_proofs.is_empty();
         let signed = match is_stale {
             true => None,
             false => self.sign_reserved(&certificate).await?,
@@ -403,8 +405,8 @@ impl App {
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         change.abandon_certificate(stale);
-        issuance.forget_stale(&self.rules, now);
-        let signing = if issuance.is_proved() {
+        let stale_proofs = issuance.forget_stale(&self.rules, now);
+        let signing = if stale_proofs.is_empty() {
             self.sign_or_end(&mut change, order, issuance, now).await?
         } else {
             let reason = "the proofs grew too old before the certificate was signed".to_owned();
