@@ -1,0 +1,240 @@
+//! What is missing, wrong, or contradicts another setting.
+
+use super::{Config, ConfigError, TlsMode, setting};
+
+impl Config {
+    /// Refuses settings that are missing or contradict each other, naming the first.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let faults = [
+            self.check_urls(),
+            self.check_mail(),
+            self.check_mode(),
+            self.resolvers().map(drop),
+            self.key_algorithm().map(drop),
+            self.check_bounds(),
+        ];
+        faults.into_iter().collect()
+    }
+
+    fn check_urls(&self) -> Result<(), ConfigError> {
+        let public = self.public_url();
+        if !public.starts_with("http://") && !public.starts_with("https://") {
+            return Err(setting("public_url must begin with http:// or https://"));
+        }
+        if !self.pki_url().starts_with("http://") {
+            return Err(setting(
+                "pki_url must begin with http://: revocation lists are fetched without TLS",
+            ));
+        }
+        let name = self.challenge_domain();
+        if chancery_domain::names::DomainName::parse(&name).is_err() {
+            return Err(setting("validation.challenge_domain is not a host name"));
+        }
+        Ok(())
+    }
+
+    fn check_mail(&self) -> Result<(), ConfigError> {
+        let smtp = &self.smtp;
+        if smtp.username.is_some() != smtp.password.is_some() {
+            return Err(setting("smtp.username and smtp.password go together"));
+        }
+        let local = smtp.host.as_deref().is_none_or(|host| {
+            host == "localhost"
+                || host
+                    .parse()
+                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        });
+        if smtp.password.is_some() && smtp.tls == TlsMode::None && !local {
+            return Err(setting(
+                "smtp.tls is \"none\", but smtp.password would cross the network in the clear",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_mode(&self) -> Result<(), ConfigError> {
+        if self.is_ote() {
+            let built_in = [
+                (self.dns.resolvers.is_some(), "dns.resolvers"),
+                (self.smtp.host.is_some(), "smtp.host"),
+            ];
+            return match built_in.iter().find(|(is_set, _)| *is_set) {
+                Some((_, name)) => Err(setting(format!(
+                    "{name} is set, but in OTE mode the built-in outside world is used"
+                ))),
+                None => Ok(()),
+            };
+        }
+        let needed = [
+            (
+                self.public_url.is_some(),
+                "public_url",
+                "the address subscribers reach us at",
+            ),
+            (
+                self.catalogue.is_some(),
+                "catalogue",
+                "the file that says what is sold",
+            ),
+            (
+                self.dns.resolvers.is_some(),
+                "dns.resolvers",
+                "the resolvers to check domains with",
+            ),
+            (
+                self.smtp.host.is_some(),
+                "smtp.host",
+                "the relay for approval mails",
+            ),
+            (
+                self.smtp.from.is_some(),
+                "smtp.from",
+                "the sender of approval mails",
+            ),
+            (
+                self.master_key.is_some() || self.master_key_file.is_some(),
+                "master_key_file",
+                "a file with the key that seals secrets, made with: openssl rand -hex 32",
+            ),
+        ];
+        if let Some((_, name, what)) = needed.iter().find(|(is_set, ..)| !is_set) {
+            return Err(setting(format!("{name} is not set: {what}")));
+        }
+        if self.resolvers()?.is_empty() {
+            return Err(setting("dns.resolvers is empty"));
+        }
+        Ok(())
+    }
+
+    fn check_bounds(&self) -> Result<(), ConfigError> {
+        if self.master_key.is_some() && self.master_key_file.is_some() {
+            return Err(setting("master_key and master_key_file are both set"));
+        }
+        if !(1..=chancery_domain::issuances::VALIDATION_TIME_MAX_DAYS)
+            .contains(&self.validation.days)
+        {
+            return Err(setting("validation.days lies between 1 and 30"));
+        }
+        if !chancery_domain::contacts::is_country(&self.ca.country) {
+            return Err(setting("ca.country is not a two-letter country code"));
+        }
+        for (name, value) in [
+            ("limits.connections", self.limits.connections as u64),
+            ("limits.request_seconds", self.limits.request_seconds),
+            ("limits.jobs", self.limits.jobs as u64),
+            ("dns.timeout_seconds", self.dns.timeout_seconds),
+            ("dns.attempts", self.dns.attempts as u64),
+        ] {
+            if value == 0 {
+                return Err(setting(format!("{name} must not be 0")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::{DnsConfig, Mode, Secret, SmtpConfig};
+
+    type Change = fn(&mut Config);
+
+    fn production() -> Config {
+        Config {
+            public_url: Some("https://ssl.reseller.example".to_owned()),
+            catalogue: Some(PathBuf::from("catalogue.toml")),
+            master_key_file: Some(PathBuf::from("master.key")),
+            dns: DnsConfig {
+                resolvers: Some("127.0.0.1:53".to_owned()),
+                ..DnsConfig::default()
+            },
+            smtp: SmtpConfig {
+                host: Some("mail.reseller.example".to_owned()),
+                from: Some("ssl@reseller.example".to_owned()),
+                ..SmtpConfig::default()
+            },
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn production_names_what_is_missing() {
+        production().check().unwrap();
+        let missing: [(&str, Change); 6] = [
+            ("public_url", |c| c.public_url = None),
+            ("catalogue", |c| c.catalogue = None),
+            ("master_key_file", |c| c.master_key_file = None),
+            ("dns.resolvers", |c| c.dns.resolvers = None),
+            ("smtp.host", |c| c.smtp.host = None),
+            ("smtp.from", |c| c.smtp.from = None),
+        ];
+        for (name, remove) in missing {
+            let mut config = production();
+            remove(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let wrong: [(&str, Change); 6] = [
+            ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
+            ("smtp.tls", |c| {
+                c.smtp.tls = TlsMode::None;
+                c.smtp.username = Some("x".to_owned());
+                c.smtp.password = Some(Secret("y".to_owned()));
+            }),
+            ("validation.days", |c| c.validation.days = 31),
+            ("pki_url", |c| {
+                c.pki_url = Some("https://pki.example".to_owned());
+            }),
+            ("ca.key_algorithm", |c| {
+                c.ca.key_algorithm = "DSA".to_owned();
+            }),
+            ("dns.resolvers", |c| {
+                c.dns.resolvers = Some("dns.example".to_owned());
+            }),
+        ];
+        for (name, change) in wrong {
+            let mut config = production();
+            change(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+        let ote = Config {
+            mode: Mode::Ote,
+            ..production()
+        };
+        assert!(
+            ote.check()
+                .unwrap_err()
+                .to_string()
+                .contains("built-in outside world")
+        );
+        Config {
+            mode: Mode::Ote,
+            ..Config::default()
+        }
+        .check()
+        .unwrap();
+    }
+
+    #[test]
+    fn lists_are_served_without_tls_although_the_site_has_it() {
+        assert_eq!(production().pki_url(), "http://ssl.reseller.example");
+        assert_eq!(production().challenge_domain(), "dcv.ssl.reseller.example");
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let config = Config {
+            master_key: Some(Secret("0123".to_owned())),
+            ..Config::default()
+        };
+        assert!(!format!("{config:?}").contains("0123"));
+    }
+}

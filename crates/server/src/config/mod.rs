@@ -1,0 +1,218 @@
+//! Configuration: a TOML file, environment variables, flags; the later wins.
+//!
+//! Every setting has a variable: `CHANCERY_` and its name in capitals, with the section before it, such as
+//! `CHANCERY_SMTP_HOST` for `host` in `[smtp]`. [`Config::check`] refuses what is missing or contradictory,
+//! naming the setting.
+
+mod checks;
+mod reading;
+mod sections;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use chancery_app::KeyAlgorithm;
+use serde::{Deserialize, Serialize};
+
+pub use reading::Flags;
+pub use sections::{
+    CaConfig, DnsConfig, LimitsConfig, OteConfig, SmtpConfig, TlsMode, ValidationConfig,
+};
+
+/// All settings, as read; [`Config::check`] makes sure of them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether this is a test environment or the real thing.
+    pub mode: Mode,
+    /// The folder for everything that is kept in files.
+    pub data: PathBuf,
+    /// Where to listen for HTTP.
+    pub listen: SocketAddr,
+    /// The database: `sqlite://FILE` or `postgres://…`. Default: `chancery.db` in the data folder.
+    pub database: Option<String>,
+    /// The base of the URLs in mails. Default in OTE mode: the listener's.
+    pub public_url: Option<String>,
+    /// The base of the URLs inside certificates; plain `http`. Default: `public_url` over http.
+    pub pki_url: Option<String>,
+    /// The product catalogue, TOML. Default in OTE mode: the built-in one.
+    pub catalogue: Option<PathBuf>,
+    /// The key that seals secrets in the database: 32 bytes as hex or Base64.
+    pub master_key: Option<Secret>,
+    /// A file with that key. Default in OTE mode: `master.key` in the data folder, made at first start.
+    pub master_key_file: Option<PathBuf>,
+    /// Whether keys may be generated for subscribers. Default: only in OTE mode.
+    pub generate_keys: Option<bool>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, or a filter of the form `module=level,…`.
+    pub log: String,
+    /// How lines of the log look.
+    pub log_format: LogFormat,
+    /// Resolvers for domain control checks.
+    pub dns: DnsConfig,
+    /// The mail relay.
+    pub smtp: SmtpConfig,
+    /// The embedded CA; used when it is made, at first start.
+    pub ca: CaConfig,
+    /// Domain control validation.
+    pub validation: ValidationConfig,
+    /// Bounds.
+    pub limits: LimitsConfig,
+    /// The built-in outside world; OTE mode only.
+    pub ote: OteConfig,
+}
+
+/// Whether this is a test environment or the real thing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A local test environment with its own outside world and a clock that can be moved.
+    Ote,
+    /// The real thing.
+    Production,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs, one JSON object a line.
+    Json,
+}
+
+/// A text that is never printed, not even when it is of the wrong type.
+#[derive(Clone, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The value's own error would show what it found.
+        let text = String::deserialize(deserializer);
+        text.map(Self)
+            .map_err(|_| serde::de::Error::custom("a secret is a text, in quotes"))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Production,
+            data: PathBuf::from("./chancery-data"),
+            listen: local(8080),
+            database: None,
+            public_url: None,
+            pki_url: None,
+            catalogue: None,
+            master_key: None,
+            master_key_file: None,
+            generate_keys: None,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+            dns: DnsConfig::default(),
+            smtp: SmtpConfig::default(),
+            ca: CaConfig::default(),
+            validation: ValidationConfig::default(),
+            limits: LimitsConfig::default(),
+            ote: OteConfig::default(),
+        }
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// What is wrong with the settings, as a sentence that names them.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file or a variable cannot be read.
+    #[error("the configuration cannot be read")]
+    Read(#[from] Box<figment::Error>),
+    /// A setting is missing, wrong, or contradicts another.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl Config {
+    /// Whether this is a test environment.
+    pub fn is_ote(&self) -> bool {
+        self.mode == Mode::Ote
+    }
+
+    /// The database's URL.
+    pub fn database_url(&self) -> String {
+        let file = || format!("sqlite://{}", self.data.join("chancery.db").display());
+        self.database.clone().unwrap_or_else(file)
+    }
+
+    /// The base of the URLs in mails, without a final slash.
+    pub fn public_url(&self) -> String {
+        let listener = || format!("http://{}", self.listen);
+        let url = self.public_url.clone().unwrap_or_else(listener);
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// The base of the URLs inside certificates, without a final slash (RFC 5280 §4.2.1.13: plain http).
+    pub fn pki_url(&self) -> String {
+        let public = || {
+            let url = self.public_url();
+            url.strip_prefix("https://")
+                .map(|rest| format!("http://{rest}"))
+                .unwrap_or(url)
+        };
+        self.pki_url
+            .clone()
+            .unwrap_or_else(public)
+            .trim_end_matches('/')
+            .to_owned()
+    }
+
+    /// The kind of keys a new CA gets.
+    pub fn key_algorithm(&self) -> Result<KeyAlgorithm, ConfigError> {
+        KeyAlgorithm::parse(&self.ca.key_algorithm).ok_or_else(|| {
+            setting("ca.key_algorithm is not one of P-256, P-384, RSA-2048, RSA-3072, RSA-4096")
+        })
+    }
+
+    /// The resolvers for domain control checks; in OTE mode none need be named.
+    pub fn resolvers(&self) -> Result<Vec<SocketAddr>, ConfigError> {
+        let text = self.dns.resolvers.as_deref().unwrap_or("");
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                let fault = || setting(format!("dns.resolvers: '{part}' is not address:port"));
+                part.parse().map_err(|_| fault())
+            })
+            .collect()
+    }
+
+    /// The domain below which the targets of CNAME challenges lie.
+    pub fn challenge_domain(&self) -> String {
+        let public = || {
+            let url = self.public_url();
+            let host = url.split_once("://").map_or("", |(_, rest)| rest);
+            let host = host.split(['/', ':']).next().unwrap_or("");
+            match chancery_domain::names::DomainName::parse(host) {
+                Ok(name) => format!("dcv.{name}"),
+                Err(_) => "dcv.test".to_owned(),
+            }
+        };
+        self.validation
+            .challenge_domain
+            .clone()
+            .unwrap_or_else(public)
+    }
+}
+
+fn setting(text: impl Into<String>) -> ConfigError {
+    ConfigError::Setting(text.into())
+}

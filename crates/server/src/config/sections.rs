@@ -1,0 +1,167 @@
+//! The sections of the configuration, and their defaults.
+
+use std::net::SocketAddr;
+
+use chancery_app::KeyAlgorithm;
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, local};
+
+/// Resolvers for domain control checks.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DnsConfig {
+    /// Recursive resolvers, `address:port`, one text with commas between.
+    pub resolvers: Option<String>,
+    /// How long one question may take.
+    pub timeout_seconds: u64,
+    /// How often one is asked.
+    pub attempts: usize,
+}
+
+/// The mail relay.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmtpConfig {
+    /// Its host name or address.
+    pub host: Option<String>,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: TlsMode,
+    /// The name to sign in with.
+    pub username: Option<String>,
+    /// The password to sign in with.
+    pub password: Option<Secret>,
+    /// The sender of all mails.
+    pub from: Option<String>,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// Not at all.
+    None,
+    /// By STARTTLS, which must succeed.
+    Starttls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// The embedded CA; used when it is made, at first start.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaConfig {
+    /// `P-256`, `P-384`, `RSA-2048`, `RSA-3072` or `RSA-4096`.
+    pub key_algorithm: String,
+    /// The organization in the CA's names.
+    pub organization: String,
+    /// The country in the CA's names, two letters.
+    pub country: String,
+    /// The common name of the CA; `Root` and `Issuing` are added.
+    pub name: String,
+}
+
+/// Domain control validation.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValidationConfig {
+    /// How many days an applicant has to show control; at most 30.
+    pub days: u32,
+    /// The domain below which the targets of CNAME challenges lie.
+    pub challenge_domain: Option<String>,
+}
+
+/// Bounds.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take to send a request's head, and to send its body.
+    pub request_seconds: u64,
+    /// How long requests under way may take after a stop was asked for.
+    pub drain_seconds: u64,
+    /// Jobs at once.
+    pub jobs: usize,
+}
+
+/// The built-in outside world.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OteConfig {
+    /// Where the DNS server listens, UDP and TCP.
+    pub dns_listen: SocketAddr,
+    /// Where the web server listens.
+    pub web_listen: SocketAddr,
+    /// Where the mailbox listens for SMTP.
+    pub smtp_listen: SocketAddr,
+    /// Whether the control surface may be reached from other machines.
+    pub allow_remote: bool,
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        Self {
+            resolvers: None,
+            timeout_seconds: 5,
+            attempts: 2,
+        }
+    }
+}
+
+impl Default for SmtpConfig {
+    fn default() -> Self {
+        Self {
+            host: None,
+            port: 587,
+            tls: TlsMode::Starttls,
+            username: None,
+            password: None,
+            from: None,
+        }
+    }
+}
+
+impl Default for CaConfig {
+    fn default() -> Self {
+        Self {
+            key_algorithm: KeyAlgorithm::P256.as_str().to_owned(),
+            organization: "Chancery".to_owned(),
+            country: "US".to_owned(),
+            name: "Chancery".to_owned(),
+        }
+    }
+}
+
+impl Default for ValidationConfig {
+    fn default() -> Self {
+        Self {
+            days: 30,
+            challenge_domain: None,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            request_seconds: 30,
+            drain_seconds: 30,
+            jobs: 32,
+        }
+    }
+}
+
+impl Default for OteConfig {
+    fn default() -> Self {
+        Self {
+            dns_listen: local(8053),
+            web_listen: local(8081),
+            smtp_listen: local(8025),
+            allow_remote: false,
+        }
+    }
+}
