@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use chancery_testkit::repository_root;
 use toml::Value;
@@ -15,6 +16,9 @@ struct Dependency {
     is_ours: bool,
     is_from_registry: bool,
 }
+
+/// The tree, read once.
+static DEPENDENCIES: LazyLock<Vec<Dependency>> = LazyLock::new(dependencies);
 
 /// The tree as cargo resolves it, features and platform considered.
 fn dependencies() -> Vec<Dependency> {
@@ -84,7 +88,7 @@ fn texts(list: &Value) -> Vec<&str> {
 fn every_licence_is_one_we_may_combine_with() {
     let rules = rules();
     let allowed = texts(&rules["licenses"]["allow"]);
-    for crate_ in dependencies().iter().filter(|found| !found.is_ours) {
+    for crate_ in DEPENDENCIES.iter().filter(|found| !found.is_ours) {
         assert!(
             is_allowed(&crate_.licence, &allowed),
             "{} {} is under '{}', which deny.toml does not allow",
@@ -98,14 +102,13 @@ fn every_licence_is_one_we_may_combine_with() {
 #[test]
 fn nothing_banned_came_in() {
     let rules = rules();
-    let found = dependencies();
     for ban in rules["bans"]["deny"].as_array().unwrap() {
         let (name, reason) = (
             ban["crate"].as_str().unwrap(),
             ban["reason"].as_str().unwrap(),
         );
         assert!(
-            found.iter().all(|crate_| crate_.name != name),
+            DEPENDENCIES.iter().all(|crate_| crate_.name != name),
             "{name} came in, but {reason}"
         );
     }
@@ -113,7 +116,7 @@ fn nothing_banned_came_in() {
 
 #[test]
 fn everything_is_ours_or_from_the_registry() {
-    for crate_ in dependencies() {
+    for crate_ in DEPENDENCIES.iter() {
         assert!(
             crate_.is_ours || crate_.is_from_registry,
             "{} comes from elsewhere",
