@@ -1,22 +1,19 @@
 //! Reading the settings from where they stand.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::{Format, Serialized};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Config, ConfigError, Mode};
 
 /// The sections of the file; the first part of a variable's name.
 const SECTIONS: [&str; 6] = ["dns", "smtp", "ca", "validation", "limits", "ote"];
-
-/// Variables taken as they are: a secret that looks like a number is not one.
-const SECRETS: [(&str, &str); 2] = [
-    ("CHANCERY_MASTER_KEY", "master_key"),
-    ("CHANCERY_SMTP_PASSWORD", "smtp.password"),
-];
 
 /// What the flags of the command line say; `None` where they say nothing.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -38,31 +35,177 @@ pub struct Flags {
 impl Config {
     /// Reads the settings: defaults, then the file, then the environment, then the flags.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, ConfigError> {
+        Self::read(file, &Variables::of_process(), flags)
+    }
+
+    fn read(
+        file: Option<&Path>,
+        variables: &Variables,
+        flags: &Flags,
+    ) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
-            figment = figment.merge(Toml::file_exact(file));
+            figment = figment.merge(QuietToml::file_exact(file));
         }
-        let variables = Env::prefixed("CHANCERY_")
-            .filter(|key| {
-                let key = key.as_str().to_ascii_lowercase();
-                let is_secret = |(_, name): &(&str, &str)| key == name.replace('.', "_");
-                !key.starts_with("test_") && !SECRETS.iter().any(is_secret)
-            })
-            .map(|key| {
-                let key = key.as_str().to_ascii_lowercase();
-                let in_section = |section: &&str| {
-                    let rest = key.strip_prefix(*section)?.strip_prefix('_')?;
-                    Some(format!("{section}.{rest}"))
-                };
-                SECTIONS.iter().find_map(in_section).unwrap_or(key).into()
-            });
         figment = figment.merge(variables);
-        for (variable, setting) in SECRETS {
-            if let Ok(text) = std::env::var(variable) {
-                figment = figment.merge(Serialized::default(setting, text));
+        figment = figment.merge(Serialized::defaults(flags));
+        // Lossy: a number or a yes may stand in a text, as it does in a variable.
+        Ok(figment.extract_lossy().map_err(Box::new)?)
+    }
+}
+
+/// TOML whose errors name the place and do not show the line, which may hold a password.
+struct QuietToml;
+
+impl Format for QuietToml {
+    type Error = figment::Error;
+
+    const NAME: &'static str = "TOML";
+
+    fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, figment::Error> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let place = before.map(place_after).unwrap_or_default();
+            figment::Error::from(format!("{place}{}", error.message()))
+        })
+    }
+}
+
+/// Where a text goes on, for people.
+fn place_after(before: &str) -> String {
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    format!("line {line}, column {column}: ")
+}
+
+/// Variables of the environment, without the prefix. Their values are texts, also those that look like
+/// numbers; a setting that is a number reads it from the text.
+#[derive(Default)]
+struct Variables(Vec<(String, String)>);
+
+impl Variables {
+    fn of_process() -> Self {
+        let own = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            let name = name
+                .to_str()?
+                .strip_prefix("CHANCERY_")?
+                .to_ascii_lowercase();
+            let is_setting = !name.starts_with("test_");
+            is_setting.then(|| (name, value.to_string_lossy().into_owned()))
+        };
+        Self(std::env::vars_os().filter_map(own).collect())
+    }
+}
+
+impl Provider for &Variables {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the environment").interpolater(|_, keys| variable(keys))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut settings = Dict::new();
+        for (name, value) in &self.0 {
+            let value = Value::from(value.clone());
+            let in_section = SECTIONS.iter().find_map(|section| {
+                let rest = name.strip_prefix(section)?.strip_prefix('_')?;
+                Some((*section, rest))
+            });
+            let Some((section, rest)) = in_section else {
+                settings.insert(name.clone(), value);
+                continue;
+            };
+            let held = settings
+                .entry(section.to_owned())
+                .or_insert_with(|| Dict::new().into());
+            // Not a section where a variable has a section's own name, which no setting has.
+            if let Value::Dict(_, held) = held {
+                held.insert(rest.to_owned(), value);
             }
         }
-        figment = figment.merge(Serialized::defaults(flags));
-        Ok(figment.extract().map_err(Box::new)?)
+        Ok(Profile::Default.collect(settings))
+    }
+}
+
+/// The name of a setting's variable.
+fn variable(keys: &[impl Display]) -> String {
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    format!("CHANCERY_{}", keys.join("_").to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn with_variables(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables = Variables(variables.iter().map(own).collect());
+        Config::read(None, &variables, &Flags::default())
+    }
+
+    fn with_file(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("chancery.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::read(Some(&file), &Variables::default(), &Flags::default())
+    }
+
+    fn said(error: &ConfigError) -> String {
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        format!("{error}: {}", source.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_variable_is_a_text_whatever_it_looks_like() {
+        let config = with_variables(&[
+            ("ca_organization", "1984"),
+            ("smtp_username", "5"),
+            ("smtp_password", "[1, 2"),
+            ("master_key", "true"),
+            ("smtp_port", "2525"),
+            ("generate_keys", "true"),
+            ("dns_timeout_seconds", "3"),
+            ("listen", "127.0.0.1:0"),
+            ("ote_allow_remote", "false"),
+        ])
+        .unwrap();
+        assert_eq!(config.ca.organization, "1984");
+        assert_eq!(config.smtp.username.as_deref(), Some("5"));
+        assert_eq!(config.smtp.password, Some(Secret("[1, 2".to_owned())));
+        assert_eq!(config.master_key, Some(Secret("true".to_owned())));
+        assert_eq!((config.smtp.port, config.dns.timeout_seconds), (2525, 3));
+        assert_eq!(config.generate_keys, Some(true));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        let error = with_variables(&[("smtp_port", "many")]).unwrap_err();
+        assert!(
+            said(&error).contains("CHANCERY_SMTP_PORT"),
+            "{}",
+            said(&error)
+        );
+        let error = with_variables(&[("smtp_hots", "x")]).unwrap_err();
+        assert!(said(&error).contains("hots"), "{}", said(&error));
+    }
+
+    #[test]
+    fn an_error_in_the_file_names_the_place_and_shows_nothing_of_the_line() {
+        for line in [
+            "password = hunter2",
+            "password = \"hunter2",
+            "password = \"hunter2\" \"hunter2\"",
+            "password \"hunter2\"",
+            "password = [\"hunter2\"]",
+            "password = 1hunter2",
+        ] {
+            let error = said(&with_file(&format!("[smtp]\nport = 25\n{line}\n")).unwrap_err());
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("chancery.toml"), "{error}");
+            assert!(
+                error.contains("line 3, column") || error.contains("smtp.password"),
+                "{error}"
+            );
+        }
     }
 }
