@@ -3,8 +3,10 @@
 //! The looking happens with no transaction open, so a slow DNS server never holds the database. If the
 //! issuance moved meanwhile, the commit reports a conflict and the job comes again.
 
+use std::time::Duration;
+
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::{Authorization, Method};
+use chancery_domain::authorizations::{Authorization, Challenge, FILE_DIRECTORY, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, NameControl, NextStep, Proof};
 use chancery_domain::observations::{Observation, Outcome};
@@ -12,6 +14,7 @@ use chancery_domain::orders::{Failure, Order};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use super::worker::with_jitter;
 use crate::{App, AppError};
@@ -19,8 +22,14 @@ use crate::{App, AppError};
 /// How many names of one issuance are looked for at once.
 const PARALLEL_LOOKS: usize = 8;
 
-/// How many names are looked for in one run, so that it ends well within its lease.
+/// How many names are looked for in one run.
 const LOOKS_A_RUN: usize = 48;
+
+/// How long one look may take, however slow the world is.
+const LOOK_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long all looks of one run may take together: well within the lease of its job.
+const LOOKS_LIMIT: Duration = Duration::from_secs(60);
 
 impl App {
     pub(super) async fn poll_dcv(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
@@ -88,6 +97,7 @@ impl App {
         Ok(file.filter(|file| file.issuance.id == id))
     }
 
+    /// Looks for some of the unproved names. What the time does not suffice for waits for the next run.
     async fn look(&self, issuance: &Issuance) -> Vec<Observation> {
         let is_looked_for = |control: &&NameControl| control.challenge.method() != Method::Email;
         let unproved: Vec<_> = issuance.unproved().filter(is_looked_for).collect();
@@ -97,14 +107,25 @@ impl App {
             .take(unproved.len().min(LOOKS_A_RUN))
             .map(|control| NameControl::clone(control))
             .collect();
+        let end = Instant::now() + LOOKS_LIMIT;
         stream::iter(turn)
-            .map(|control| async move {
-                let now = self.clock.now();
-                self.dcv.look(&control.name, &control.challenge, now).await
-            })
+            .map(|control| self.look_for(control, end))
             .buffer_unordered(PARALLEL_LOOKS)
+            .filter_map(std::future::ready)
             .collect()
             .await
+    }
+
+    async fn look_for(&self, control: NameControl, end: Instant) -> Option<Observation> {
+        let (began, now) = (Instant::now(), self.clock.now());
+        if began >= end {
+            return None;
+        }
+        let look = self.dcv.look(&control.name, &control.challenge, now);
+        match tokio::time::timeout_at(end.min(began + LOOK_LIMIT), look).await {
+            Ok(seen) => Some(seen),
+            Err(_) => Some(cut_short(control, now)),
+        }
     }
 
     async fn record(
@@ -145,6 +166,30 @@ impl App {
             .await?;
         }
         Ok(())
+    }
+}
+
+/// A look that was given up.
+fn cut_short(control: NameControl, at: Timestamp) -> Observation {
+    let asked = match &control.challenge {
+        Challenge::Dns {
+            record_type, host, ..
+        } => format!("{} {host}", record_type.as_str()),
+        Challenge::File { file_name, .. } => {
+            format!("http://{}{FILE_DIRECTORY}{file_name}", control.name)
+        }
+        Challenge::Email { approver } => format!("approval by {approver}"),
+    };
+    Observation {
+        name: control.name,
+        method: control.challenge.method(),
+        at,
+        asked,
+        of: "the servers of the domain".to_owned(),
+        found: "no answer in time".to_owned(),
+        outcome: Outcome::Timeout,
+        advice: "Make the servers of the domain answer faster; it is looked for again.".to_owned(),
+        proved_domain: None,
     }
 }
 
