@@ -158,7 +158,8 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let worker = tokio::spawn({
             let (app, stopped) = (app.clone(), stopped.clone());
-            async move { app.run_worker(stopped).await }
+            let drain = Duration::from_secs(config.limits.drain_seconds);
+            async move { app.run_worker(stopped, drain).await }
         });
         let router = router(&config, &app, world.as_ref());
         let serving = tokio::spawn(listener::serve(

@@ -322,7 +322,7 @@ impl App {
             .store
             .certificate(certificate_id)
             .await?
-            .ok_or(AppError::Busy)?;
+            .ok_or_else(|| AppError::Internal("the reserved certificate is not there".into()))?;
         let stale_proofs = issuance.clone().forget_stale(&self.rules, now);
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || certificate.issuer != self.authority.issuer_id()

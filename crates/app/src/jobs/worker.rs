@@ -81,9 +81,10 @@ impl App {
         last != i64::MIN && now.saturating_sub(last) < limit
     }
 
-    /// Runs jobs until told to stop, then lets those under way finish.
-    pub async fn run_worker(&self, mut stop: watch::Receiver<bool>) {
-        let signers = tokio::spawn(self.clone().run_signers(stop.clone()));
+    /// Runs jobs until told to stop, then lets those under way finish, for so long at most. What is cut off
+    /// then is due again when its lease ends.
+    pub async fn run_worker(&self, mut stop: watch::Receiver<bool>, drain: Duration) {
+        let mut signers = tokio::spawn(self.clone().run_signers(stop.clone()));
         let mut running = JoinSet::new();
         while !*stop.borrow() {
             self.beat();
@@ -102,9 +103,16 @@ impl App {
                 _ = stop.changed() => {}
             }
         }
-        while running.join_next().await.is_some() {}
-        if let Err(error) = signers.await {
-            tracing::error!(%error, "the signers stopped");
+        let finish = async {
+            while running.join_next().await.is_some() {}
+            if let Err(error) = (&mut signers).await {
+                tracing::error!(%error, "the signers stopped");
+            }
+        };
+        if tokio::time::timeout(drain, finish).await.is_err() {
+            tracing::warn!(jobs = running.len(), "jobs under way are cut off");
+            signers.abort();
+            running.shutdown().await;
         }
     }
 
@@ -198,7 +206,7 @@ impl App {
             // Others were faster, so the facts have changed: look again soon.
             AppError::Busy => {
                 let mut change = Change::new();
-                change.postpone_job(job.id, job.attempt, self.clock.now());
+                change.postpone_job(job.id, job.attempt, self.clock.now() + a_moment());
                 self.store
                     .commit(change)
                     .await
@@ -241,8 +249,15 @@ impl App {
             }
         };
         match outcome {
-            // The lease ran out and another run has taken over.
-            Ok(()) | Err(AppError::Busy) => {}
+            Ok(()) => {}
+            Err(AppError::Busy) => {
+                let (id, kind) = (job.id.0, &job.kind);
+                tracing::warn!(
+                    job.id = id,
+                    job.kind = kind,
+                    "the lease was lost, another run has taken over"
+                );
+            }
             Err(error) => {
                 tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed");
             }
@@ -279,9 +294,18 @@ fn describe(error: &AppError) -> String {
 
 /// A delay, up to a fifth longer, so that what failed together does not come back together.
 pub(super) fn with_jitter(delay: SignedDuration) -> SignedDuration {
+    delay + delay * i32::from(random_byte()) / (5 * 256)
+}
+
+/// Between a tenth and half a second, so that those who met do not meet again.
+fn a_moment() -> SignedDuration {
+    SignedDuration::from_millis(100 + i64::from(random_byte()) * 400 / 255)
+}
+
+fn random_byte() -> u8 {
     let mut byte = [0_u8];
     SystemRandom::new()
         .fill(&mut byte)
         .expect("the system gives random bytes");
-    delay + delay * i32::from(byte[0]) / (5 * 256)
+    byte[0]
 }
