@@ -13,7 +13,7 @@ use chancery_app::{
     built_in_catalogue, open_authority, parse_catalogue,
 };
 use chancery_domain::products::Catalogue;
-use chancery_domain::validity::{ValidityRules, days};
+use chancery_domain::validity::{ValidityRules, ValidityRulesError, days};
 use chancery_issuers::CaSettings;
 use chancery_ote::OteError;
 use chancery_outside::dcv::Dcv;
@@ -54,6 +54,9 @@ pub enum StartError {
     /// The catalogue.
     #[error("{}", .0.display())]
     Catalogue(PathBuf, #[source] CatalogueFileError),
+    /// The dated limits.
+    #[error("{}", .0.display())]
+    Rules(PathBuf, #[source] ValidityRulesError),
     /// The resolvers.
     #[error("dns.resolvers cannot be used")]
     Resolver(#[from] ResolverError),
@@ -107,6 +110,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     config.check()?;
     database_url(config)?;
     catalogue(config)?;
+    validity_rules(config)?;
     if config.master_key.is_some() || config.master_key_file.is_some() {
         secrets::master_key(config)?;
     }
@@ -235,7 +239,7 @@ async fn parts(
         mailer,
         clock,
         catalogue: catalogue(config)?,
-        rules: ValidityRules::default(),
+        rules: validity_rules(config)?,
         master_key,
         settings: Settings {
             public_url: config.public_url(),
@@ -306,6 +310,14 @@ fn catalogue(config: &Config) -> Result<Catalogue, StartError> {
     };
     let text = fs::read_to_string(file).map_err(|e| StartError::File(file.clone(), e))?;
     parse_catalogue(&text).map_err(|error| StartError::Catalogue(file.clone(), error))
+}
+
+fn validity_rules(config: &Config) -> Result<ValidityRules, StartError> {
+    let Some(file) = &config.validation.rules else {
+        return Ok(ValidityRules::default());
+    };
+    let text = fs::read_to_string(file).map_err(|e| StartError::File(file.clone(), e))?;
+    ValidityRules::parse(&text).map_err(|error| StartError::Rules(file.clone(), error))
 }
 
 fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use chancery_app::KeyAlgorithm;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, local};
@@ -71,6 +73,8 @@ pub struct ValidationConfig {
     pub days: u32,
     /// The domain below which the targets of CNAME challenges lie.
     pub challenge_domain: Option<String>,
+    /// The dated limits of certificates and proofs, TOML. Default: the built-in table.
+    pub rules: Option<PathBuf>,
 }
 
 /// Bounds.
@@ -140,6 +144,7 @@ impl Default for ValidationConfig {
         Self {
             days: 30,
             challenge_domain: None,
+            rules: None,
         }
     }
 }
