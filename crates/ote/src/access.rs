@@ -1,13 +1,14 @@
 //! Who may use the control surface: programs on this machine, and no web page of someone else.
 //!
 //! A browser on this machine would carry a foreign page's request to loopback, either openly (then it names the
-//! page in Origin) or after the page's own host name was pointed here (then the Host header gives it away).
+//! page in Origin) or after the page's own host name was pointed here (then the Host header gives it away). A
+//! proxy on this machine would carry anybody's; what it adds to a request gives it away.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -47,14 +48,23 @@ fn objection(access: Access, request: &Request) -> Option<&'static str> {
     if !host.is_some_and(is_loopback_authority) {
         return Some("the OTE control surface is asked for by a loopback name or address only");
     }
+    if headers.keys().any(is_of_a_proxy) {
+        return Some("the OTE control surface is not to be reached through a proxy");
+    }
     if headers.contains_key(ORIGIN) && !text(headers, ORIGIN).is_some_and(is_loopback_origin) {
         return Some("the OTE control surface is closed to other web pages");
     }
     None
 }
 
-fn text(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a header is one that proxies add.
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
+        || name.as_str().starts_with("x-forwarded-")
 }
 
 fn is_loopback_origin(origin: &str) -> bool {

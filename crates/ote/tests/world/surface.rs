@@ -426,7 +426,7 @@ async fn strangers_and_foreign_web_pages_are_kept_out_unless_allowed() {
         request
     };
     let local = Some("127.0.0.1:1");
-    let refused: [Caller; 7] = [
+    let refused: [Caller; 12] = [
         (None, &[]),
         (Some("192.0.2.1:1"), &[]),
         (Some("[2001:db8::1]:1"), &[]),
@@ -434,6 +434,11 @@ async fn strangers_and_foreign_web_pages_are_kept_out_unless_allowed() {
         (local, &[("origin", "https://evil.example")]),
         (local, &[("origin", "null")]),
         (local, &[("host", "")]),
+        (local, &[("forwarded", "for=192.0.2.1")]),
+        (local, &[("x-forwarded-for", "127.0.0.1")]),
+        (local, &[("x-forwarded-host", "localhost")]),
+        (local, &[("x-real-ip", "127.0.0.1")]),
+        (local, &[("via", "1.1 proxy")]),
     ];
     let allowed: [Caller; 4] = [
         (local, &[]),
