@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chancery_ote::{Listening, OteWorld, RecordKind, dns_server, mail_server};
-use chancery_server::config::{Mode, TlsMode};
+use chancery_server::config::{Mode, OteConfig, TlsMode};
 use chancery_testkit::{Panel, TestServer, on_both_engines, repository_root};
 use serde_json::{Value, json};
 
@@ -48,6 +48,10 @@ impl Outside {
                 config.smtp.port = relay.port();
                 config.smtp.tls = TlsMode::None;
                 config.smtp.from = Some("ssl@chancery.test".to_owned());
+                config.ca.organization = Some("Chancery Tests".to_owned());
+                config.ca.country = Some("MY".to_owned());
+                config.ca.name = Some("Chancery Tests".to_owned());
+                config.ote = OteConfig::default();
             })
             .await;
         Self { world, dns, mail }

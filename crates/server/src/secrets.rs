@@ -2,12 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chancery_pki::sealing::MasterKey;
 
-use crate::config::Config;
+use crate::config::{Config, is_shown};
 use crate::wiring::StartError;
 
 /// The key that seals secrets in the database.
@@ -73,10 +73,8 @@ fn sync_folder(file: &Path) -> std::io::Result<()> {
     }
 }
 
-fn refuse_loose_mode(file: &PathBuf) -> Result<(), StartError> {
-    let failed = |error| StartError::File(file.clone(), error);
-    let mode = fs::metadata(file).map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
+fn refuse_loose_mode(file: &Path) -> Result<(), StartError> {
+    if is_shown(file).map_err(|error| StartError::File(file.to_owned(), error))? {
         let name = file.display();
         let text = format!("{name} can be read by others: chmod 600 {name}");
         return Err(StartError::Setting(text));

@@ -221,14 +221,12 @@ async fn parts(
         Some(world) => inside(config, world)?,
         None => outside(config)?,
     };
+    let [organization, country, common_name] = config.ca_names();
     let authority = AuthoritySettings {
         ca: CaSettings {
             key_algorithm: config.key_algorithm()?,
-            common_name: config.ca.name.clone(),
-            ..CaSettings::new(
-                &config.ca.organization,
-                &config.ca.country.to_ascii_uppercase(),
-            )
+            common_name: common_name.to_owned(),
+            ..CaSettings::new(organization, &country.to_ascii_uppercase())
         },
         public_url: config.pki_url(),
     };

@@ -4,6 +4,7 @@
 //! with `sslmode` and `sslrootcert`. The password is never printed.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -58,6 +59,37 @@ impl DatabaseUrl {
             config: Box::new(config),
             root_certificates: root_certificates.map(PathBuf::from),
         }))
+    }
+
+    /// Whether a password is part of it.
+    pub fn has_password(&self) -> bool {
+        match &self.0 {
+            Address::Sqlite(_) => false,
+            Address::Postgres { config, .. } => config.get_password().is_some(),
+        }
+    }
+
+    /// Whether the server is on another machine and the address leaves open if what crosses the network is
+    /// encrypted.
+    pub fn leaves_encryption_open(&self) -> bool {
+        let Address::Postgres { config, .. } = &self.0 else {
+            return false;
+        };
+        let is_here = |host: &Host| match host {
+            Host::Tcp(name) => {
+                name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+            }
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        };
+        // An address, where there is one, is dialled in place of the name.
+        let addresses = config.get_hostaddrs();
+        let all_here = if addresses.is_empty() {
+            config.get_hosts().iter().all(is_here)
+        } else {
+            addresses.iter().all(IpAddr::is_loopback)
+        };
+        config.get_ssl_mode() == SslMode::Prefer && !all_here
     }
 
     /// The address of an SQLite file.
@@ -189,5 +221,23 @@ mod tests {
             Address::Postgres { root_certificates: Some(file), config }
                 if file == Path::new("/etc/ca.pem") && config.get_ssl_mode() == SslMode::Require
         ));
+    }
+
+    #[test]
+    fn encryption_is_left_open_to_other_machines_only() {
+        for (url, open) in [
+            ("sqlite://x.db", false),
+            ("postgres://ann@db.example/x", true),
+            ("postgres://ann@db.example/x?sslmode=prefer", true),
+            ("postgres://ann@db.example/x?sslmode=require", false),
+            ("postgres://ann@db.example/x?sslmode=disable", false),
+            ("postgres://ann@localhost/x", false),
+            ("postgres://ann@127.0.0.1:5433/x", false),
+            ("postgres://ann@127.0.0.1,db.example/x", true),
+            ("postgres://ann@%2Frun%2Fpostgresql/x", false),
+        ] {
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            assert_eq!(parsed.leaves_encryption_open(), open, "{url}");
+        }
     }
 }

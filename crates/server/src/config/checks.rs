@@ -1,6 +1,8 @@
 //! What is missing, wrong, or contradicts another setting.
 
-use super::{Config, ConfigError, TlsMode, setting};
+use axum::http::Uri;
+
+use super::{Config, ConfigError, OteConfig, TlsMode, setting};
 
 impl Config {
     /// Refuses settings that are missing or contradict each other, naming the first.
@@ -8,7 +10,11 @@ impl Config {
         let faults = [
             self.check_urls(),
             self.check_mail(),
-            self.check_mode(),
+            if self.is_ote() {
+                self.check_ote()
+            } else {
+                self.check_production()
+            },
             self.resolvers().map(drop),
             self.key_algorithm().map(drop),
             self.check_bounds(),
@@ -18,8 +24,26 @@ impl Config {
 
     fn check_urls(&self) -> Result<(), ConfigError> {
         let public = self.public_url();
-        if !public.starts_with("http://") && !public.starts_with("https://") {
-            return Err(setting("public_url must begin with http:// or https://"));
+        let parsed = public.parse::<Uri>().ok();
+        let host = parsed.as_ref().and_then(Uri::host);
+        let has_scheme = public.starts_with("http://") || public.starts_with("https://");
+        if !has_scheme || host.is_none() {
+            return Err(setting(
+                "public_url must begin with http:// or https:// and name a host",
+            ));
+        }
+        let has_port = parsed.as_ref().and_then(Uri::port).is_some();
+        if public.starts_with("https://") && has_port && self.pki_url.is_none() {
+            return Err(setting(
+                "pki_url is not set: public_url names a port for https, and revocation lists are \
+                 fetched without TLS",
+            ));
+        }
+        if self.public_url.is_none() && self.listen.ip().is_unspecified() {
+            let listen = self.listen;
+            return Err(setting(format!(
+                "public_url is not set: listen is {listen}, which is no address to be reached at"
+            )));
         }
         if !self.pki_url().starts_with("http://") {
             return Err(setting(
@@ -52,19 +76,24 @@ impl Config {
         Ok(())
     }
 
-    fn check_mode(&self) -> Result<(), ConfigError> {
-        if self.is_ote() {
-            let built_in = [
-                (self.dns.resolvers.is_some(), "dns.resolvers"),
-                (self.smtp.host.is_some(), "smtp.host"),
-            ];
-            return match built_in.iter().find(|(is_set, _)| *is_set) {
-                Some((_, name)) => Err(setting(format!(
-                    "{name} is set, but in OTE mode the built-in outside world is used"
-                ))),
-                None => Ok(()),
-            };
+    fn check_ote(&self) -> Result<(), ConfigError> {
+        let smtp = &self.smtp;
+        let of_the_real_world = [
+            (self.dns.resolvers.is_some(), "dns.resolvers"),
+            (smtp.host.is_some(), "smtp.host"),
+            (smtp.username.is_some(), "smtp.username"),
+            (smtp.password.is_some(), "smtp.password"),
+        ];
+        match of_the_real_world.iter().find(|(is_set, _)| *is_set) {
+            Some((_, name)) => Err(setting(format!(
+                "{name} is set, but in OTE mode the built-in outside world is used"
+            ))),
+            None => Ok(()),
         }
+    }
+
+    fn check_production(&self) -> Result<(), ConfigError> {
+        let has_key = self.master_key.is_some() || self.master_key_file.is_some();
         let needed = [
             (
                 self.public_url.is_some(),
@@ -92,9 +121,24 @@ impl Config {
                 "the sender of approval mails",
             ),
             (
-                self.master_key.is_some() || self.master_key_file.is_some(),
+                has_key,
                 "master_key_file",
                 "a file with the key that seals secrets, made with: openssl rand -hex 32",
+            ),
+            (
+                self.ca.organization.is_some(),
+                "ca.organization",
+                "the organization in the CA's names",
+            ),
+            (
+                self.ca.country.is_some(),
+                "ca.country",
+                "the country in the CA's names, two letters",
+            ),
+            (
+                self.ca.name.is_some(),
+                "ca.name",
+                "the common name of the CA",
             ),
         ];
         if let Some((_, name, what)) = needed.iter().find(|(is_set, ..)| !is_set) {
@@ -102,6 +146,11 @@ impl Config {
         }
         if self.resolvers()?.is_empty() {
             return Err(setting("dns.resolvers is empty"));
+        }
+        if self.ote != OteConfig::default() {
+            return Err(setting(
+                "the section [ote] is set, but the built-in outside world is of OTE mode only",
+            ));
         }
         Ok(())
     }
@@ -115,18 +164,26 @@ impl Config {
         {
             return Err(setting("validation.days lies between 1 and 30"));
         }
-        if !chancery_domain::contacts::is_country(&self.ca.country) {
+        let [_, country, _] = self.ca_names();
+        if !chancery_domain::contacts::is_country(country) {
             return Err(setting("ca.country is not a two-letter country code"));
         }
         for (name, value) in [
             ("limits.connections", self.limits.connections as u64),
             ("limits.request_seconds", self.limits.request_seconds),
             ("limits.jobs", self.limits.jobs as u64),
-            ("dns.timeout_seconds", self.dns.timeout_seconds),
-            ("dns.attempts", self.dns.attempts as u64),
         ] {
             if value == 0 {
                 return Err(setting(format!("{name} must not be 0")));
+            }
+        }
+        // A check asks for several names in turn and must end within its job's lease.
+        for (name, value, most) in [
+            ("dns.timeout_seconds", self.dns.timeout_seconds, 10),
+            ("dns.attempts", self.dns.attempts as u64, 3),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(setting(format!("{name} lies between 1 and {most}")));
             }
         }
         Ok(())
@@ -138,7 +195,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::{DnsConfig, Mode, Secret, SmtpConfig};
+    use crate::config::{CaConfig, DnsConfig, Mode, Secret, SmtpConfig};
 
     type Change = fn(&mut Config);
 
@@ -156,6 +213,12 @@ mod tests {
                 from: Some("ssl@reseller.example".to_owned()),
                 ..SmtpConfig::default()
             },
+            ca: CaConfig {
+                organization: Some("Reseller Ltd".to_owned()),
+                country: Some("MY".to_owned()),
+                name: Some("Reseller".to_owned()),
+                ..CaConfig::default()
+            },
             ..Config::default()
         }
     }
@@ -163,13 +226,16 @@ mod tests {
     #[test]
     fn production_names_what_is_missing() {
         production().check().unwrap();
-        let missing: [(&str, Change); 6] = [
+        let missing: [(&str, Change); 9] = [
             ("public_url", |c| c.public_url = None),
             ("catalogue", |c| c.catalogue = None),
             ("master_key_file", |c| c.master_key_file = None),
             ("dns.resolvers", |c| c.dns.resolvers = None),
             ("smtp.host", |c| c.smtp.host = None),
             ("smtp.from", |c| c.smtp.from = None),
+            ("ca.organization", |c| c.ca.organization = None),
+            ("ca.country", |c| c.ca.country = None),
+            ("ca.name", |c| c.ca.name = None),
         ];
         for (name, remove) in missing {
             let mut config = production();
@@ -179,9 +245,14 @@ mod tests {
         }
     }
 
+    fn refused(config: &Config, word: &str) {
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains(word), "{word}: {error}");
+    }
+
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, Change); 6] = [
+        let wrong: [(&str, Change); 13] = [
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
             ("smtp.tls", |c| {
                 c.smtp.tls = TlsMode::None;
@@ -189,38 +260,62 @@ mod tests {
                 c.smtp.password = Some(Secret("y".to_owned()));
             }),
             ("validation.days", |c| c.validation.days = 31),
+            ("public_url", |c| {
+                c.public_url = Some("ssl.reseller.example".to_owned());
+            }),
+            ("public_url", |c| c.public_url = Some("https://".to_owned())),
             ("pki_url", |c| {
                 c.pki_url = Some("https://pki.example".to_owned());
+            }),
+            ("pki_url", |c| {
+                c.public_url = Some("https://ssl.reseller.example:8443/x".to_owned());
             }),
             ("ca.key_algorithm", |c| {
                 c.ca.key_algorithm = "DSA".to_owned();
             }),
+            ("ca.country", |c| c.ca.country = Some("Malaysia".to_owned())),
             ("dns.resolvers", |c| {
                 c.dns.resolvers = Some("dns.example".to_owned());
             }),
+            ("dns.timeout_seconds", |c| c.dns.timeout_seconds = 11),
+            ("dns.attempts", |c| c.dns.attempts = 4),
+            ("[ote]", |c| c.ote.allow_remote = true),
         ];
         for (name, change) in wrong {
             let mut config = production();
             change(&mut config);
-            let error = config.check().unwrap_err().to_string();
-            assert!(error.contains(name), "{name}: {error}");
+            refused(&config, name);
         }
-        let ote = Config {
-            mode: Mode::Ote,
-            ..production()
-        };
-        assert!(
-            ote.check()
-                .unwrap_err()
-                .to_string()
-                .contains("built-in outside world")
-        );
-        Config {
+    }
+
+    #[test]
+    fn a_test_environment_has_its_own_world() {
+        let ote = || Config {
             mode: Mode::Ote,
             ..Config::default()
+        };
+        ote().check().unwrap();
+        let wrong: [(&str, Change); 5] = [
+            ("dns.resolvers", |c| {
+                c.dns.resolvers = Some("127.0.0.1:53".to_owned());
+            }),
+            ("smtp.host", |c| {
+                c.smtp.host = Some("mail.example".to_owned());
+            }),
+            ("smtp.username", |c| {
+                c.smtp.username = Some("x".to_owned());
+                c.smtp.password = Some(Secret("y".to_owned()));
+            }),
+            ("public_url", |c| {
+                c.listen = "0.0.0.0:8080".parse().unwrap();
+            }),
+            ("public_url", |c| c.listen = "[::]:8080".parse().unwrap()),
+        ];
+        for (name, change) in wrong {
+            let mut config = ote();
+            change(&mut config);
+            refused(&config, name);
         }
-        .check()
-        .unwrap();
     }
 
     #[test]

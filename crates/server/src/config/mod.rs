@@ -15,6 +15,7 @@ use chancery_app::KeyAlgorithm;
 use serde::{Deserialize, Serialize};
 
 pub use reading::Flags;
+pub(crate) use reading::is_shown;
 pub use sections::{
     CaConfig, DnsConfig, LimitsConfig, OteConfig, SmtpConfig, TlsMode, ValidationConfig,
 };
@@ -173,6 +174,16 @@ impl Config {
             .unwrap_or_else(public)
             .trim_end_matches('/')
             .to_owned()
+    }
+
+    /// The organization and the country in the names of a new CA, and its common name.
+    pub fn ca_names(&self) -> [&str; 3] {
+        let ca = &self.ca;
+        [
+            ca.organization.as_deref().unwrap_or("Chancery"),
+            ca.country.as_deref().unwrap_or("US"),
+            ca.name.as_deref().unwrap_or("Chancery"),
+        ]
     }
 
     /// The kind of keys a new CA gets.

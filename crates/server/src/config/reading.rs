@@ -2,15 +2,17 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use chancery_store::DatabaseUrl;
 use figment::providers::{Format, Serialized};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Config, ConfigError, Mode};
+use super::{Config, ConfigError, Mode, setting};
 
 /// The sections of the file; the first part of a variable's name.
 const SECTIONS: [&str; 6] = ["dns", "smtp", "ca", "validation", "limits", "ote"];
@@ -45,6 +47,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = file {
+            refuse_shown_secrets(file)?;
             figment = figment.merge(QuietToml::file_exact(file));
         }
         figment = figment.merge(variables);
@@ -52,6 +55,43 @@ impl Config {
         // Lossy: a number or a yes may stand in a text, as it does in a variable.
         Ok(figment.extract_lossy().map_err(Box::new)?)
     }
+}
+
+/// Refuses a file that holds a secret and that others can read.
+fn refuse_shown_secrets(file: &Path) -> Result<(), ConfigError> {
+    // What cannot be read is said when it is read.
+    if !is_shown(file).unwrap_or(false) {
+        return Ok(());
+    }
+    let read = Figment::from(QuietToml::file_exact(file));
+    let database = read.extract_inner::<String>("database");
+    let holds = [
+        ("master_key", read.contains("master_key")),
+        ("smtp.password", read.contains("smtp.password")),
+        (
+            "the password of database",
+            database.is_ok_and(|url| has_password(&url)),
+        ),
+    ];
+    match holds.iter().find(|(_, is_held)| *is_held) {
+        Some((what, _)) => {
+            let name = file.display();
+            Err(setting(format!(
+                "{name} holds {what} and can be read by others: chmod 600 {name}"
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether anyone but the owner can read or write a file.
+pub(crate) fn is_shown(file: &Path) -> std::io::Result<bool> {
+    Ok(std::fs::metadata(file)?.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether a database's URL holds a password. One that is no URL is refused elsewhere.
+fn has_password(url: &str) -> bool {
+    DatabaseUrl::parse(url).is_ok_and(|url| url.has_password())
 }
 
 /// TOML whose errors name the place and do not show the line, which may hold a password.
@@ -169,7 +209,7 @@ mod tests {
             ("ote_allow_remote", "false"),
         ])
         .unwrap();
-        assert_eq!(config.ca.organization, "1984");
+        assert_eq!(config.ca.organization.as_deref(), Some("1984"));
         assert_eq!(config.smtp.username.as_deref(), Some("5"));
         assert_eq!(config.smtp.password, Some(Secret("[1, 2".to_owned())));
         assert_eq!(config.master_key, Some(Secret("true".to_owned())));
@@ -187,6 +227,28 @@ mod tests {
         );
         let error = with_variables(&[("smtp_hots", "x")]).unwrap_err();
         assert!(said(&error).contains("hots"), "{}", said(&error));
+    }
+
+    #[test]
+    fn a_file_with_a_secret_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("chancery.toml");
+        let read = |text: &str, mode| {
+            std::fs::write(&file, text).unwrap();
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&file, mode).unwrap();
+            Config::read(Some(&file), &Variables::default(), &Flags::default())
+        };
+        for (text, what) in [
+            ("master_key = \"00\"", "master_key"),
+            ("[smtp]\npassword = \"x\"", "smtp.password"),
+            ("database = \"postgres://a:b@db.example/x\"", "database"),
+        ] {
+            let error = read(text, 0o640).unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains("chmod 600"), "{error}");
+            read(text, 0o600).unwrap();
+        }
+        read("database = \"postgres://a@db.example/x\"", 0o644).unwrap();
     }
 
     #[test]

@@ -57,12 +57,12 @@ pub enum TlsMode {
 pub struct CaConfig {
     /// `P-256`, `P-384`, `RSA-2048`, `RSA-3072` or `RSA-4096`.
     pub key_algorithm: String,
-    /// The organization in the CA's names.
-    pub organization: String,
-    /// The country in the CA's names, two letters.
-    pub country: String,
-    /// The common name of the CA; `Root` and `Issuing` are added.
-    pub name: String,
+    /// The organization in the CA's names. Default in OTE mode: `Chancery`.
+    pub organization: Option<String>,
+    /// The country in the CA's names, two letters. Default in OTE mode: `US`.
+    pub country: Option<String>,
+    /// The common name of the CA; `Root` and `Issuing` are added. Default in OTE mode: `Chancery`.
+    pub name: Option<String>,
 }
 
 /// Domain control validation.
@@ -92,7 +92,7 @@ pub struct LimitsConfig {
 }
 
 /// The built-in outside world.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OteConfig {
     /// Where the DNS server listens, UDP and TCP.
@@ -132,9 +132,9 @@ impl Default for CaConfig {
     fn default() -> Self {
         Self {
             key_algorithm: KeyAlgorithm::P256.as_str().to_owned(),
-            organization: "Chancery".to_owned(),
-            country: "US".to_owned(),
-            name: "Chancery".to_owned(),
+            organization: None,
+            country: None,
+            name: None,
         }
     }
 }
