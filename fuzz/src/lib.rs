@@ -7,8 +7,11 @@ use chancery_domain::authorizations::{Method, approver_addresses, authorization_
 use chancery_domain::names::DomainName;
 use chancery_pki::csr::Csr;
 
+/// What takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// Every target with its name, which is also that of its folder of seeds.
-pub const TARGETS: [(&str, fn(&[u8])); 3] =
+pub const TARGETS: [(&str, Target); 3] =
     [("csr", csr), ("json_bodies", json_bodies), ("names", names)];
 
 /// CSRs, as text and as DER. What was read once is read again the same from its own DER.

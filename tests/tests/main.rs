@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod architecture;
+mod contacts;
 mod dependencies;
 mod foreign;
 mod money;
@@ -13,6 +14,7 @@ mod orders;
 mod outages;
 mod production;
 mod regressions;
+mod repeats;
 mod strangers;
 mod time;
 mod transport;

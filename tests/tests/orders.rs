@@ -1,6 +1,6 @@
-//! Placing and cancelling: what is refused and how, what money does, and requests that come twice.
+//! Placing and cancelling: what is refused and how, and what money does.
 
-use chancery_testkit::{Key, PlacedOrder, TestServer, csr, csr_with_key, on_both_engines};
+use chancery_testkit::{Key, TestServer, csr, csr_with_key, on_both_engines};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -13,11 +13,7 @@ on_both_engines!(
     too_little_balance_stores_nothing,
     cancelling_gives_the_money_back_once,
     what_is_issued_cannot_be_cancelled,
-    a_repeated_request_gets_the_same_bytes,
-    the_same_key_many_times_at_once_is_one_order,
-    keys_belong_to_their_reseller,
     orders_are_found_by_name_and_number,
-    contacts_live_and_die,
 );
 
 async fn every_fault_is_told_at_once(server: &mut TestServer) {
@@ -434,63 +430,6 @@ async fn what_is_issued_cannot_be_cancelled(server: &mut TestServer) {
     panel.verify(&id, &["shop.test"]).await;
 }
 
-async fn a_repeated_request_gets_the_same_bytes(server: &mut TestServer) {
-    let panel = server.panel().await;
-    let before = panel.cents().await;
-    let order = panel.order("ssl123", "dns", &["shop.test"]).await;
-    let first = panel.place_under_key("invoice-17", &order).await;
-    let id = PlacedOrder::of(&first).id;
-    panel.cancel(&id).await.data();
-    // Whatever became of the order since, and across a restart.
-    server.restart().await;
-    let again = panel.place_under_key("invoice-17", &order).await;
-    assert_eq!((again.status, &again.body), (200, &first.body));
-    assert_eq!(panel.cents().await, before);
-
-    let mut other = order.clone();
-    other["term"] = json!(2);
-    let refusal = panel.place_under_key("invoice-17", &other).await.refusal();
-    refusal.is(
-        400,
-        "SSL2400",
-        "The Idempotency-Key was used for another request already.",
-    );
-    let new = panel.place_under_key("invoice-18", &order).await;
-    assert_ne!(PlacedOrder::of(&new).id, id);
-    let refusal = panel
-        .place_under_key(&"k".repeat(201), &order)
-        .await
-        .refusal();
-    assert_eq!(refusal.about("Idempotency-Key").len(), 1, "{refusal:?}");
-}
-
-async fn the_same_key_many_times_at_once_is_one_order(server: &mut TestServer) {
-    let panel = server.panel().await;
-    let before = panel.cents().await;
-    let order = panel.order("ssl123", "dns", &["shop.test"]).await;
-    let many = (0..16).map(|_| panel.place_under_key("invoice-17", &order));
-    let replies = join_all(many).await;
-    for reply in &replies {
-        assert_eq!(
-            (reply.status, &reply.body),
-            (200, &replies[0].body),
-            "{}",
-            reply.text()
-        );
-    }
-    assert_eq!(panel.cents().await, before - 1000);
-}
-
-async fn keys_belong_to_their_reseller(server: &mut TestServer) {
-    let panels = [server.panel().await, server.another_panel("10.00").await];
-    let mut ids = Vec::new();
-    for panel in &panels {
-        let order = panel.order("ssl123", "dns", &["shop.test"]).await;
-        ids.push(PlacedOrder::of(&panel.place_under_key("invoice-17", &order).await).id);
-    }
-    assert_ne!(ids[0], ids[1]);
-}
-
 async fn orders_are_found_by_name_and_number(server: &mut TestServer) {
     let panel = server.panel().await;
     let order = panel
@@ -556,55 +495,4 @@ fn keys_in_order(body: &str) -> Vec<String> {
         .filter(|text| body.contains(&format!("\"{text}\":")))
         .map(str::to_owned)
         .collect()
-}
-
-async fn contacts_live_and_die(server: &mut TestServer) {
-    let panel = server.panel().await;
-    let [administrator, technical] = panel.contacts().await;
-    let path = format!("/ssl/v2/contact/info?contactId={administrator}");
-    let found = panel.http.get(&path).await.data();
-    assert_eq!(found["contactId"], json!(administrator));
-    assert_eq!(found["contactType"], "administrator");
-    assert_eq!(found["details"]["faxNumber"], Value::Null);
-    let order =
-        chancery_testkit::order_for("ssl123", "dns", &["shop.test"], &administrator, &technical);
-    let placed = panel.place(&order).await;
-    let delete = format!("/ssl/v2/contact?contactId={administrator}");
-    let in_use = format!("Contact ID [{administrator}] in use.");
-    panel
-        .http
-        .delete(&delete)
-        .await
-        .refusal()
-        .is(400, "SSL2400", &in_use);
-    panel.cancel(&placed.id).await.data();
-    assert_eq!(panel.http.delete(&delete).await.status, 200);
-    let missing = format!("Contact not found: {administrator}");
-    panel
-        .http
-        .get(&path)
-        .await
-        .refusal()
-        .is(400, "SSL2400", &missing);
-    panel
-        .http
-        .delete(&delete)
-        .await
-        .refusal()
-        .is(400, "SSL2400", &missing);
-    let refusal = panel
-        .http
-        .post("/ssl/v2/orders/new", &order)
-        .await
-        .refusal();
-    refusal.is(400, "SSL2400", &missing);
-
-    let wrong = json!({ "administrator": { "firstName": "", "email": "no" }, "technical": 5 });
-    let refusal = panel
-        .http
-        .post("/ssl/v2/contact/create", &wrong)
-        .await
-        .refusal();
-    refusal.is(400, "SSL4000", "Field validation error.");
-    assert!(refusal.fields.len() > 5, "{refusal:?}");
 }
