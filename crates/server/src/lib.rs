@@ -10,6 +10,7 @@ mod health;
 pub mod listener;
 mod ote;
 mod repository;
+mod requests;
 mod secrets;
 mod wiring;
 mod write_deadline;

@@ -1,20 +1,17 @@
 //! The HTTP listener: bounded in connections and time, drained at the end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tower::ServiceExt;
 
 use crate::config::LimitsConfig;
+use crate::requests::{RequestIds, answer};
 use crate::write_deadline::WriteDeadline;
 
 /// The most a connection may hold of a request not yet parsed, in bytes.
@@ -28,6 +25,7 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
+    let ids = Arc::new(RequestIds::new());
     let graceful = GracefulShutdown::new();
     loop {
         let next = async {
@@ -57,7 +55,11 @@ pub async fn serve(
             .header_read_timeout(patience)
             .max_buf_size(MAX_BUFFER);
         let router = router.clone();
-        let service = service_fn(move |request| answer(router.clone(), request, peer));
+        let ids = Arc::clone(&ids);
+        let service = service_fn(move |request| {
+            let (router, ids) = (router.clone(), Arc::clone(&ids));
+            async move { answer(router, request, peer, &ids).await }
+        });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -73,29 +75,6 @@ pub async fn serve(
         .is_err()
     {
         tracing::warn!("some requests did not finish in time");
-    }
-}
-
-async fn answer(
-    router: Router,
-    mut request: hyper::Request<Incoming>,
-    peer: SocketAddr,
-) -> Result<axum::response::Response, std::convert::Infallible> {
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let began = std::time::Instant::now();
-    let response = router.oneshot(request.map(axum::body::Body::new)).await?;
-    let micros = began.elapsed().as_micros();
-    tracing::info!(%method, path = shown(&path), status = response.status().as_u16(), micros, "request");
-    Ok(response)
-}
-
-/// A path for the log. The last segment of an approval link is a secret.
-fn shown(path: &str) -> &str {
-    if path.starts_with("/approve/") {
-        "/approve/…"
-    } else {
-        path
     }
 }
 
@@ -120,7 +99,12 @@ mod tests {
         let mut client = TcpStream::connect(address).await.unwrap();
         let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
         client.write_all(request).await.unwrap();
-        client.read_u8().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.contains("x-request-id: "), "{head}");
         stop.send(true).unwrap();
         serving.await.unwrap();
     }
