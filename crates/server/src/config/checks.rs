@@ -1,6 +1,7 @@
 //! What is missing, wrong, or contradicts another setting.
 
 use axum::http::Uri;
+use chancery_store::DatabaseUrl;
 
 use super::{Config, ConfigError, OteConfig, TlsMode, setting};
 
@@ -147,6 +148,12 @@ impl Config {
         if self.resolvers()?.is_empty() {
             return Err(setting("dns.resolvers is empty"));
         }
+        let database = DatabaseUrl::parse(&self.database_url());
+        if database.is_ok_and(|url| url.leaves_encryption_open()) {
+            return Err(setting(
+                "database: add ?sslmode=require, or ?sslmode=disable if the network between is yours",
+            ));
+        }
         if self.ote != OteConfig::default() {
             return Err(setting(
                 "the section [ote] is set, but the built-in outside world is of OTE mode only",
@@ -252,7 +259,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, Change); 13] = [
+        let wrong: [(&str, Change); 14] = [
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
             ("smtp.tls", |c| {
                 c.smtp.tls = TlsMode::None;
@@ -279,6 +286,9 @@ mod tests {
             }),
             ("dns.timeout_seconds", |c| c.dns.timeout_seconds = 11),
             ("dns.attempts", |c| c.dns.attempts = 4),
+            ("sslmode", |c| {
+                c.database = Some("postgres://a:b@db.example/x".to_owned());
+            }),
             ("[ote]", |c| c.ote.allow_remote = true),
         ];
         for (name, change) in wrong {
