@@ -4,21 +4,32 @@
 //! The secret is stored twice: as a hash, to find the approval by, and sealed, so that a message can be sent
 //! again unchanged.
 
-use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceState, NameControl, Proof};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_outside::mail::Mail;
-use chancery_store::approvals::Approval;
+use chancery_store::approvals::{Approval, Sendings};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::challenges::random_hex;
-use crate::jobs::{self, Task};
+use crate::jobs;
 use crate::sign_in::secret_hash;
-use crate::{App, AppError, Noun};
+use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
+
+/// The least time between two sendings of one message, from the second repetition on.
+const RESEND_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often in an hour the approver of one name of an order may be asked.
+const ASKED_AN_HOUR: i64 = 10;
+
+/// How many approvals an address may have been asked for in a day when one more order, or change of one,
+/// would write to it. Whoever ordered: it is the reader who is to be spared.
+const ASKED_OF_AN_ADDRESS: i64 = 20;
 
 /// What a visitor of the approval page is asked.
 #[derive(Clone, Debug)]
@@ -129,6 +140,56 @@ impl App {
         Err(AppError::Busy)
     }
 
+    /// Refuses to write to approvers who were written to too often.
+    pub(crate) async fn check_mail_limits(
+        &self,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let mut addresses: Vec<&str> = issuance
+            .unproved()
+            .filter_map(|control| match &control.challenge {
+                Challenge::Email { approver } => Some(approver.as_str()),
+                Challenge::Dns { .. } | Challenge::File { .. } => None,
+            })
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        let hour_ago = now - SignedDuration::from_hours(1);
+        if self.store.times_asked(issuance.id, hour_ago).await? >= ASKED_AN_HOUR {
+            return Err(Refusal::TooManyMails.into());
+        }
+        let day_ago = now - SignedDuration::from_hours(24);
+        let counts = addresses
+            .into_iter()
+            .map(|address| async move { self.store.approvals_asked_of(address, day_ago).await });
+        let counts: Vec<i64> = stream::iter(counts)
+            .buffer_unordered(PARALLEL_READS)
+            .try_collect()
+            .await?;
+        match counts.iter().any(|count| *count >= ASKED_OF_AN_ADDRESS) {
+            true => Err(Refusal::TooManyMails.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses to send an order's messages once more so soon. The first repetition may come at once.
+    pub(crate) async fn check_resend(
+        &self,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let too_soon =
+            |sent: &Sendings| sent.count > 1 && now.duration_since(sent.last) < RESEND_INTERVAL;
+        match self.store.sendings(issuance.id).await?.iter().any(too_soon) {
+            true => Err(Refusal::TooManyMails.into()),
+            false => Ok(()),
+        }
+    }
+
     /// Drops proofs that have grown too old, and asks the approvers of their names again. Looks for the
     /// others go on by themselves.
     pub(crate) async fn forget_stale(
@@ -181,8 +242,7 @@ impl App {
             });
         }
         if asked {
-            self.enqueue(change, Task::MailApprovers(issuance.id), now)
-                .await?;
+            self.enqueue_mails(change, issuance.id, now).await?;
         }
         Ok(())
     }

@@ -102,6 +102,12 @@ pub enum Refusal {
     /// The order is not validated by mail.
     #[error("the order is not validated by email")]
     NotByEmail,
+    /// Approvers were written to too often.
+    #[error("too many approval mails were sent")]
+    TooManyMails,
+    /// The product of an order is not sold any more, so that its rules are not known.
+    #[error("the product '{0}' is not sold any more")]
+    ProductWithdrawn(String),
     /// The sum is beyond what can be charged.
     #[error("the price is too large")]
     PriceTooLarge,

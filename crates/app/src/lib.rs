@@ -120,6 +120,9 @@ impl std::ops::Deref for App {
 /// How many RSA keys are generated at once; each takes a core for up to a second.
 const KEY_MAKERS: usize = 2;
 
+/// How many rows one request reads from the database at once.
+const PARALLEL_READS: usize = 8;
+
 impl App {
     /// Puts the use cases together. Jobs run once [`App::run_worker`] does.
     pub fn new(parts: Parts) -> Self {

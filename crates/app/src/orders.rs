@@ -291,6 +291,8 @@ impl App {
             controls: issuance.names.clone(),
         };
 
+        self.check_mail_limits(&issuance, now).await?;
+
         let mut change = Change::new();
         if let Some(repeat) = repeat {
             let first = Remembered {

@@ -8,6 +8,7 @@ use chancery_domain::names::DomainName;
 use chancery_domain::observations::Observation;
 use chancery_domain::orders::{Order, OrderId};
 use chancery_domain::resellers::Reseller;
+use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
@@ -77,7 +78,8 @@ impl App {
                 .map(|control| control.name.clone())
                 .collect();
             let key = &file.order.product_key;
-            let product = self.product(key)?;
+            let sold = self.catalogue.product(key);
+            let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
             let mut errors = product.check_method(method, &names);
             let suffix = &self.settings.challenge_domain;
             match challenges(product, method, &names, &approvers, suffix) {
@@ -122,12 +124,19 @@ impl App {
         if report.file.issuance.is_settled() {
             return Err(AppError::WrongState(Box::new(report)));
         }
-        let issuance = report.file.issuance.id;
-        let mut change = Change::new();
-        change.mail_again(issuance);
-        self.enqueue(&mut change, Task::MailApprovers(issuance), report.now)
-            .await?;
-        self.store.commit(change).await?;
+        let issuance = &report.file.issuance;
+        let approvals = self.store.approvals_of(issuance.id).await?;
+        let is_sent =
+            |approval: &Approval| approval.approved_at.is_none() && approval.sent_at.is_some();
+        if approvals.iter().any(is_sent) {
+            self.check_resend(issuance, report.now).await?;
+            let mut change = Change::new();
+            change.mail_again(issuance.id);
+            self.enqueue_mails(&mut change, issuance.id, report.now)
+                .await?;
+            self.store.commit(change).await?;
+        }
+        // What was not sent yet has its job already.
         self.wake_worker();
         Ok(())
     }
@@ -165,6 +174,7 @@ impl App {
             let (method, made) = of_names(&report.file)?;
             let (order, issuance) = (report.file.order, report.file.issuance);
             let issuance = issuance.change_challenges(method, made, report.now)?;
+            self.check_mail_limits(&issuance, report.now).await?;
             let change = self.challenge_change(&order, &issuance, kind).await?;
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}

@@ -1,4 +1,7 @@
 //! Approvals by mail: whom we wrote to, with what secret, and whether the answer came.
+//!
+//! The sealed secret is wiped with the answer, and when an approval is void: an unanswered one without it
+//! is as good as gone. The row stays a while, to count how often an address was written to.
 
 use chancery_domain::Timestamp;
 use chancery_domain::issuances::IssuanceId;
@@ -15,7 +18,7 @@ use crate::values::Row;
 pub struct Approval {
     /// SHA-256 of the secret in the link; finds the approval.
     pub token_hash: [u8; 32],
-    /// The secret under the master key, to send the message again unchanged.
+    /// The secret under the master key, to send the message again unchanged; empty once answered.
     pub sealed_token: Vec<u8>,
     /// For which issuance.
     pub issuance: IssuanceId,
@@ -37,12 +40,24 @@ pub struct Approval {
     pub approved_at: Option<Timestamp>,
 }
 
+/// A secret that is no more.
+const WIPED: [u8; 0] = [];
+
+/// How often an open approval's message was given to the mail server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sendings {
+    /// How many times.
+    pub count: i64,
+    /// When last.
+    pub last: Timestamp,
+}
+
 macro_rules! select {
     ($condition:literal) => {
         concat!(
             "select token_hash, sealed_token, issuance_id, name, domain, address, message_id,
                 created_at, expires_at, sent_at, approved_at
-            from approvals where ",
+            from approvals where (approved_at is not null or length(sealed_token) > 0) and ",
             $condition
         )
     };
@@ -80,26 +95,34 @@ impl Change {
     /// Makes the messages of an issuance that wait for an answer be sent once more.
     pub fn mail_again(&mut self, issuance: IssuanceId) {
         const SQL: &str = "
-            update approvals set sent_at = null where issuance_id = $1 and approved_at is null";
+            update approvals set sent_at = null
+            where issuance_id = $1 and approved_at is null and length(sealed_token) > 0";
         self.execute(SQL, values![issuance.0]);
     }
 
     /// Notes the answer; a conflict if there was one, or the approval is void.
     pub fn approve(&mut self, token_hash: [u8; 32], at: Timestamp) {
         const SQL: &str = "
-            update approvals set approved_at = $1 where token_hash = $2 and approved_at is null";
+            update approvals set approved_at = $1, sealed_token = $3
+            where token_hash = $2 and approved_at is null and length(sealed_token) > 0";
         let failure = Failure::Conflict {
             what: "approval",
             id: 0,
         };
-        self.expect_one(SQL, values![at, token_hash], failure);
+        self.expect_one(SQL, values![at, token_hash, WIPED], failure);
     }
 
     /// Voids the approvals of an issuance that wait for an answer.
     pub fn void_approvals(&mut self, issuance: IssuanceId) {
         const SQL: &str = "
-            delete from approvals where issuance_id = $1 and approved_at is null";
-        self.execute(SQL, values![issuance.0]);
+            update approvals set sealed_token = $2 where issuance_id = $1 and approved_at is null";
+        self.execute(SQL, values![issuance.0, WIPED]);
+    }
+
+    /// Forgets approvals that ended before a moment.
+    pub fn forget_approvals_before(&mut self, moment: Timestamp) {
+        const SQL: &str = "delete from approvals where expires_at < $1";
+        self.execute(SQL, values![moment]);
     }
 }
 
@@ -116,6 +139,52 @@ impl Store {
         const SQL: &str = select!("issuance_id = $1 order by created_at, name");
         let rows = self.query(SQL, values![issuance.0]).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// How often each open approval of an issuance was sent, of those that were.
+    pub async fn sendings(&self, issuance: IssuanceId) -> Result<Vec<Sendings>, StoreError> {
+        const SQL: &str = "
+            select count(*), max(o.at)
+            from approvals a
+            join observations o on o.issuance_id = a.issuance_id and o.name = a.name
+            where a.issuance_id = $1 and a.approved_at is null and length(a.sealed_token) > 0
+                and o.at >= a.created_at and o.method = 'email'
+                and o.outcome in ('waiting', 'forbidden')
+            group by a.token_hash";
+        let rows = self.query(SQL, values![issuance.0]).await?;
+        let read = |row: &Row| {
+            Ok(Sendings {
+                count: row.int(0)?,
+                last: row.timestamp(1)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// How often approvers of an issuance were asked since a moment, about the name they were asked most
+    /// about; void approvals count.
+    pub async fn times_asked(
+        &self,
+        issuance: IssuanceId,
+        since: Timestamp,
+    ) -> Result<i64, StoreError> {
+        const SQL: &str = "
+            select count(*) from approvals where issuance_id = $1 and created_at > $2
+            group by name order by 1 desc limit 1";
+        let row = self.query_one(SQL, values![issuance.0, since]).await?;
+        row.map_or(Ok(0), |row| row.int(0))
+    }
+
+    /// How many approvals were asked of an address since a moment, whoever ordered; void ones count.
+    pub async fn approvals_asked_of(
+        &self,
+        address: &str,
+        since: Timestamp,
+    ) -> Result<i64, StoreError> {
+        const SQL: &str = "
+            select count(*) from approvals where address = $1 and created_at > $2";
+        let row = self.query_one(SQL, values![address, since]).await?;
+        row.map_or(Ok(0), |row| row.int(0))
     }
 }
 

@@ -43,7 +43,8 @@ impl Change {
 }
 
 impl Store {
-    /// What a reseller has proved about a base domain since a moment, the latest first, a hundred at most.
+    /// What a reseller has proved about a base domain since a moment: each domain and method once, at its
+    /// latest. A thousand at most; what covers more than its own name comes first, then the latest.
     pub async fn authorizations(
         &self,
         reseller: ResellerId,
@@ -51,9 +52,10 @@ impl Store {
         since: Timestamp,
     ) -> Result<Vec<Authorization>, StoreError> {
         const SQL: &str = "
-            select domain, method, obtained_at from authorizations
+            select domain, method, max(obtained_at) from authorizations
             where reseller_id = $1 and base_domain = $2 and obtained_at >= $3
-            order by obtained_at desc limit 100";
+            group by domain, method
+            order by case method when 'file' then 1 else 0 end, max(obtained_at) desc limit 1000";
         let rows = self
             .query(SQL, values![reseller.0, base_domain.as_str(), since])
             .await?;

@@ -76,6 +76,20 @@ impl Change {
         self.insert_job(job, lease_until, 1);
     }
 
+    /// Adds a job, or makes the one with its dedup key due again: a run of it that is under way loses its
+    /// claim, since it may have missed what this change set adds.
+    pub fn enqueue_anew(&mut self, job: NewJob<'_>, run_at: Timestamp) {
+        const SQL: &str = "
+            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup)
+            values ($1, $2, $3, $4, 0, 0, $5, $6)
+            on conflict (dedup) do update
+            set run_at = excluded.run_at, attempt = jobs.attempt + 1, tries = 0, last_error = null,
+                parked_at = null";
+        let (id, subject) = (job.id.0, job.subject);
+        let values = values![id, job.kind, subject, run_at, job.created_at, job.dedup];
+        self.execute(SQL, values);
+    }
+
     fn insert_job(&mut self, job: NewJob<'_>, run_at: Timestamp, attempt: i64) {
         const SQL: &str = "
             insert into jobs (id, kind, subject, run_at, attempt, tries, created_at)
@@ -199,6 +213,20 @@ impl Store {
             Some(row) => row.opt_timestamp(0),
             None => Ok(None),
         }
+    }
+
+    /// Whether [`Change::bring_forward`] would find a job to move.
+    pub async fn waits_beyond(
+        &self,
+        kind: &str,
+        subject: i64,
+        run_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            select id from jobs
+            where subject = $1 and kind = $2 and run_at > $3 and tries = 0 and parked_at is null";
+        let rows = self.query(SQL, values![subject, kind, run_at]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// How many jobs are due at `now`.

@@ -229,6 +229,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
                 .to_owned()
         }
         Refusal::NotByEmail => "The order is not validated by email.".to_owned(),
+        Refusal::TooManyMails => {
+            "Too many approval mails were sent for this order. Try again later.".to_owned()
+        }
+        Refusal::ProductWithdrawn(key) => format!("The product '{key}' is not sold any more."),
         Refusal::PriceTooLarge => "The price is too large.".to_owned(),
     }
 }
@@ -305,6 +309,8 @@ mod tests {
             Refusal::NotIssued,
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
+            Refusal::TooManyMails,
+            Refusal::ProductWithdrawn("ssl123".to_owned()),
             Refusal::PriceTooLarge,
         ];
         let nouns = [

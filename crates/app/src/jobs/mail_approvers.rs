@@ -1,5 +1,7 @@
 //! Sending the approval mails of an issuance.
 
+use std::time::{Duration, Instant};
+
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, NextStep};
 use chancery_domain::observations::Outcome;
@@ -10,9 +12,13 @@ use chancery_store::{Change, ClaimedJob};
 use crate::approvals::mail_observation;
 use crate::{App, AppError};
 
+/// How long messages of one run may be begun: with the last one under way, still well within the lease.
+const MAILS_LIMIT: Duration = Duration::from_secs(60);
+
 impl App {
     /// Mails every approver whose message is still to be sent. One may go out twice, unchanged, when the
-    /// process dies between the mail server's answer and the commit.
+    /// process dies between the mail server's answer and the commit. A relay that does not take one message
+    /// now takes none: the others wait with it.
     pub(super) async fn mail_approvers(
         &self,
         job: &ClaimedJob,
@@ -21,22 +27,36 @@ impl App {
         let now = self.clock.now();
         let waits = |file: &OrderFile| file.issuance.next_step(now) == NextStep::Wait;
         let file = self.file_of(id).await?.filter(waits);
-        let mut put_off = None;
-        if let Some(file) = &file {
-            for approval in self.store.approvals_of(id).await? {
-                if approval.approved_at.is_none() && approval.sent_at.is_none() {
-                    let outcome = self.mail_approver(file, &approval).await;
-                    put_off = outcome.err().or(put_off);
-                }
-            }
-        }
-        if let Some(error) = put_off {
-            return Err(error);
-        }
         let mut change = Change::new();
-        change.finish_job(job.id, job.attempt);
+        match file {
+            Some(file) if !self.mail_all(&file).await? => {
+                change.postpone_job(job.id, job.attempt, self.clock.now());
+            }
+            _ => change.finish_job(job.id, job.attempt),
+        }
         self.store.commit(change).await?;
         Ok(())
+    }
+
+    /// Sends what is to be sent; `false` when the time for it was over before.
+    async fn mail_all(&self, file: &OrderFile) -> Result<bool, AppError> {
+        let end = Instant::now() + MAILS_LIMIT;
+        let is_unsent =
+            |approval: &Approval| approval.approved_at.is_none() && approval.sent_at.is_none();
+        for listed in self.store.approvals_of(file.issuance.id).await? {
+            if !is_unsent(&listed) {
+                continue;
+            }
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+            // It may have been answered, sent or void since the list was read.
+            let approval = self.store.approval(listed.token_hash).await?;
+            if let Some(approval) = approval.filter(is_unsent) {
+                self.mail_approver(file, &approval).await?;
+            }
+        }
+        Ok(true)
     }
 
     /// Sends one message and keeps what came of it. An error means that it is to be tried again.

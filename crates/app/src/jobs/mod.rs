@@ -64,12 +64,7 @@ impl Task {
         }
     }
 
-    fn as_new_job(
-        self,
-        id: JobId,
-        created_at: Timestamp,
-        dedup: Option<&'static str>,
-    ) -> NewJob<'static> {
+    fn as_new_job(self, id: JobId, created_at: Timestamp, dedup: Option<&str>) -> NewJob<'_> {
         NewJob {
             id,
             kind: self.kind(),
@@ -103,6 +98,19 @@ impl App {
     ) -> Result<(), AppError> {
         let id = JobId(self.row_id().await?);
         change.enqueue(task.as_new_job(id, self.clock.now(), None), run_at);
+        Ok(())
+    }
+
+    /// Adds the one job that mails the approvers of an issuance, or has it run anew.
+    pub(crate) async fn enqueue_mails(
+        &self,
+        change: &mut Change,
+        issuance: IssuanceId,
+        run_at: Timestamp,
+    ) -> Result<(), AppError> {
+        let id = JobId(self.row_id().await?);
+        let (task, key) = (Task::MailApprovers(issuance), format!("mail-{issuance}"));
+        change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
         Ok(())
     }
 }

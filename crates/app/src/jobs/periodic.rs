@@ -11,6 +11,9 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long a repeated request is known as one.
 const REPEAT_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30);
 
+/// How long an approval is kept after its end. What it proved is kept elsewhere.
+const APPROVAL_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30);
+
 impl App {
     /// Makes sure that every periodic job is queued, once.
     pub async fn start_periodic_jobs(&self) -> Result<(), AppError> {
@@ -34,11 +37,12 @@ impl App {
         Ok(())
     }
 
-    /// Forgets the keys of repeated requests that no client will repeat any more.
+    /// Forgets the keys of repeated requests that no client will repeat any more, and old approvals.
     pub(super) async fn housekeep(&self, job: &ClaimedJob) -> Result<(), AppError> {
         let now: Timestamp = self.clock.now();
         let mut change = Change::new();
         change.forget_before(now - REPEAT_MEMORY);
+        change.forget_approvals_before(now - APPROVAL_MEMORY);
         change.postpone_job(job.id, job.attempt, now + DAY);
         self.store.commit(change).await?;
         Ok(())

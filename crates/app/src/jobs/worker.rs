@@ -275,8 +275,15 @@ impl App {
 /// Whether an order's end, and so its money, hangs on the job: such a job is tried for ever.
 fn is_vital(job: &ClaimedJob) -> bool {
     match Task::parse(&job.kind, job.subject) {
-        Some(Task::PollDcv(_) | Task::Sign(_) | Task::RefreshCrl | Task::Housekeep) => true,
-        Some(Task::MailApprovers(_)) | None => false,
+        // Who waits for a message waits as long as the order does; then the job ends by itself.
+        Some(
+            Task::PollDcv(_)
+            | Task::MailApprovers(_)
+            | Task::Sign(_)
+            | Task::RefreshCrl
+            | Task::Housekeep,
+        ) => true,
+        None => false,
     }
 }
 

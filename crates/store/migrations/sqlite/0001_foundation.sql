@@ -127,6 +127,7 @@ create table approvals (
     approved_at integer
 ) strict;
 create index approvals_of_issuance on approvals (issuance_id);
+create index approvals_of_address on approvals (address, created_at);
 
 create table certificates (
     id integer primary key,

@@ -7,7 +7,7 @@ use chancery_domain::issuances::IssuanceId;
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::OrderId;
 use chancery_store::StoreError;
-use chancery_store::approvals::Approval;
+use chancery_store::approvals::{Approval, Sendings};
 use chancery_store::authorities::{AuthorityRow, CrlRow};
 use chancery_store::idempotency::Remembered;
 
@@ -19,6 +19,7 @@ on_both_engines!(
     authorizations_are_found_by_base_domain_and_age,
     an_approval_is_answered_once,
     a_void_approval_cannot_be_answered,
+    approvals_and_their_messages_are_counted,
     history_comes_in_order,
     a_request_is_remembered_once,
     there_is_one_authority,
@@ -107,6 +108,26 @@ async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
     assert_eq!(find(OURS, "shop.example", 11).await, both[..1]);
     assert_eq!(find(OURS, "workshop.example", 0).await, proofs[2..]);
     assert!(find(THEIRS, "shop.example", 0).await.is_empty());
+
+    // Found once for each domain and method, at its latest; what covers more comes first.
+    let by_dns = Authorization {
+        domain: name("shop.example"),
+        method: Method::Dns,
+        obtained_at: at(15),
+    };
+    let again = Authorization {
+        obtained_at: at(40),
+        ..proofs[0].clone()
+    };
+    for (id, proved) in (10..).zip([&by_dns, &again]) {
+        commit(bed, |change| {
+            change.insert_authorization(id, OURS, IssuanceId(6), proved)
+        })
+        .await
+        .unwrap();
+    }
+    let found = find(OURS, "shop.example", 0).await;
+    assert_eq!(found, [by_dns, again, proofs[1].clone()]);
 }
 
 fn an_approval(hash: u8, issuance: IssuanceId) -> Approval {
@@ -154,6 +175,7 @@ async fn an_approval_is_answered_once(bed: &Bed) {
         })
     ));
     let answered = Approval {
+        sealed_token: Vec::new(),
         sent_at: Some(at(20)),
         approved_at: Some(at(30)),
         ..first
@@ -185,6 +207,7 @@ async fn a_void_approval_cannot_be_answered(bed: &Bed) {
             .collect::<Vec<_>>(),
         [1]
     );
+    assert_eq!(bed.store.approval([2; 32]).await.unwrap(), None);
     let void = commit(bed, |change| change.approve([2; 32], at(30))).await;
     assert!(matches!(
         void,
@@ -193,6 +216,67 @@ async fn a_void_approval_cannot_be_answered(bed: &Bed) {
             ..
         })
     ));
+}
+
+async fn approvals_and_their_messages_are_counted(bed: &Bed) {
+    let (_, issuance) = store_an_order(bed, 1).await;
+    for hash in [10, 20, 30] {
+        let approval = an_approval(hash, issuance.id);
+        commit(bed, |change| {
+            change.void_approvals(issuance.id);
+            change.insert_approval(&approval);
+        })
+        .await
+        .unwrap();
+    }
+    let asked = async |since| bed.store.times_asked(issuance.id, at(since)).await.unwrap();
+    assert_eq!(
+        (asked(0).await, asked(10).await, asked(30).await),
+        (3, 2, 0)
+    );
+    let address = "admin@shop.example";
+    let asked = async |since| {
+        bed.store
+            .approvals_asked_of(address, at(since))
+            .await
+            .unwrap()
+    };
+    assert_eq!((asked(0).await, asked(20).await), (3, 1));
+
+    assert!(bed.store.sendings(issuance.id).await.unwrap().is_empty());
+    let seen = [
+        (25, Outcome::Waiting),
+        (35, Outcome::Waiting),
+        (40, Outcome::Unreachable),
+        (45, Outcome::Waiting),
+    ];
+    for (id, (seconds, outcome)) in (1..).zip(seen) {
+        let look = Observation {
+            method: Method::Email,
+            ..a_look("*.shop.example", outcome, seconds)
+        };
+        commit(bed, |change| {
+            change.insert_observation(id, issuance.id, &look)
+        })
+        .await
+        .unwrap();
+    }
+    let expected = Sendings {
+        count: 2,
+        last: at(45),
+    };
+    assert_eq!(bed.store.sendings(issuance.id).await.unwrap(), [expected]);
+
+    commit(bed, |change| change.forget_approvals_before(at(1_001)))
+        .await
+        .unwrap();
+    assert!(
+        bed.store
+            .approvals_of(issuance.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 async fn history_comes_in_order(bed: &Bed) {

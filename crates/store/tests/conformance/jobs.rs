@@ -17,6 +17,7 @@ on_both_engines!(
     a_failed_job_keeps_its_tries,
     a_parked_job_waits_for_an_operator,
     a_dedup_key_holds_one_job,
+    a_job_asked_for_anew_takes_the_claim_back,
     a_job_handed_over_is_nobody_elses,
     the_longest_waiting_goes_first,
     a_waiting_job_is_brought_forward,
@@ -272,6 +273,30 @@ async fn a_dedup_key_holds_one_job(bed: &Bed) {
     .await
     .unwrap();
     assert_eq!(claim_one(bed, 7).await.id, JobId(3));
+}
+
+async fn a_job_asked_for_anew_takes_the_claim_back(bed: &Bed) {
+    let keyed = |id| NewJob {
+        dedup: Some("mail-1"),
+        ..job(id)
+    };
+    let anew = async |id, run_at| {
+        commit(bed, |change| change.enqueue_anew(keyed(id), at(run_at)))
+            .await
+            .unwrap();
+    };
+    anew(1, 5).await;
+    let old = claim_one(bed, 5).await;
+    anew(2, 6).await;
+    let finish = |job: &ClaimedJob| {
+        let (id, attempt) = (job.id, job.attempt);
+        commit(bed, move |change| change.finish_job(id, attempt))
+    };
+    assert!(is_conflict(&finish(&old).await));
+    let new = claim_one(bed, 6).await;
+    assert_eq!((new.id, new.tries), (old.id, 1));
+    finish(&new).await.unwrap();
+    assert_eq!(bed.store.next_due().await.unwrap(), None);
 }
 
 async fn a_job_handed_over_is_nobody_elses(bed: &Bed) {
