@@ -167,6 +167,13 @@ impl Store {
         row.as_ref().map(read_file).transpose()
     }
 
+    /// The order of an issuance with that issuance, unless a later one has taken its place.
+    pub async fn file_of_issuance(&self, id: IssuanceId) -> Result<Option<OrderFile>, StoreError> {
+        const SQL: &str = file_query!("i.id = $1 and o.id = i.order_id");
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.as_ref().map(read_file).transpose()
+    }
+
     /// Whether a contact stands behind an order that is open, or whose term has not ended.
     pub async fn is_contact_in_use(
         &self,
