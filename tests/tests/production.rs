@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chancery_ote::{Listening, OteWorld, RecordKind, dns_server, mail_server};
-use chancery_server::config::{Mode, OteConfig, TlsMode};
-use chancery_testkit::{Panel, TestServer, on_both_engines, repository_root};
+use chancery_server::config::{Mode, OteConfig, Secret, TlsMode};
+use chancery_testkit::{Database, Panel, TestServer, on_both_engines, repository_root};
 use serde_json::{Value, json};
 
 on_both_engines!(
@@ -25,7 +25,7 @@ struct Outside {
 }
 
 impl Outside {
-    /// Starts it, and the server again in production mode.
+    /// Starts it, and the server again in production mode, on a database that was never anything else.
     async fn around(server: &mut TestServer) -> Self {
         let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let world = OteWorld::in_memory();
@@ -36,12 +36,16 @@ impl Outside {
             .await
             .unwrap();
         let (resolver, relay) = (dns.local_addr(), mail.local_addr());
+        let database = Database::create(server.engine()).await;
+        let data = server.folder().join("production");
         server
             .restart_with(|config| {
                 config.mode = Mode::Production;
+                config.data = data;
+                config.database = database.url.clone();
                 config.public_url = Some(format!("http://{}", config.listen));
                 config.catalogue = Some(repository_root().join("crates/app/src/catalogue.toml"));
-                config.master_key_file = Some(config.data.join("master.key"));
+                config.master_key = Some(Secret("5a".repeat(32)));
                 config.dns.resolvers = Some(resolver.to_string());
                 config.dns.attempts = 1;
                 config.smtp.host = Some(relay.ip().to_string());
@@ -53,6 +57,9 @@ impl Outside {
                 config.ca.name = Some("Chancery Tests".to_owned());
                 config.ote = OteConfig::default();
             })
+            .await;
+        std::mem::replace(&mut server.database, database)
+            .remove()
             .await;
         Self { world, dns, mail }
     }

@@ -31,6 +31,19 @@ impl Operations {
         Self { store, clock }
     }
 
+    /// The mode a database belongs to for good: the one it was first started in, which is `asked` if it
+    /// never was.
+    pub async fn first_mode(&self, asked: &str) -> Result<String, AppError> {
+        const KEY: &str = "mode";
+        if let Some(kept) = self.store.meta(KEY).await? {
+            return Ok(kept);
+        }
+        let mut change = Change::new();
+        change.set_meta(KEY, asked);
+        self.store.commit(change).await?;
+        Ok(asked.to_owned())
+    }
+
     /// Adds a reseller with an empty balance.
     pub async fn add_reseller(&self, name: &str, currency: Currency) -> Result<Reseller, AppError> {
         let reseller = Reseller {

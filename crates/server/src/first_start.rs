@@ -1,4 +1,5 @@
-//! What OTE mode prepares at its first start: a reseller, a balance and a credential to begin with.
+//! What a first start settles: the mode of the database and, in OTE mode, a reseller, a balance and a
+//! credential to begin with.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,8 +9,28 @@ use chancery_app::{AppError, Operations};
 use chancery_domain::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Mode;
 use crate::secrets::write_secret;
 use crate::wiring::StartError;
+
+/// Refuses a database that was first started in the other mode. The CA of a test environment must not be
+/// trusted, nor its money counted, and its clock may be in the future.
+pub(crate) async fn refuse_other_mode(
+    mode: Mode,
+    operations: &Operations,
+) -> Result<(), StartError> {
+    let asked = match mode {
+        Mode::Ote => "ote",
+        Mode::Production => "production",
+    };
+    let first = operations.first_mode(asked).await?;
+    if first == asked {
+        return Ok(());
+    }
+    Err(StartError::Setting(format!(
+        "database: it was first started in the mode {first} and cannot serve in the mode {asked}"
+    )))
+}
 
 /// The file in the data folder that keeps the credential, so that every start can show it.
 const FILE: &str = "ote-credential.json";
@@ -112,5 +133,20 @@ mod tests {
 
         other.revoke_credential(&second.username).await.unwrap();
         assert!(!known(&other, &second).await);
+    }
+
+    #[tokio::test]
+    async fn a_test_environment_stays_one() {
+        let data = tempfile::tempdir().unwrap();
+        let operations = operations(&data.path().join("one.db")).await;
+        for _ in 0..2 {
+            refuse_other_mode(Mode::Ote, &operations).await.unwrap();
+        }
+        let refused = refuse_other_mode(Mode::Production, &operations).await;
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.starts_with("database: ") && said.contains("ote"),
+            "{said}"
+        );
     }
 }

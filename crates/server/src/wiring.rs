@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigError, TlsMode};
-use crate::first_start::OteCredential;
+use crate::first_start::{OteCredential, refuse_other_mode};
 use crate::ote::OutsideWorld;
 use crate::{health, listener, repository, secrets};
 
@@ -131,7 +131,8 @@ impl Server {
         let store = open_store(&config).await?;
         let lock = lock_file(&config, store.engine())?;
         let clock = Clock::restore(&store).await?;
-        refuse_moved_clock(&config, &clock)?;
+        let operations = Operations::new(store.clone(), clock.clone());
+        refuse_other_mode(config.mode, &operations).await?;
         let now = clock.now();
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
@@ -151,7 +152,6 @@ impl Server {
             true => Some(OutsideWorld::start(&config).await?),
             false => None,
         };
-        let operations = Operations::new(store.clone(), clock.clone());
         let credential = match config.is_ote() {
             true => Some(OteCredential::find_or_make(&config.data, &operations).await?),
             false => None,
@@ -329,15 +329,6 @@ fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
         router = router.merge(world.control(config, app.clone()));
     }
     router.fallback_service(chancery_webnic::router(app.clone(), body_time))
-}
-
-/// A database whose clock was moved belongs to a test environment for good.
-fn refuse_moved_clock(config: &Config, clock: &Clock) -> Result<(), StartError> {
-    if config.is_ote() || clock.offset().is_zero() {
-        return Ok(());
-    }
-    let text = "database: its clock was moved in OTE mode, so it cannot serve in production";
-    Err(StartError::Setting(text.to_owned()))
 }
 
 fn make_folder(folder: &Path) -> Result<(), StartError> {
