@@ -292,21 +292,8 @@ impl App {
             .approval(secret_hash(token))
             .await?
             .ok_or_else(missing)?;
-        let issuance = self
-            .store
-            .issuance(approval.issuance)
-            .await?
-            .ok_or_else(missing)?;
-        let file = self
-            .store
-            .order_file(issuance.order)
-            .await?
-            .ok_or_else(missing)?;
-        if file.issuance.id == approval.issuance {
-            Ok((approval, file))
-        } else {
-            Err(missing())
-        }
+        let file = self.store.file_of_issuance(approval.issuance).await?;
+        Ok((approval, file.ok_or_else(missing)?))
     }
 
     fn approval_state(&self, approval: &Approval, issuance: &Issuance) -> ApprovalState {

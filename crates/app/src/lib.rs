@@ -12,6 +12,7 @@ mod challenges;
 mod clock;
 mod contacts;
 mod csrs;
+mod early_looks;
 mod errors;
 pub mod jobs;
 mod operators;
@@ -107,6 +108,9 @@ pub struct Inner {
     key_makers: tokio::sync::Semaphore,
     worker: jobs::Wake,
     signers: jobs::SignerQueue,
+    early_looks: early_looks::EarlyLooks,
+    /// Held while the clock is moved, so that moves add up.
+    clock_moves: tokio::sync::Mutex<()>,
 }
 
 impl std::ops::Deref for App {
@@ -140,6 +144,8 @@ impl App {
             key_makers: tokio::sync::Semaphore::new(KEY_MAKERS),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
+            early_looks: early_looks::EarlyLooks::default(),
+            clock_moves: tokio::sync::Mutex::default(),
         }))
     }
 

@@ -28,7 +28,8 @@ impl Clock {
     /// The clock as it was left: the system's time plus the offset on record.
     pub async fn restore(store: &Store) -> Result<Self, AppError> {
         let offset = store.meta(CLOCK_OFFSET).await?;
-        let micros = offset.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let micros = offset.map_or(Ok(0), |text| text.parse());
+        let micros = micros.map_err(AppError::internal)?;
         Ok(Self::with_offset(SignedDuration::from_micros(micros)))
     }
 }
@@ -36,19 +37,26 @@ impl Clock {
 impl App {
     /// Sets the clock, and runs on from there; a restart keeps it.
     pub async fn set_clock(&self, to: Timestamp) -> Result<Timestamp, ClockError> {
+        let _alone = self.0.clock_moves.lock().await;
         let now = self.clock.now();
         if to < now {
             return Err(ClockError::Backward(now));
         }
-        self.advance_clock(to.duration_since(now)).await
+        self.move_clock(to.duration_since(now)).await
     }
 
     /// Moves the clock forward.
     pub async fn advance_clock(&self, by: SignedDuration) -> Result<Timestamp, ClockError> {
-        let now = self.clock.now();
+        let _alone = self.0.clock_moves.lock().await;
         if by.is_negative() {
-            return Err(ClockError::Backward(now));
+            return Err(ClockError::Backward(self.clock.now()));
         }
+        self.move_clock(by).await
+    }
+
+    /// Keeps the new offset, then goes by it. The caller holds `clock_moves`.
+    async fn move_clock(&self, by: SignedDuration) -> Result<Timestamp, ClockError> {
+        let now = self.clock.now();
         let there = now.checked_add(by).map_err(|_| ClockError::TooFar)?;
         if there.to_zoned(jiff::tz::TimeZone::UTC).year() > LAST_YEAR {
             return Err(ClockError::TooFar);

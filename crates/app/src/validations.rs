@@ -1,5 +1,6 @@
 //! Showing control of names: what is asked for, how far it is, and changing the way.
 
+use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Challenge, Method, approver_addresses};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::fields::{Field, FieldError};
@@ -29,7 +30,8 @@ pub struct ValidationReport {
 }
 
 impl App {
-    /// How far an order is. Asking may bring the next look forward, at most one in five seconds.
+    /// How far an order is. Asking may bring the next look forward, at most one in five seconds for an
+    /// order, and for a reseller and a domain.
     pub async fn dcv_status(
         &self,
         reseller: &Reseller,
@@ -38,13 +40,24 @@ impl App {
         let report = self.order(reseller, Some(id), None).await?;
         let issuance = &report.file.issuance;
         if issuance.is_looked_for() && issuance.may_look(report.now) {
+            self.look_early(issuance, report.now).await?;
+        }
+        Ok(report)
+    }
+
+    async fn look_early(&self, issuance: &Issuance, now: Timestamp) -> Result<(), AppError> {
+        let task = Task::PollDcv(issuance.id);
+        let (kind, subject) = (task.kind(), task.subject());
+        let names = || issuance.unproved().map(|control| &control.name);
+        if self.store.waits_beyond(kind, subject, now).await?
+            && self.0.early_looks.admit(issuance.reseller, names(), now)
+        {
             let mut change = Change::new();
-            let task = Task::PollDcv(issuance.id);
-            change.bring_forward(task.kind(), task.subject(), report.now);
+            change.bring_forward(kind, subject, now);
             self.store.commit(change).await?;
             self.wake_worker();
         }
-        Ok(report)
+        Ok(())
     }
 
     /// What has to be proved, and why it is not yet.

@@ -224,7 +224,6 @@ impl Issuance {
         Ok(Self {
             method,
             looks: 0,
-            looked_at: None,
             modified_at: now,
             ..self
         })
@@ -472,6 +471,13 @@ mod tests {
         assert_eq!(delays[19], 3_600);
         assert!(!issuance.may_look(start() + SignedDuration::from_secs(4)));
         assert!(issuance.may_look(start() + SignedDuration::from_secs(5)));
+
+        // Another method makes the next look by itself come soon, and no look come at once.
+        let challenges = issuance.names.iter().map(|n| n.challenge.clone()).collect();
+        let changed = issuance.change_challenges(Method::File, challenges, start());
+        let changed = changed.unwrap();
+        assert_eq!(changed.look_delay().as_secs(), 5);
+        assert!(!changed.may_look(start() + SignedDuration::from_secs(4)));
     }
 
     fn any_step() -> impl Strategy<Value = u8> {

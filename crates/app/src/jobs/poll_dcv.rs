@@ -90,11 +90,7 @@ impl App {
 
     /// An issuance with its order, unless a later issuance has taken its place.
     pub(super) async fn file_of(&self, id: IssuanceId) -> Result<Option<OrderFile>, AppError> {
-        let Some(issuance) = self.store.issuance(id).await? else {
-            return Ok(None);
-        };
-        let file = self.store.order_file(issuance.order).await?;
-        Ok(file.filter(|file| file.issuance.id == id))
+        Ok(self.store.file_of_issuance(id).await?)
     }
 
     /// Looks for some of the unproved names. What the time does not suffice for waits for the next run.
