@@ -11,11 +11,12 @@ use chancery_domain::resellers::Reseller;
 use chancery_store::idempotency::Remembered;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, Sequence, StoreError};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::{self, Put, Task};
 use crate::order_requests::{CheckedOrder, OrderRequest};
-use crate::{App, AppError, Noun, Refusal};
+use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
 
 /// What makes a repeated request known as one.
 #[derive(Clone, Debug)]
@@ -122,6 +123,9 @@ impl App {
             change.save_order(&order);
             change.save_issuance(&issuance);
             change.void_approvals(issuance.id);
+            // Its next run finds nothing to do and ends.
+            let task = Task::PollDcv(issuance.id);
+            change.bring_forward(task.kind(), task.subject(), now);
             self.refund(&mut change, &order, now).await?;
             self.note(
                 &mut change,
@@ -133,7 +137,11 @@ impl App {
             .await?;
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
-                other => return Ok(other.map(drop)?),
+                Err(other) => return Err(other.into()),
+                Ok(_) => {
+                    self.wake_worker();
+                    return Ok(());
+                }
             }
         }
         Err(AppError::Busy)
@@ -235,11 +243,14 @@ impl App {
         let mut bases: Vec<DomainName> = names.iter().filter_map(DomainName::base_domain).collect();
         bases.sort_unstable();
         bases.dedup();
-        let mut held = Vec::new();
-        for base in &bases {
-            held.extend(self.store.authorizations(reseller.id, base, since).await?);
-        }
-        Ok(held)
+        let reads = bases
+            .iter()
+            .map(|base| async move { self.store.authorizations(reseller.id, base, since).await });
+        let held: Vec<Vec<Authorization>> = stream::iter(reads)
+            .buffer_unordered(PARALLEL_READS)
+            .try_collect()
+            .await?;
+        Ok(held.into_iter().flatten().collect())
     }
 
     async fn open_order(
@@ -334,6 +345,12 @@ impl App {
                 return Err(AppError::from(Refusal::InsufficientBalance).into());
             }
             Err(StoreError::Refused("idempotency")) => return Err(OpenError::Repeated),
+            // The database went away around the commit: the order tells whether it is there. If the answer is
+            // no, or none, the caller must not take the order for placed.
+            Err(unknown @ StoreError::Unknown(_)) => match self.store.order_file(id).await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return Err(AppError::from(unknown).into()),
+            },
             Err(other) => return Err(AppError::from(other).into()),
         }
         match signing {
