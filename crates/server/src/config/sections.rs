@@ -1,10 +1,9 @@
 //! The sections of the configuration, and their defaults.
 
 use std::net::SocketAddr;
-
-use chancery_app::KeyAlgorithm;
 use std::path::PathBuf;
 
+use chancery_app::KeyAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, local};
