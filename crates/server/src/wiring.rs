@@ -89,7 +89,7 @@ pub struct Server {
     _lock: Option<File>,
 }
 
-/// Opens the database a configuration names, brings it up to date, and tells its clock.
+/// Opens the database a configuration names, makes it where there is none, and brings it up to date.
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     make_folder(&config.data)?;
     let store = Store::open(&database_url(config)?, &StoreSettings::default()).await?;
@@ -98,9 +98,20 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
 }
 
 /// Opens the operator's chores on the database a configuration names. They go by the database's own clock,
-/// which OTE mode may have moved.
+/// which OTE mode may have moved. A database that is missing or not up to date is refused: a mistyped place
+/// must not become a second installation, nor a chore an upgrade.
 pub async fn operations(config: &Config) -> Result<Operations, StartError> {
-    let store = open_store(config).await?;
+    if let Some(file) = config.sqlite_file().filter(|file| !file.exists()) {
+        return Err(StartError::Setting(format!(
+            "there is no database {}: chancery migrate makes it, and so does the first start of the server",
+            file.display()
+        )));
+    }
+    let store = Store::open(&database_url(config)?, &StoreSettings::default()).await?;
+    if store.pending_migrations().await? > 0 {
+        let text = "the database is not up to date: chancery migrate brings it there";
+        return Err(StartError::Setting(text.to_owned()));
+    }
     let clock = Clock::restore(&store).await?;
     Ok(Operations::new(store, clock))
 }
@@ -128,8 +139,9 @@ impl Server {
     /// Starts everything; answers once requests are served.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
+        make_folder(&config.data)?;
+        let lock = lock_file(&config)?;
         let store = open_store(&config).await?;
-        let lock = lock_file(&config, store.engine())?;
         let clock = Clock::restore(&store).await?;
         let operations = Operations::new(store.clone(), clock.clone());
         refuse_other_mode(config.mode, &operations).await?;
@@ -341,12 +353,11 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
 }
 
 /// Makes sure that one server at a time works on an SQLite file.
-fn lock_file(config: &Config, engine: Engine) -> Result<Option<File>, StartError> {
-    if engine != Engine::Sqlite {
+fn lock_file(config: &Config) -> Result<Option<File>, StartError> {
+    let Some(database) = config.sqlite_file() else {
         return Ok(None);
-    }
-    let url = config.database_url();
-    let file = PathBuf::from(format!("{}.lock", url.trim_start_matches("sqlite://")));
+    };
+    let file = PathBuf::from(format!("{}.lock", database.display()));
     let failed = |error| StartError::File(file.clone(), error);
     let lock = File::options()
         .create(true)

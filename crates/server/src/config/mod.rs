@@ -154,6 +154,12 @@ impl Config {
         self.database.clone().unwrap_or_else(file)
     }
 
+    /// The database's file, if it is one.
+    pub(crate) fn sqlite_file(&self) -> Option<PathBuf> {
+        let url = self.database_url();
+        url.strip_prefix("sqlite://").map(PathBuf::from)
+    }
+
     /// The base of the URLs in mails, without a final slash.
     pub fn public_url(&self) -> String {
         let listener = || format!("http://{}", self.listen);

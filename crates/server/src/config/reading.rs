@@ -245,7 +245,10 @@ mod tests {
             ("database = \"postgres://a:b@db.example/x\"", "database"),
         ] {
             let error = read(text, 0o640).unwrap_err().to_string();
-            assert!(error.contains(what) && error.contains("chmod 600"), "{error}");
+            assert!(
+                error.contains(what) && error.contains("chmod 600"),
+                "{error}"
+            );
             read(text, 0o600).unwrap();
         }
         read("database = \"postgres://a@db.example/x\"", 0o644).unwrap();
