@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
 use chancery_app::{
     App, AppError, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts, Settings,
     built_in_catalogue, open_authority, parse_catalogue,
@@ -333,8 +332,7 @@ fn validity_rules(config: &Config) -> Result<ValidityRules, StartError> {
 fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
     let body_time = Duration::from_secs(config.limits.request_seconds);
     let mut router = Router::new()
-        .route("/health", get(health::health))
-        .with_state(app.clone())
+        .merge(health::router(app.clone()))
         .merge(repository::router(app.clone()))
         .merge(chancery_console::router(app.clone()));
     if let Some(world) = world {
