@@ -146,10 +146,10 @@ impl App {
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let mut addresses: Vec<&str> = issuance
+        let mut addresses: Vec<String> = issuance
             .unproved()
             .filter_map(|control| match &control.challenge {
-                Challenge::Email { approver } => Some(approver.as_str()),
+                Challenge::Email { approver } => Some(approver.clone()),
                 Challenge::Dns { .. } | Challenge::File { .. } => None,
             })
             .collect();
@@ -165,7 +165,7 @@ impl App {
         let day_ago = now - SignedDuration::from_hours(24);
         let counts = addresses
             .into_iter()
-            .map(|address| async move { self.store.approvals_asked_of(address, day_ago).await });
+            .map(|address| async move { self.store.approvals_asked_of(&address, day_ago).await });
         let counts: Vec<i64> = stream::iter(counts)
             .buffer_unordered(PARALLEL_READS)
             .try_collect()

@@ -243,9 +243,10 @@ impl App {
         let mut bases: Vec<DomainName> = names.iter().filter_map(DomainName::base_domain).collect();
         bases.sort_unstable();
         bases.dedup();
+        let reseller = reseller.id;
         let reads = bases
-            .iter()
-            .map(|base| async move { self.store.authorizations(reseller.id, base, since).await });
+            .into_iter()
+            .map(|base| async move { self.store.authorizations(reseller, &base, since).await });
         let held: Vec<Vec<Authorization>> = stream::iter(reads)
             .buffer_unordered(PARALLEL_READS)
             .try_collect()
