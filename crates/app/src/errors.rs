@@ -108,6 +108,12 @@ pub enum Refusal {
     /// The product of an order is not sold any more, so that its rules are not known.
     #[error("the product '{0}' is not sold any more")]
     ProductWithdrawn(String),
+    /// A credit must be more than zero.
+    #[error("a credit is more than zero")]
+    CreditOfNothing,
+    /// The reseller has its balance in another currency.
+    #[error("the reseller's balance is in {0}")]
+    OtherCurrency(Currency),
     /// The sum is beyond what can be charged.
     #[error("the price is too large")]
     PriceTooLarge,

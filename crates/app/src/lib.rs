@@ -44,7 +44,7 @@ pub use chancery_store::orders::{CertificateSummary, OrderFile};
 pub use clock::Clock;
 pub use contacts::NewContact;
 pub use errors::{AppError, Noun, Refusal};
-pub use operators::{NewCredential, Operations};
+pub use operators::{Credited, NewCredential, Operations};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use orders::{OrderReport, Placed, RepeatKey};
 pub use products::PriceAsked;

@@ -4,12 +4,14 @@
 
 use chancery_domain::ledger::Posting;
 use chancery_domain::money::{Currency, Money};
+use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::{Credential, Reseller, ResellerId};
+use chancery_store::idempotency::Remembered;
 use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
 use crate::challenges::random_hex;
 use crate::sign_in::{is_secret, secret_hash};
-use crate::{AppError, Clock, Noun};
+use crate::{AppError, Clock, Noun, Refusal};
 
 /// The operator's chores on a database.
 pub struct Operations {
@@ -23,6 +25,15 @@ pub struct NewCredential {
     pub username: String,
     /// The secret half; only its hash is kept.
     pub password: String,
+}
+
+/// A credit that is on record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Credited {
+    /// Whether it was on record before, under the same key.
+    pub repeated: bool,
+    /// The balance now; `None` where only reading it failed.
+    pub balance: Option<Money>,
 }
 
 impl Operations {
@@ -109,24 +120,74 @@ impl Operations {
         }
     }
 
-    /// Credits a reseller's balance and tells what it is now.
+    /// Credits a reseller's balance, with more than nothing and in its currency.
     pub async fn credit(
         &self,
         reseller: ResellerId,
         amount: Money,
         note: Option<String>,
-    ) -> Result<Money, AppError> {
+    ) -> Result<Credited, AppError> {
+        self.credit_under(reseller, amount, note, None).await
+    }
+
+    /// The same under a key of the caller's: a repetition within thirty days changes nothing, so it is safe
+    /// after an answer that was lost.
+    pub async fn credit_once(
+        &self,
+        reseller: ResellerId,
+        amount: Money,
+        note: Option<String>,
+        key: &str,
+    ) -> Result<Credited, AppError> {
+        // Apart from the keys of the reseller's own requests.
+        let key = format!("credit:{key}");
+        self.credit_under(reseller, amount, note, Some(&key)).await
+    }
+
+    async fn credit_under(
+        &self,
+        reseller: ResellerId,
+        amount: Money,
+        note: Option<String>,
+        key: Option<&str>,
+    ) -> Result<Credited, AppError> {
+        let currency = self.reseller(reseller).await?.currency;
+        if amount.currency != currency {
+            return Err(Refusal::OtherCurrency(currency).into());
+        }
+        if amount.minor <= 0 {
+            return Err(Refusal::CreditOfNothing.into());
+        }
         let row = || self.store.next_id(Sequence::Row);
         let now = self.clock.now();
-        let posting = Posting::credit(row().await?, reseller, amount, note, now);
         let mut change = Change::new();
+        let request_hash = secret_hash(&amount.to_string());
+        if let Some(key) = key {
+            let first = Remembered {
+                request_hash,
+                order: OrderId(0),
+                answer: String::new(),
+            };
+            change.remember(reseller, key, &first, now);
+        }
+        let posting = Posting::credit(row().await?, reseller, amount, note, now);
         change.post(&posting, [row().await?, row().await?]);
-        self.store.commit(change).await?;
-        let missing = || AppError::NotFound {
-            what: Noun::Reseller,
-            id: reseller.to_string(),
+        let repeated = match (self.store.commit(change).await, key) {
+            (Ok(_), _) => false,
+            (Err(StoreError::Refused("idempotency")), Some(key)) => {
+                let first = self.store.remembered(reseller, key).await?;
+                if first.is_none_or(|first| first.request_hash != request_hash) {
+                    return Err(Refusal::KeyReused.into());
+                }
+                true
+            }
+            (Err(other), _) => return Err(other.into()),
         };
-        self.store.balance(reseller).await?.ok_or_else(missing)
+        let balance = self.store.balance(reseller).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the balance after a credit could not be read");
+            None
+        });
+        Ok(Credited { repeated, balance })
     }
 
     /// A reseller.

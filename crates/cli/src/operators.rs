@@ -124,16 +124,21 @@ pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {
             if amount.minor <= 0 {
                 bail!("--amount: a credit is more than zero");
             }
-            let balance = operations.credit(reseller.id, amount, note).await?;
+            let credited = operations.credit(reseller.id, amount, note).await?;
+            // Credited it is, even where the new balance could not be read.
+            let balance = credited.balance;
             if json {
                 let line = json!({
                     "resellerId": reseller.id.0,
-                    "balance": balance.to_decimal().to_string(),
-                    "currency": balance.currency.as_str(),
+                    "balance": balance.map(|balance| balance.to_decimal().to_string()),
+                    "currency": reseller.currency.as_str(),
                 });
                 println!("{line}");
             } else {
-                println!("{amount} credited; the balance is {balance}");
+                match balance {
+                    Some(balance) => println!("{amount} credited; the balance is {balance}"),
+                    None => println!("{amount} credited; the balance could not be read"),
+                }
             }
         }
         BalanceCommand::Audit { place } => {

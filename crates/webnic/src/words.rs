@@ -233,6 +233,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
             "Too many approval mails were sent for this order. Try again later.".to_owned()
         }
         Refusal::ProductWithdrawn(key) => format!("The product '{key}' is not sold any more."),
+        Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
+        Refusal::OtherCurrency(currency) => format!("The balance is in {currency}."),
         Refusal::PriceTooLarge => "The price is too large.".to_owned(),
     }
 }
@@ -311,6 +313,8 @@ mod tests {
             Refusal::NotByEmail,
             Refusal::TooManyMails,
             Refusal::ProductWithdrawn("ssl123".to_owned()),
+            Refusal::CreditOfNothing,
+            Refusal::OtherCurrency(usd),
             Refusal::PriceTooLarge,
         ];
         let nouns = [
