@@ -49,17 +49,18 @@ async fn health(State(state): State<Arc<(App, LastLook)>>) -> Response {
 
 /// What is wrong, if anything is.
 async fn look(app: &App) -> Option<&'static str> {
+    const UNWRITABLE: &str = "the database cannot be written";
     match timeout(PATIENCE, app.check_writable()).await {
-        Err(_) => {
-            tracing::error!("the database does not answer");
-            Some("the database does not answer")
-        }
+        Ok(Ok(())) if app.is_worker_alive() => None,
+        Ok(Ok(())) => Some("the worker does not run"),
         Ok(Err(error)) => {
-            tracing::error!(%error, "the database cannot be written");
-            Some("the database cannot be written")
+            tracing::error!(%error, "{UNWRITABLE}");
+            Some(UNWRITABLE)
         }
-        Ok(Ok(())) if !app.is_worker_alive() => Some("the worker does not run"),
-        Ok(Ok(())) => None,
+        Err(error) => {
+            tracing::error!(%error, "{UNWRITABLE}");
+            Some(UNWRITABLE)
+        }
     }
 }
 
