@@ -218,7 +218,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
     found.with_context(|| format!("the answer has no {pointer}: {value}"))
 }
 
-/// A progress display on a terminal, plain lines elsewhere.
+/// Lines that stay, and on a terminal a bar below them that moves.
 struct Steps {
     bar: ProgressBar,
 }
@@ -226,21 +226,18 @@ struct Steps {
 impl Steps {
     fn new() -> Self {
         let bar = ProgressBar::new(STEPS);
-        let style = ProgressStyle::with_template("{bar:20.cyan/blue} {pos}/{len} {msg}");
+        let style = ProgressStyle::with_template("{bar:20.cyan/blue} {pos}/{len}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self { bar }
     }
 
     fn begin(&self, what: &str) {
-        self.say_plain(what);
-        self.bar.set_message(what.to_owned());
+        self.print(what);
         self.bar.inc(1);
     }
 
     fn say(&self, what: &str) {
-        let line = format!("  {what}");
-        self.say_plain(&line);
-        self.bar.println(line);
+        self.print(&format!("  {what}"));
     }
 
     fn finish(&self) {
@@ -248,9 +245,11 @@ impl Steps {
     }
 
     /// The bar prints nothing where there is no terminal.
-    fn say_plain(&self, what: &str) {
+    fn print(&self, line: &str) {
         if self.bar.is_hidden() {
-            println!("{what}");
+            println!("{line}");
+        } else {
+            self.bar.println(line);
         }
     }
 }
