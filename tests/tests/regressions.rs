@@ -1,13 +1,20 @@
 //! What once went wrong, each told as the promise that was broken.
 
 use chancery_domain::authorizations::Method;
+use chancery_domain::money::{Currency, Money};
 use chancery_domain::validity::{ValidityRules, days};
-use chancery_testkit::{Panel, PlacedOrder, TestServer, on_both_engines};
+use chancery_testkit::{Panel, PlacedOrder, Reply, TestServer, on_both_engines};
 use serde_json::json;
 
 on_both_engines!(
     a_proof_that_grows_old_is_asked_for_again_by_record,
     a_proof_that_grows_old_is_asked_for_again_by_mail,
+    approvers_are_not_flooded_by_repetition,
+    approvers_are_not_flooded_by_changes,
+    an_address_is_not_flooded_by_orders,
+    early_looks_are_paced_by_domain,
+    a_credit_counts_once_under_its_key,
+    clock_moves_add_up,
 );
 
 const DAY: i64 = 86_400;
@@ -55,4 +62,150 @@ async fn a_proof_that_grows_old_is_asked_for_again_by_mail(server: &mut TestServ
     let link = world.approval_links("@old.test").await.remove(0);
     assert_eq!(server.http().send("POST", &link, "").await.status, 200);
     panel.finish(&placed.id).await;
+}
+
+const TOO_MANY: &str = "Too many approval mails were sent for this order. Try again later.";
+
+fn is_too_many(reply: &Reply) {
+    reply.refusal().is(400, "SSL2400", TOO_MANY);
+}
+
+async fn approvers_are_not_flooded_by_repetition(server: &mut TestServer) {
+    let (panel, world) = (server.panel().await, server.world());
+    let placed = panel
+        .place(&panel.order("ssl123", "email", &["shop.test"]).await)
+        .await;
+    let path = format!("/ssl/v2/orders/{}/approver-email/send", placed.id);
+    let sent = async |count| {
+        world.run_due_jobs().await;
+        assert_eq!(world.mails().await.len(), count);
+    };
+    sent(1).await;
+    // The first time at once, then not before five minutes are over.
+    assert_eq!(panel.http.send("POST", &path, "").await.status, 200);
+    sent(2).await;
+    is_too_many(&panel.http.send("POST", &path, "").await);
+    sent(2).await;
+    world.advance(301).await;
+    assert_eq!(panel.http.send("POST", &path, "").await.status, 200);
+    sent(3).await;
+    is_too_many(&panel.http.send("POST", &path, "").await);
+}
+
+async fn approvers_are_not_flooded_by_changes(server: &mut TestServer) {
+    let (panel, world) = (server.panel().await, server.world());
+    let placed = panel
+        .place(&panel.order("ssl123", "dns", &["shop.test"]).await)
+        .await;
+    let users = ["admin", "administrator", "hostmaster", "postmaster"];
+    let change = async |panel: &Panel, at: usize| {
+        let email = format!("{}@shop.test", users[at % users.len()]);
+        let body = json!({ "authType": "email", "approverEmail": [{ "name": "shop.test", "email": email }] });
+        panel.change_method(&placed.id, &body).await
+    };
+    for at in 0..10 {
+        change(&panel, at).await.data();
+    }
+    is_too_many(&change(&panel, 10).await);
+    world.run_due_jobs().await;
+    let links = world.approval_links("@shop.test").await;
+    assert!(!links.is_empty() && links.len() <= 10);
+    world.advance(3_601).await;
+    change(&server.panel().await, 11).await.data();
+    world.run_due_jobs().await;
+    let link = world
+        .approval_links("postmaster@shop.test")
+        .await
+        .pop()
+        .unwrap();
+    assert_eq!(server.http().send("POST", &link, "").await.status, 200);
+}
+
+async fn an_address_is_not_flooded_by_orders(server: &mut TestServer) {
+    let (panel, world) = (server.panel().await, server.world());
+    let mut order = panel.order("ssl123", "email", &["shop.test"]).await;
+    order["approverEmail"] = json!(["admin@shop.test"]);
+    for _ in 0..20 {
+        panel.place(&order).await;
+    }
+    let before = panel.cents().await;
+    is_too_many(&panel.http.post("/ssl/v2/orders/new", &order).await);
+    // Whoever asks.
+    let another = server.another_panel("50.00").await;
+    let mut theirs = another.order("ssl123", "email", &["shop.test"]).await;
+    theirs["approverEmail"] = json!(["admin@shop.test"]);
+    is_too_many(&another.http.post("/ssl/v2/orders/new", &theirs).await);
+    assert_eq!(panel.cents().await, before);
+    world.run_due_jobs().await;
+    assert_eq!(world.mails().await.len(), 20);
+    world.advance(DAY + 1).await;
+    server.panel().await.place(&order).await;
+}
+
+async fn early_looks_are_paced_by_domain(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let names = ["a.shop.test", "b.shop.test", "other.test"];
+    let mut placed = Vec::new();
+    for name in names {
+        let order = panel.order("ssl123", "dns", &[name]).await;
+        placed.push(panel.place(&order).await);
+    }
+    // After five looks by themselves the next is more than a minute off.
+    for _ in 0..5 {
+        server.world().advance(60).await;
+    }
+    server.world().advance(10).await;
+    let looks = async |order: &PlacedOrder| {
+        let info = panel.auth_info(&order.id).await;
+        info["observations"][0]["at"].clone()
+    };
+    let mut before = Vec::new();
+    for order in &placed {
+        before.push(looks(order).await);
+    }
+    for order in &placed {
+        panel.dcv_status(&order.id).await;
+    }
+    server.world().run_due_jobs().await;
+    let mut looked = Vec::new();
+    for (order, before) in placed.iter().zip(&before) {
+        looked.push(looks(order).await != *before);
+    }
+    assert_eq!(looked, [true, false, true]);
+}
+
+async fn a_credit_counts_once_under_its_key(server: &mut TestServer) {
+    let panel = server.another_panel("10.00").await;
+    let operations = server.operations();
+    let reseller = operations.resellers().await.unwrap().last().unwrap().id;
+    let dollars = |text| Money::parse(text, Currency::parse("USD").unwrap()).unwrap();
+    let credit = async |amount, key| {
+        let amount = dollars(amount);
+        operations.credit_once(reseller, amount, None, key).await
+    };
+    for (repeated, balance) in [(false, "15.00"), (true, "15.00")] {
+        let credited = credit("5.00", "transfer-1").await.unwrap();
+        assert_eq!(credited.repeated, repeated);
+        assert_eq!(credited.balance, Some(dollars(balance)));
+    }
+    assert!(credit("6.00", "transfer-1").await.is_err());
+    assert!(credit("0.00", "transfer-2").await.is_err());
+    let euros = Money::parse("5.00", Currency::parse("EUR").unwrap()).unwrap();
+    assert!(operations.credit(reseller, euros, None).await.is_err());
+    assert_eq!(panel.cents().await, 1500);
+}
+
+async fn clock_moves_add_up(server: &mut TestServer) {
+    let before = server.app().now();
+    let moves = (0..8).map(|_| {
+        let app = server.app().clone();
+        tokio::spawn(async move { app.advance_clock(days(1)).await.unwrap() })
+    });
+    for moved in moves.collect::<Vec<_>>() {
+        moved.await.unwrap();
+    }
+    assert!(server.app().now().duration_since(before) >= days(8));
+    server.restart().await;
+    assert!(server.app().now().duration_since(before) >= days(8));
+    server.world().run_due_jobs().await;
 }
