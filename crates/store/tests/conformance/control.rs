@@ -121,7 +121,7 @@ async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
     };
     for (id, proved) in (10..).zip([&by_dns, &again]) {
         commit(bed, |change| {
-            change.insert_authorization(id, OURS, IssuanceId(6), proved)
+            change.insert_authorization(id, OURS, IssuanceId(6), proved);
         })
         .await
         .unwrap();
@@ -256,7 +256,7 @@ async fn approvals_and_their_messages_are_counted(bed: &Bed) {
             ..a_look("*.shop.example", outcome, seconds)
         };
         commit(bed, |change| {
-            change.insert_observation(id, issuance.id, &look)
+            change.insert_observation(id, issuance.id, &look);
         })
         .await
         .unwrap();
