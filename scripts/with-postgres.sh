@@ -3,8 +3,8 @@
 #
 #   scripts/with-postgres.sh [--fast] COMMAND [ARGUMENT…]
 #
-# The command finds the cluster in CHANCERY_TEST_POSTGRES, the URL of a superuser, and the certificate to trust for
-# TLS in the file CHANCERY_TEST_POSTGRES_ROOT. --fast gives up durability: right for tests, wrong for measurements.
+# The command finds the cluster in TEST_POSTGRES, the URL of a superuser, and the certificate to trust for
+# TLS in the file TEST_POSTGRES_ROOT. --fast gives up durability: right for tests, wrong for measurements.
 # The exit code is the command's.
 set -eu
 
@@ -96,7 +96,7 @@ while :; do
     [ "$attempt" -lt 10 ] || { cat "$folder/server.log" >&2; fail "PostgreSQL did not start"; }
 done
 
-CHANCERY_TEST_POSTGRES="postgres://chancery@127.0.0.1:$port/postgres"
-CHANCERY_TEST_POSTGRES_ROOT="$folder/data/server.crt"
-export CHANCERY_TEST_POSTGRES CHANCERY_TEST_POSTGRES_ROOT
+TEST_POSTGRES="postgres://chancery@127.0.0.1:$port/postgres"
+TEST_POSTGRES_ROOT="$folder/data/server.crt"
+export TEST_POSTGRES TEST_POSTGRES_ROOT
 "$@"

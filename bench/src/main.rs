@@ -57,7 +57,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     folder: PathBuf,
     /// A superuser's URL of a PostgreSQL server
-    #[arg(long, env = "CHANCERY_TEST_POSTGRES", value_name = "URL")]
+    #[arg(long, env = "TEST_POSTGRES", value_name = "URL")]
     postgres: Option<String>,
     /// Keep the report in this file, between its marks
     #[arg(long, value_name = "FILE")]
@@ -103,7 +103,7 @@ impl Options {
 
     fn postgres(&self) -> Result<&str> {
         let url = self.postgres.as_deref();
-        url.context("no PostgreSQL: set --postgres or CHANCERY_TEST_POSTGRES")
+        url.context("no PostgreSQL: set --postgres or TEST_POSTGRES")
     }
 }
 

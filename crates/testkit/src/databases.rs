@@ -75,9 +75,9 @@ impl Database {
 }
 
 fn server() -> String {
-    std::env::var("CHANCERY_TEST_POSTGRES").unwrap_or_else(|_| {
+    std::env::var("TEST_POSTGRES").unwrap_or_else(|_| {
         panic!(
-            "this test needs PostgreSQL and CHANCERY_TEST_POSTGRES is not set: run `make test`, or put \
+            "this test needs PostgreSQL and TEST_POSTGRES is not set: run `make test`, or put \
              scripts/with-postgres.sh --fast before the command"
         )
     })

@@ -126,12 +126,9 @@ struct Variables(Vec<(String, String)>);
 impl Variables {
     fn of_process() -> Self {
         let own = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            let name = name
-                .to_str()?
-                .strip_prefix("CHANCERY_")?
-                .to_ascii_lowercase();
-            let is_setting = !name.starts_with("test_");
-            is_setting.then(|| (name, value.to_string_lossy().into_owned()))
+            let name = name.to_str()?.strip_prefix("CHANCERY_")?;
+            let value = value.to_string_lossy().into_owned();
+            Some((name.to_ascii_lowercase(), value))
         };
         Self(std::env::vars_os().filter_map(own).collect())
     }

@@ -152,9 +152,9 @@ impl Bed {
 }
 
 fn server() -> String {
-    std::env::var("CHANCERY_TEST_POSTGRES").unwrap_or_else(|_| {
+    std::env::var("TEST_POSTGRES").unwrap_or_else(|_| {
         panic!(
-            "this test needs PostgreSQL and CHANCERY_TEST_POSTGRES is not set: \
+            "this test needs PostgreSQL and TEST_POSTGRES is not set: \
              run scripts/with-postgres.sh --fast cargo test -p chancery-store"
         )
     })

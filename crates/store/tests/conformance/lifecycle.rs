@@ -253,8 +253,7 @@ async fn what_cannot_be_opened_is_an_error() {
 #[tokio::test]
 async fn a_server_is_reached_over_tls_and_verified() {
     let bed = Bed::postgres().await;
-    let root =
-        std::env::var("CHANCERY_TEST_POSTGRES_ROOT").expect("scripts/with-postgres.sh sets it");
+    let root = std::env::var("TEST_POSTGRES_ROOT").expect("scripts/with-postgres.sh sets it");
     let (server, database) = bed.server();
     let (_, port) = server.split_once(':').unwrap();
     let url = |host: &str, roots: &str| {
