@@ -25,7 +25,8 @@ fn production(folder: &Path) -> String {
          master_key_file = \"{}\"\n\
          data = \"{}\"\n\
          [dns]\nresolvers = \"192.0.2.53:53\"\n\
-         [smtp]\nhost = \"mail.example.com\"\nfrom = \"ssl@example.com\"\n",
+         [smtp]\nhost = \"mail.example.com\"\nfrom = \"ssl@example.com\"\n\
+         [ca]\norganization = \"Example Ltd\"\ncountry = \"MY\"\nname = \"Example\"\n",
         catalogue.display(),
         key.display(),
         folder.join("data").display(),
@@ -61,6 +62,9 @@ fn what_is_missing_is_named() {
         ("resolvers", "dns.resolvers"),
         ("host", "smtp.host"),
         ("from", "smtp.from"),
+        ("organization", "ca.organization"),
+        ("country", "ca.country"),
+        ("name", "ca.name"),
     ] {
         let text: Vec<&str> = complete
             .lines()
@@ -94,7 +98,7 @@ fn what_is_wrong_or_contradicts_is_named() {
             "validation.days",
         ),
         (
-            with("[dns]", "[ca]\nkey_algorithm = \"MD5\"\n[dns]"),
+            with("[ca]", "[ca]\nkey_algorithm = \"MD5\""),
             "ca.key_algorithm",
         ),
         (with("[smtp]", "[smtp]\nusername = \"x\""), "smtp.username"),

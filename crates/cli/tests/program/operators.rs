@@ -15,6 +15,7 @@ on_both_engines!(
 async fn chores_work_with_the_server_stopped(engine: Engine) {
     let home = Installation::new(engine).await;
     // No server was ever here.
+    migrate(&home);
     let (id, credential) = new_reseller(&home);
     let server = home.serve().await;
     can_order(&server, &credential).await;
@@ -83,6 +84,11 @@ async fn chores_work_with_the_server_running(engine: Engine) {
     home.remove().await;
 }
 
+fn migrate(home: &Installation) {
+    let migrated = home.chore(&["migrate"]);
+    assert!(migrated.succeeded, "{migrated:?}");
+}
+
 /// A reseller with a credential and 100.00 to spend.
 fn new_reseller(home: &Installation) -> (String, (String, String)) {
     let made = home.json(&[
@@ -138,6 +144,15 @@ fn revoke(home: &Installation, username: &str) {
 
 async fn chores_refuse_what_makes_no_sense(engine: Engine) {
     let home = Installation::new(engine).await;
+    if engine == Engine::Sqlite {
+        let early = home.chore(&["reseller", "list"]);
+        assert!(
+            !early.succeeded && early.complained.contains("chancery migrate"),
+            "{early:?}"
+        );
+        assert!(!home.data().exists(), "a chore made a folder");
+    }
+    migrate(&home);
     let (id, _) = new_reseller(&home);
     for (arguments, word) in [
         (&["credential", "add", "--reseller", "99999"][..], "99999"),
