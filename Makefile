@@ -26,7 +26,7 @@ lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 soak: test-deps
-	CHANCERY_TEST_KILLS=100 CHANCERY_TEST_WALKS=400 PROPTEST_CASES=4096 $(POSTGRES) $(CARGO) test --workspace
+	TEST_KILLS=100 TEST_WALKS=400 PROPTEST_CASES=4096 $(POSTGRES) $(CARGO) test --workspace
 
 bench:
 	scripts/bench.sh

@@ -40,11 +40,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..16)
 }
 
-/// How long the walks are repeated: `CHANCERY_TEST_WALKS` on each engine.
+/// How long the walks are repeated: `TEST_WALKS` on each engine.
 fn walks() -> u32 {
-    let asked = std::env::var("CHANCERY_TEST_WALKS").ok();
+    let asked = std::env::var("TEST_WALKS").ok();
     asked.map_or(12, |text| {
-        text.parse().expect("CHANCERY_TEST_WALKS is a number")
+        text.parse().expect("TEST_WALKS is a number")
     })
 }
 

@@ -1,7 +1,7 @@
 //! Killed at any moment, under load: whatever was acknowledged is there, once; whatever was not is there once or
 //! not at all; and money and certificates agree with it.
 //!
-//! `CHANCERY_TEST_KILLS` says how many kills each engine has to survive.
+//! `TEST_KILLS` says how many kills each engine has to survive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chancery_testkit::{Engine, Panel, PlacedOrder, run_within};
+use chancery_testkit::{Engine, Panel, PlacedOrder, order_for, run_within};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -27,9 +27,9 @@ const ORDERS_A_ROUND: u64 = 120;
 const LEASE_SECONDS: i64 = 200;
 
 fn kills() -> usize {
-    let asked = std::env::var("CHANCERY_TEST_KILLS").ok();
+    let asked = std::env::var("TEST_KILLS").ok();
     asked.map_or(5, |text| {
-        text.parse().expect("CHANCERY_TEST_KILLS is a number")
+        text.parse().expect("TEST_KILLS is a number")
     })
 }
 
@@ -57,6 +57,37 @@ struct Sent {
     is_cancelled: bool,
 }
 
+/// What clients order, in turn.
+#[derive(Clone)]
+struct Orders {
+    /// Signed as it is placed.
+    proved: Arc<Value>,
+    /// Looked for again and again.
+    unproved: Arc<Value>,
+    contacts: [String; 2],
+}
+
+impl Orders {
+    fn next(&self, turn: usize, name: &str) -> Arc<Value> {
+        match turn % 3 {
+            0 => Arc::clone(&self.proved),
+            1 => Arc::clone(&self.unproved),
+            // Nobody is written to too often, so each of these has a name of its own.
+            _ => {
+                let [administrator, technical] = &self.contacts;
+                let names = [&format!("{name}.test")[..]];
+                Arc::new(order_for(
+                    "ssl123",
+                    "email",
+                    &names,
+                    administrator,
+                    technical,
+                ))
+            }
+        }
+    }
+}
+
 /// All that clients know.
 #[derive(Default)]
 struct Memory {
@@ -72,16 +103,15 @@ async fn survive(engine: Engine) {
     let panel = server.panel(&home.data()).await;
     // What is proved now is reused below, so that orders are signed as they are placed.
     panel.issue("ssl123", &["proved.test"]).await;
-    let orders = [
-        Arc::new(
+    let orders = Orders {
+        proved: Arc::new(
             panel
                 .order("ssl123", "dns", &["proved.test", "www.proved.test"])
                 .await,
         ),
-        Arc::new(panel.order("ssl123", "dns", &["unproved.test"]).await),
-        // No mails: approvers are written to a few times a day, however many orders there are.
-        Arc::new(panel.order("ssl123", "file", &["filed.test"]).await),
-    ];
+        unproved: Arc::new(panel.order("ssl123", "dns", &["unproved.test"]).await),
+        contacts: panel.contacts().await,
+    };
     server.kill().await;
     let mut memory = Memory::default();
     for round in 0..kills() {
@@ -118,7 +148,7 @@ async fn survive(engine: Engine) {
 async fn place_until_killed(
     server: Running,
     panel: &Panel,
-    orders: &[Arc<Value>],
+    orders: &Orders,
     round: usize,
 ) -> Vec<Sent> {
     let count = Arc::new(AtomicUsize::new(0));
@@ -126,14 +156,15 @@ async fn place_until_killed(
     let (told, mut reached) = tokio::sync::watch::channel(());
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        let (panel, orders) = (panel.clone(), orders.to_vec());
+        let (panel, orders) = (panel.clone(), orders.clone());
         let (count, told) = (Arc::clone(&count), told.clone());
         clients.spawn(async move {
             let mut sent = Vec::new();
             for number in 0.. {
-                let order = Arc::clone(&orders[(client + number) % orders.len()]);
+                let name = format!("{round}-{client}-{number}");
+                let order = orders.next(client + number, &name);
                 // Every other client uses no keys.
-                let key = (client % 2 == 0).then(|| format!("{round}-{client}-{number}"));
+                let key = (client % 2 == 0).then_some(name);
                 let acknowledged = place(&panel, key.as_deref(), &order).await;
                 // Some change their mind at once; the proved ones are signed already, or about to be.
                 let is_cancelled = match acknowledged {
@@ -157,8 +188,9 @@ async fn place_until_killed(
             sent
         });
     }
+    drop(told);
     if enough > 0 {
-        reached.changed().await.unwrap();
+        reached.changed().await.expect("no client failed");
     }
     tokio::time::sleep(Duration::from_micros(random(4000))).await;
     server.kill().await;
