@@ -43,9 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// How long the walks are repeated: `TEST_WALKS` on each engine.
 fn walks() -> u32 {
     let asked = std::env::var("TEST_WALKS").ok();
-    asked.map_or(12, |text| {
-        text.parse().expect("TEST_WALKS is a number")
-    })
+    asked.map_or(12, |text| text.parse().expect("TEST_WALKS is a number"))
 }
 
 fn walk_at_random(engine: Engine) {

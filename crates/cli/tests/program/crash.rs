@@ -28,9 +28,7 @@ const LEASE_SECONDS: i64 = 200;
 
 fn kills() -> usize {
     let asked = std::env::var("TEST_KILLS").ok();
-    asked.map_or(5, |text| {
-        text.parse().expect("TEST_KILLS is a number")
-    })
+    asked.map_or(5, |text| text.parse().expect("TEST_KILLS is a number"))
 }
 
 fn limit() -> Duration {
