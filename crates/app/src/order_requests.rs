@@ -92,7 +92,10 @@ impl App {
         if let (Some(product), Some(names)) = (product, &names) {
             faults.0.extend(product.check_names(names));
             if let Some(method) = method {
-                faults.0.extend(product.check_method(method, names));
+                let now = self.clock.now();
+                faults
+                    .0
+                    .extend(product.check_method(method, names, &self.rules, now));
             }
         }
         if product.is_some_and(|product| product.validation != Validation::Dv) {

@@ -93,7 +93,8 @@ impl App {
             let key = &file.order.product_key;
             let sold = self.catalogue.product(key);
             let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
-            let mut errors = product.check_method(method, &names);
+            let now = self.clock.now();
+            let mut errors = product.check_method(method, &names, &self.rules, now);
             let suffix = &self.settings.challenge_domain;
             match challenges(product, method, &names, &approvers, suffix) {
                 Ok(made) if errors.is_empty() => return Ok((method, made)),

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::authorizations::{Method, RecordType};
 use crate::fields::{Field, FieldError, Problem};
 use crate::money::{Currency, Money, MoneyError};
 use crate::names::DomainName;
+use crate::validity::ValidityRules;
 
 /// How far the applicant is vetted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -179,11 +181,19 @@ impl Product {
         errors
     }
 
-    /// Checks that a method is sold with the product and can prove every one of the names.
-    pub fn check_method(&self, method: Method, names: &[DomainName]) -> Vec<FieldError> {
-        if !self.methods.contains(&method) {
-            let words = self
-                .methods
+    /// Checks that a method is sold with the product, still in force at `now`, and able to prove every one
+    /// of the names.
+    pub fn check_method(
+        &self,
+        method: Method,
+        names: &[DomainName],
+        rules: &ValidityRules,
+        now: Timestamp,
+    ) -> Vec<FieldError> {
+        let mut offered = self.methods.clone();
+        offered.retain(|method| rules.is_in_force(*method, now));
+        if !offered.contains(&method) {
+            let words = offered
                 .iter()
                 .map(|method| method.as_str().to_owned())
                 .collect();
@@ -489,8 +499,28 @@ pub(crate) mod tests {
     fn a_file_cannot_prove_a_wildcard() {
         let product = a_product();
         let wildcard = names(&["shop.example", "*.shop.example"]);
-        assert_eq!(product.check_method(Method::File, &wildcard).len(), 1);
-        assert!(product.check_method(Method::Dns, &wildcard).is_empty());
-        assert_eq!(product.check_method(Method::Email, &wildcard).len(), 1);
+        let faults = |method| {
+            let now = "2026-11-22T00:00:00Z".parse().unwrap();
+            product.check_method(method, &wildcard, &ValidityRules::default(), now)
+        };
+        assert_eq!(faults(Method::File).len(), 1);
+        assert!(faults(Method::Dns).is_empty());
+        assert_eq!(faults(Method::Email).len(), 1);
+    }
+
+    #[test]
+    fn a_method_is_not_offered_after_its_last_day() {
+        let product = Product {
+            methods: vec![Method::Email, Method::Dns],
+            ..a_product()
+        };
+        let faults = |now: &str| {
+            let now = now.parse().unwrap();
+            let names = names(&["shop.example"]);
+            product.check_method(Method::Email, &names, &ValidityRules::default(), now)
+        };
+        assert!(faults("2028-03-14T23:59:59Z").is_empty());
+        let only_dns = Problem::NotOneOf(vec!["dns".to_owned()]);
+        assert_eq!(faults("2028-03-15T00:00:00Z")[0].problem, only_dns);
     }
 }
