@@ -1,4 +1,6 @@
 //! The peer: `cfssl serve` of Debian's golang-cfssl, with a P-256 CA, storing what it signs in SQLite.
+//!
+//! Left to itself, its SQLite does not flush a commit while there is a log; asked to, it does.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -26,16 +28,31 @@ const SCHEMA: &str = "
         foreign key (serial_number, authority_key_identifier)
             references certificates (serial_number, authority_key_identifier));";
 
+/// How hard it tries to keep what it signed.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Durability {
+    /// A power loss takes the last certificates.
+    AsItComes,
+    /// Each commit is flushed, as ours are.
+    Full,
+}
+
 /// Certificates signed and stored.
 pub(crate) fn measure(
     folder: &Path,
     csrs: &[String],
     connections: usize,
+    durability: Durability,
     time: Duration,
 ) -> Result<Measured> {
+    let folder = folder.join(match durability {
+        Durability::AsItComes => "cfssl",
+        Durability::Full => "cfssl-durable",
+    });
+    std::fs::create_dir(&folder)?;
     let database = folder.join("certs.db");
     Connection::open(&database)?.execute_batch(SCHEMA)?;
-    let server = Cfssl::start(folder)?;
+    let server = Cfssl::start(&folder, durability)?;
     let clients = (0..connections)
         .map(|at| {
             let body = json!({ "certificate_request": csrs[at % csrs.len()] });
@@ -70,7 +87,7 @@ struct Cfssl {
 }
 
 impl Cfssl {
-    fn start(folder: &Path) -> Result<Self> {
+    fn start(folder: &Path, durability: Durability) -> Result<Self> {
         let write = |name: &str, value: &Value| {
             std::fs::write(folder.join(name), value.to_string()).context(name.to_owned())
         };
@@ -85,7 +102,11 @@ impl Cfssl {
             let text = made[member].as_str().context(member)?;
             std::fs::write(folder.join(name), text)?;
         }
-        let file = json!({ "driver": "sqlite3", "data_source": "certs.db" });
+        let source = match durability {
+            Durability::AsItComes => "certs.db",
+            Durability::Full => "file:certs.db?_synchronous=FULL",
+        };
+        let file = json!({ "driver": "sqlite3", "data_source": source });
         write("db.json", &file)?;
         let profile = json!({ "expiry": "2160h", "usages": ["digital signature", "server auth"] });
         write("config.json", &json!({ "signing": { "default": profile } }))?;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::cfssl::Durability;
 use crate::limits::EmptyServer;
 use crate::load::Repeat;
 use crate::report::Report;
@@ -154,9 +155,13 @@ fn measure(options: &Options) -> Result<Report> {
         load::block_on(run)?.0
     };
     say("cfssl");
-    let peer = folder.path().join("cfssl");
-    std::fs::create_dir(&peer)?;
-    let cfssl = cfssl::measure(&peer, &csrs.proved, options.connections, options.time())?;
+    let peer = |durability| {
+        let connections = options.connections;
+        let (folder, time) = (folder.path(), options.time());
+        cfssl::measure(folder, &csrs.proved, connections, durability, time)
+    };
+    let cfssl = peer(Durability::AsItComes)?;
+    let durable_cfssl = peer(Durability::Full)?;
     let engines = match options.engine {
         Some(engine) => vec![engine],
         None => vec![Engine::Sqlite, Engine::Postgres],
@@ -174,6 +179,7 @@ fn measure(options: &Options) -> Result<Report> {
         signatures,
         empty,
         cfssl,
+        durable_cfssl,
         cfssl_version: cfssl::version()?,
         engines,
     })
