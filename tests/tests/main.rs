@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod architecture;
+mod catalogue;
 mod contacts;
 mod dependencies;
 mod foreign;

@@ -28,7 +28,7 @@ pub use databases::Database;
 pub use http::{Http, Refusal, Reply};
 pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
-pub use panels::{Panel, PlacedOrder};
+pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
 pub use tools::{openssl, pkilint, repository_root};
 pub use worlds::World;

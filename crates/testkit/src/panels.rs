@@ -192,9 +192,7 @@ impl Panel {
     /// The balance, in cents.
     pub async fn cents(&self) -> i64 {
         let data = self.http.get("/reseller/v2/balance").await.data();
-        let amount = data["balance"][0]["amount"].to_string();
-        let (whole, part) = amount.split_once('.').unwrap();
-        format!("{whole}{part:0<2}").parse().unwrap()
+        cents(&data["balance"][0]["amount"].to_string())
     }
 }
 
@@ -221,6 +219,12 @@ fn challenges(data: &Value) -> Vec<Value> {
         .chain(further)
         .cloned()
         .collect()
+}
+
+/// An amount as the dialect writes it, in cents.
+pub fn cents(amount: &str) -> i64 {
+    let (whole, part) = amount.split_once('.').unwrap();
+    format!("{whole}{part:0<2}").parse().unwrap()
 }
 
 /// A person as the documentation's example has one.
