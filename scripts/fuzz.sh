@@ -26,6 +26,9 @@ export RUSTFLAGS="$coverage --cfg fuzzing -Zsanitizer=address -Cdebug-assertions
 export CARGO_TARGET_DIR="${FUZZ_TARGET_DIR:-fuzz/target}"
 cargo build --release --target "$platform" -p chancery-fuzz --features libfuzzer --bins
 
+# SQLite defines a table twice on purpose.
+export ASAN_OPTIONS="detect_odr_violation=0:${ASAN_OPTIONS:-}"
+
 for target in "$@"; do
     echo "== $target, $seconds s"
     mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
