@@ -19,14 +19,14 @@ run:
 	exec ./target/release/chancery serve --ote
 
 test: test-deps lint
-	$(POSTGRES) $(CARGO) test --workspace
+	$(POSTGRES) $(CARGO) test --workspace --no-fail-fast
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 soak: test-deps
-	TEST_KILLS=100 TEST_WALKS=400 PROPTEST_CASES=4096 $(POSTGRES) $(CARGO) test --workspace
+	TEST_KILLS=100 TEST_WALKS=400 PROPTEST_CASES=4096 $(POSTGRES) $(CARGO) test --workspace --no-fail-fast
 
 bench:
 	scripts/bench.sh
