@@ -25,7 +25,14 @@ macro_rules! migration {
     };
 }
 
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_foundation")];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_foundation"),
+    migration!(2, "0002_order_years"),
+    migration!(3, "0003_organizations"),
+    migration!(4, "0004_access"),
+    migration!(5, "0005_prices"),
+    migration!(6, "0006_issuing_cas"),
+];
 
 const JOURNAL_SQLITE: &str = "
     create table if not exists migrations (number integer primary key, name text not null) strict;";

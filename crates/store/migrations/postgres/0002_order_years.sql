@@ -1,0 +1,1 @@
+-- What an order becomes over its years.

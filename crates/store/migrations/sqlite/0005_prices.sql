@@ -1,0 +1,1 @@
+-- Prices a reseller has of its own.

@@ -1,0 +1,1 @@
+-- Issuing CAs that follow each other.
