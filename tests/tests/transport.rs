@@ -1,6 +1,7 @@
 //! The wire itself: tokens, paths, methods, bodies and connections, right and wrong.
 
-use chancery_testkit::{Panel, Reply, TestServer, on_both_engines, repository_root};
+use chancery_domain::access::Access;
+use chancery_testkit::{Panel, Reply, TestServer, on_both_engines};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
@@ -22,39 +23,23 @@ on_both_engines!(
 const BAD_TOKEN: &str = "Invalid or expired token. Reason: Provided token isn't active";
 
 /// Each path of the dialect with each of its methods, as its table has them.
-fn routes() -> Vec<(String, String)> {
-    let file = repository_root().join("crates/webnic/src/routes.rs");
-    let source = std::fs::read_to_string(file).unwrap();
-    let (_, table) = source.split_once("fn table()").unwrap();
-    let (table, _) = table.split_once("\n}").unwrap();
-    let mut routes = Vec::new();
-    for entry in table.split(".route(").skip(1) {
-        let path = entry.split('"').nth(1).unwrap().to_owned();
-        for method in ["get", "post", "put", "delete"] {
-            if entry.contains(&format!("{method}(")) {
-                routes.push((method.to_ascii_uppercase(), path.clone()));
-            }
-        }
-    }
-    assert!(routes.len() > 25, "the table was not read: {routes:?}");
-    routes
-}
-
 async fn every_path_refuses_a_stranger(server: &mut TestServer) {
-    for (method, path) in routes() {
-        if path == "/reseller/v2/api-user/token" {
+    for route in chancery_webnic::routes() {
+        if route.needs.is_none() {
             continue;
         }
-        let path = path
+        let method = route.method.as_str();
+        let path = route
+            .path
             .replace("{orderId}", "1")
             .replace("{contactId}", "SSL1T")
             .replace("{format}", "PEM");
         let http = server.http();
         for (reply, who) in [
-            (http.send(&method, &path, "{}").await, "nobody"),
+            (http.send(method, &path, "{}").await, "nobody"),
             (
                 http.with_token("eyJhbGciOiJub25lIn0.e30.")
-                    .send(&method, &path, "{}")
+                    .send(method, &path, "{}")
                     .await,
                 "a forger",
             ),
@@ -142,7 +127,10 @@ async fn signing_in(server: &mut TestServer) {
 async fn a_revoked_credential_ends_its_tokens(server: &mut TestServer) {
     let operations = server.operations();
     let reseller = operations.resellers().await.unwrap()[0].id;
-    let made = operations.add_credential(reseller).await.unwrap();
+    let made = operations
+        .add_credential(reseller, Access::default())
+        .await
+        .unwrap();
     let panel = Panel::sign_in(server.http(), &made.username, &made.password).await;
     panel.cents().await;
     operations.revoke_credential(&made.username).await.unwrap();

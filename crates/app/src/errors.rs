@@ -1,6 +1,9 @@
 //! What can stop a use case, in words every dialect can translate.
 
+use std::net::IpAddr;
+
 use chancery_domain::TransitionError;
+use chancery_domain::access::Scope;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
@@ -20,6 +23,17 @@ pub enum AppError {
     /// A sign-in with the wrong secret.
     #[error("wrong password")]
     WrongPassword,
+    /// The credential may not be used from this address.
+    #[error("the credential is not allowed from {0}")]
+    AddressNotAllowed(IpAddr),
+    /// The credential may not be used for this.
+    #[error("the credential's scope is {held}, this needs {needed}")]
+    OutOfScope {
+        /// What it may be used for.
+        held: Scope,
+        /// What it would have to be.
+        needed: Scope,
+    },
     /// There is no such thing, or it is another reseller's.
     #[error("there is no {what} {id}")]
     NotFound {

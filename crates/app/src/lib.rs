@@ -48,7 +48,7 @@ pub use operators::{Credited, NewCredential, Operations};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use orders::{OrderReport, Placed, RepeatKey};
 pub use products::PriceAsked;
-pub use sign_in::Token;
+pub use sign_in::{SignedIn, Token};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;
 

@@ -2,6 +2,7 @@
 //!
 //! They need the database and nothing else, so they work with the server running and stopped.
 
+use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::ledger::Posting;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::orders::OrderId;
@@ -75,7 +76,11 @@ impl Operations {
     }
 
     /// Makes a credential for a reseller.
-    pub async fn add_credential(&self, reseller: ResellerId) -> Result<NewCredential, AppError> {
+    pub async fn add_credential(
+        &self,
+        reseller: ResellerId,
+        access: Access,
+    ) -> Result<NewCredential, AppError> {
         self.reseller(reseller).await?;
         let made = NewCredential {
             username: format!("api-{}", random_hex::<8>()),
@@ -86,6 +91,7 @@ impl Operations {
             username: made.username.clone(),
             reseller,
             secret_hash: secret_hash(&made.password),
+            access,
             created_at: self.clock.now(),
             revoked_at: None,
         });
@@ -107,15 +113,30 @@ impl Operations {
         }))
     }
 
+    /// Changes what a credential may be used for, its tokens included, at once.
+    pub async fn set_scope(&self, username: &str, scope: Scope) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.set_scope(username, scope);
+        self.change_credential(username, change).await
+    }
+
+    /// Changes from where a credential may be used, its tokens included, at once; none means everywhere.
+    pub async fn set_allowed(&self, username: &str, allowed: &Networks) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.set_allowed(username, allowed);
+        self.change_credential(username, change).await
+    }
+
     /// Ends a credential and its tokens, at once.
     pub async fn revoke_credential(&self, username: &str) -> Result<(), AppError> {
         let mut change = Change::new();
         change.revoke_credential(username, self.clock.now());
+        self.change_credential(username, change).await
+    }
+
+    async fn change_credential(&self, username: &str, change: Change) -> Result<(), AppError> {
         match self.store.commit(change).await {
-            Err(StoreError::Conflict { .. }) => Err(AppError::NotFound {
-                what: Noun::Credential,
-                id: username.to_owned(),
-            }),
+            Err(StoreError::Conflict { .. }) => Err(no_credential(username)),
             other => Ok(other.map(drop)?),
         }
     }
@@ -238,5 +259,12 @@ impl Operations {
             }
         }
         Ok(faults)
+    }
+}
+
+fn no_credential(username: &str) -> AppError {
+    AppError::NotFound {
+        what: Noun::Credential,
+        id: username.to_owned(),
     }
 }

@@ -3,9 +3,14 @@
 //! Tokens are JWTs of 60 minutes (RFC 7519, HS256) under a key derived from the master key, so that every
 //! replica knows those of the others. Several may be live at once. Revoking a credential ends its tokens at
 //! once, since each use looks the credential up.
+//!
+//! Knowing who calls is not letting them in: [`App::admit`] does that, for every dialect alike.
+
+use std::net::IpAddr;
 
 use aws_lc_rs::{constant_time, digest};
-use chancery_domain::resellers::Reseller;
+use chancery_domain::access::Scope;
+use chancery_domain::resellers::{Credential, Reseller};
 use chancery_pki::sealing::MasterKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -22,6 +27,12 @@ pub struct Token {
     pub text: String,
     /// Its life from now, in seconds.
     pub expires_in: i64,
+}
+
+/// A credential that proved itself. [`App::admit`] says whether it may do what it came for.
+pub struct SignedIn {
+    credential: Credential,
+    reseller: Reseller,
 }
 
 pub(crate) struct TokenKeys {
@@ -81,7 +92,7 @@ impl App {
     }
 
     /// Tells whose token this is.
-    pub async fn authenticate(&self, token: &str) -> Result<Reseller, AppError> {
+    pub async fn authenticate(&self, token: &str) -> Result<SignedIn, AppError> {
         let keys = &self.0.tokens;
         let claims = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &keys.validation)
             .map_err(|_| AppError::Unauthenticated)?
@@ -90,9 +101,38 @@ impl App {
             return Err(AppError::Unauthenticated);
         }
         match self.store.credential(&claims.sub).await? {
-            Some((credential, reseller)) if credential.revoked_at.is_none() => Ok(reseller),
+            Some((credential, reseller)) if credential.revoked_at.is_none() => Ok(SignedIn {
+                credential,
+                reseller,
+            }),
             _ => Err(AppError::Unauthenticated),
         }
+    }
+
+    /// Lets a credential in, from an address, for something that needs a scope.
+    pub fn admit(
+        &self,
+        who: SignedIn,
+        address: IpAddr,
+        needed: Scope,
+    ) -> Result<Reseller, AppError> {
+        let SignedIn {
+            credential: Credential {
+                username, access, ..
+            },
+            reseller,
+        } = who;
+        if !access.is_open_to(address) {
+            let address = address.to_canonical();
+            tracing::warn!(%address, username, "refused: the credential is not allowed there");
+            return Err(AppError::AddressNotAllowed(address));
+        }
+        if !access.scope.includes(needed) {
+            let held = access.scope;
+            tracing::warn!(%held, %needed, username, "refused: the credential's scope is smaller");
+            return Err(AppError::OutOfScope { held, needed });
+        }
+        Ok(reseller)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chancery_domain::access::{Network, Scope};
 use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
 
@@ -119,6 +120,11 @@ pub(crate) enum ResellerCommand {
     },
 }
 
+fn scope(text: &str) -> Result<Scope, String> {
+    let names = Scope::ALL.map(Scope::as_str).join(", ");
+    Scope::parse(text).ok_or_else(|| format!("a scope is one of: {names}"))
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
     /// Make a credential; its password is shown now and never again
@@ -126,9 +132,44 @@ pub(crate) enum CredentialCommand {
         /// The reseller's id
         #[arg(long, value_name = "ID")]
         reseller: i64,
+        /// What it may be used for: `read` looks, `orders` also changes what costs nothing, `money` also spends
+        #[arg(long, default_value_t, value_parser = scope)]
+        scope: Scope,
+        /// An address or range it may be used from, such as 203.0.113.0/24; can be repeated. None: everywhere
+        #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+        allow: Vec<Network>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Change what a credential may be used for, at once
+    Scope {
+        /// The username of the credential
+        #[arg(long)]
+        username: String,
+        /// `read` looks, `orders` also changes what costs nothing, `money` also spends
+        #[arg(long, value_parser = scope)]
+        scope: Scope,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Change from where a credential may be used, at once
+    Allow {
+        /// The username of the credential
+        #[arg(long)]
+        username: String,
+        /// From here and nowhere else: addresses and ranges such as 203.0.113.7 2001:db8::/32
+        #[arg(
+            value_name = "CIDR",
+            value_delimiter = ',',
+            required_unless_present = "everywhere"
+        )]
+        networks: Vec<Network>,
+        /// From everywhere
+        #[arg(long, conflicts_with = "networks")]
+        everywhere: bool,
         #[command(flatten)]
         place: Place,
     },

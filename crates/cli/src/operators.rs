@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use chancery_app::Operations;
+use chancery_domain::access::{Access, Networks};
 use chancery_domain::money::{Currency, Money};
-use chancery_domain::resellers::ResellerId;
+use chancery_domain::resellers::{Credential, ResellerId};
 use serde_json::json;
 
 use crate::arguments::{BalanceCommand, CredentialCommand, JobCommand, Place, ResellerCommand};
@@ -56,12 +57,15 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
     match command {
         CredentialCommand::Add {
             reseller,
+            scope,
+            allow,
             json,
             place,
         } => {
+            let allowed = allow.into_iter().collect();
             let made = operations(&place)
                 .await?
-                .add_credential(ResellerId(reseller))
+                .add_credential(ResellerId(reseller), Access { scope, allowed })
                 .await?;
             if json {
                 println!(
@@ -78,25 +82,34 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
             json,
             place,
         } => {
-            for held in operations(&place)
-                .await?
-                .credentials(ResellerId(reseller))
-                .await?
-            {
-                let revoked = held.revoked_at.map(|at| at.to_string());
-                let (username, created) = (&held.username, held.created_at.to_string());
-                if json {
-                    let line = json!({
-                        "username": username, "createdAt": created, "revokedAt": revoked,
-                    });
-                    println!("{line}");
-                } else {
-                    let end = revoked
-                        .map(|at| format!("  revoked {at}"))
-                        .unwrap_or_default();
-                    println!("{username}  created {created}{end}");
-                }
+            let operations = operations(&place).await?;
+            for held in operations.credentials(ResellerId(reseller)).await? {
+                println!("{}", credential_line(&held, json));
             }
+        }
+        CredentialCommand::Scope {
+            username,
+            scope,
+            place,
+        } => {
+            operations(&place)
+                .await?
+                .set_scope(&username, scope)
+                .await?;
+            println!("credential {username} has the scope {scope}");
+        }
+        CredentialCommand::Allow {
+            username,
+            networks,
+            everywhere: _,
+            place,
+        } => {
+            let allowed: Networks = networks.into_iter().collect();
+            operations(&place)
+                .await?
+                .set_allowed(&username, &allowed)
+                .await?;
+            println!("credential {username} may be used from {}", told(&allowed));
         }
         CredentialCommand::Revoke { username, place } => {
             operations(&place)
@@ -107,6 +120,33 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn credential_line(held: &Credential, json: bool) -> String {
+    let Credential {
+        username, access, ..
+    } = held;
+    let revoked = held.revoked_at.map(|at| at.to_string());
+    let created = held.created_at.to_string();
+    if json {
+        let line = json!({
+            "username": username, "scope": access.scope, "allowed": access.allowed,
+            "createdAt": created, "revokedAt": revoked,
+        });
+        return line.to_string();
+    }
+    let (scope, allowed) = (access.scope, told(&access.allowed));
+    let end = revoked.map(|at| format!("  revoked {at}"));
+    let end = end.unwrap_or_default();
+    format!("{username}  created {created}  {scope:6}  from {allowed}{end}")
+}
+
+fn told(allowed: &Networks) -> String {
+    let networks: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+    match networks.is_empty() {
+        true => "everywhere".to_owned(),
+        false => networks.join(", "),
+    }
 }
 
 pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {

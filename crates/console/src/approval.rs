@@ -124,6 +124,8 @@ fn failure(error: AppError) -> Response {
         | AppError::Unauthenticated
         | AppError::UnknownUsername
         | AppError::WrongPassword
+        | AppError::AddressNotAllowed(_)
+        | AppError::OutOfScope { .. }
         | AppError::Invalid(_)
         | AppError::Refused(_)
         | AppError::WrongState(_) => (

@@ -4,6 +4,7 @@
 //! returns a value or a refusal. No I/O, no clock, no SQL, no async. A value that exists is valid; callers
 //! need not check it again.
 
+pub mod access;
 pub mod authorizations;
 pub mod certificates;
 pub mod contacts;

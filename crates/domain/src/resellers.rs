@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::access::Access;
 use crate::money::Currency;
 
 crate::id! {
@@ -33,6 +34,8 @@ pub struct Credential {
     pub reseller: ResellerId,
     /// SHA-256 of the secret, which is 256 random bits and so needs no slow hash.
     pub secret_hash: [u8; 32],
+    /// What it may do, and from where.
+    pub access: Access,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was revoked, its tokens with it.

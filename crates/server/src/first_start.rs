@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use chancery_app::{AppError, Operations};
+use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,9 @@ impl OteCredential {
         operations
             .credit(reseller.id, amount, Some("first start".to_owned()))
             .await?;
-        let made = operations.add_credential(reseller.id).await?;
+        let made = operations
+            .add_credential(reseller.id, Access::default())
+            .await?;
         let credential = Self {
             username: made.username,
             password: made.password,

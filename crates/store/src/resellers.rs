@@ -1,14 +1,21 @@
 //! Resellers, their credentials and their balance.
 
 use chancery_domain::Timestamp;
+use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::resellers::{Credential, Reseller, ResellerId};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
+use crate::reading::to_json;
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
+
+const NO_CREDENTIAL: Failure = Failure::Conflict {
+    what: "credential",
+    id: 0,
+};
 
 impl Change {
     /// Inserts a reseller, with nothing to spend.
@@ -26,28 +33,40 @@ impl Change {
     /// Inserts a credential.
     pub fn insert_credential(&mut self, credential: &Credential) {
         const SQL: &str = "
-            insert into credentials (username, reseller_id, secret_hash, created_at)
-            values ($1, $2, $3, $4)";
+            insert into credentials (username, reseller_id, secret_hash, scope, allowed, created_at)
+            values ($1, $2, $3, $4, $5, $6)";
         self.execute(
             SQL,
             values![
                 &credential.username,
                 credential.reseller.0,
                 credential.secret_hash,
+                credential.access.scope.as_str(),
+                to_json(&credential.access.allowed),
                 credential.created_at,
             ],
         );
+    }
+
+    /// Changes what a credential may be used for; a conflict if there is none, or it is revoked.
+    pub fn set_scope(&mut self, username: &str, scope: Scope) {
+        const SQL: &str = "
+            update credentials set scope = $1 where username = $2 and revoked_at is null";
+        self.expect_one(SQL, values![scope.as_str(), username], NO_CREDENTIAL);
+    }
+
+    /// Changes from where a credential may be used; a conflict if there is none, or it is revoked.
+    pub fn set_allowed(&mut self, username: &str, allowed: &Networks) {
+        const SQL: &str = "
+            update credentials set allowed = $1 where username = $2 and revoked_at is null";
+        self.expect_one(SQL, values![to_json(allowed), username], NO_CREDENTIAL);
     }
 
     /// Revokes a credential; a conflict if there is none, or it is revoked already.
     pub fn revoke_credential(&mut self, username: &str, now: Timestamp) {
         const SQL: &str = "
             update credentials set revoked_at = $1 where username = $2 and revoked_at is null";
-        let failure = Failure::Conflict {
-            what: "credential",
-            id: 0,
-        };
-        self.expect_one(SQL, values![now, username], failure);
+        self.expect_one(SQL, values![now, username], NO_CREDENTIAL);
     }
 }
 
@@ -88,11 +107,11 @@ impl Store {
         username: &str,
     ) -> Result<Option<(Credential, Reseller)>, StoreError> {
         const SQL: &str = "
-            select c.username, c.reseller_id, c.secret_hash, c.created_at, c.revoked_at,
-                r.id, r.name, r.currency, r.created_at
+            select c.username, c.reseller_id, c.secret_hash, c.scope, c.allowed, c.created_at,
+                c.revoked_at, r.id, r.name, r.currency, r.created_at
             from credentials c join resellers r on r.id = c.reseller_id
             where c.username = $1";
-        let both = |row: Row| Ok((read_credential(&row)?, read_reseller(&row, 5)?));
+        let both = |row: Row| Ok((read_credential(&row)?, read_reseller(&row, 7)?));
         self.query_one(SQL, values![username])
             .await?
             .map(both)
@@ -102,7 +121,7 @@ impl Store {
     /// A reseller's credentials, revoked ones among them.
     pub async fn credentials(&self, reseller: ResellerId) -> Result<Vec<Credential>, StoreError> {
         const SQL: &str = "
-            select username, reseller_id, secret_hash, created_at, revoked_at
+            select username, reseller_id, secret_hash, scope, allowed, created_at, revoked_at
             from credentials where reseller_id = $1 order by created_at, username";
         let rows = self.query(SQL, values![reseller.0]).await?;
         rows.iter().map(read_credential).collect()
@@ -123,7 +142,11 @@ fn read_credential(row: &Row) -> Result<Credential, StoreError> {
         username: row.string(0)?,
         reseller: ResellerId(row.int(1)?),
         secret_hash: row.array(2)?,
-        created_at: row.timestamp(3)?,
-        revoked_at: row.opt_timestamp(4)?,
+        access: Access {
+            scope: row.parsed(3, Scope::parse)?,
+            allowed: row.json(4)?,
+        },
+        created_at: row.timestamp(5)?,
+        revoked_at: row.opt_timestamp(6)?,
     })
 }

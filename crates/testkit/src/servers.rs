@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chancery_app::{App, Operations};
+use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
 use chancery_server::Server;
 use chancery_server::config::{Config, Mode, OteConfig};
@@ -152,7 +153,10 @@ impl TestServer {
         if amount.minor > 0 {
             operations.credit(reseller.id, amount, None).await.unwrap();
         }
-        let made = operations.add_credential(reseller.id).await.unwrap();
+        let made = operations
+            .add_credential(reseller.id, Access::default())
+            .await
+            .unwrap();
         Panel::sign_in(self.http(), &made.username, &made.password).await
     }
 

@@ -1,6 +1,8 @@
-//! Who is asking: a bearer token becomes a reseller.
+//! Who is asking: a bearer token becomes a reseller, if the route may be used with it from there.
 
-use axum::extract::FromRequestParts;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use chancery_app::AppError;
@@ -9,22 +11,30 @@ use chancery_domain::resellers::Reseller;
 use crate::errors::{Family, Obstacle, WebnicError};
 use crate::routes::Wire;
 
-/// The reseller whose token came with the request.
+/// The reseller whose token came with the request, and is good for the route.
 pub(crate) struct Caller(pub(crate) Reseller);
 
 impl FromRequestParts<Wire> for Caller {
     type Rejection = WebnicError;
 
     async fn from_request_parts(parts: &mut Parts, wire: &Wire) -> Result<Self, WebnicError> {
-        let known = match bearer(&parts.headers) {
-            Some(token) => wire.app().authenticate(token).await,
-            None => Err(AppError::Unauthenticated),
-        };
-        let family = || Family::of(parts.uri.path());
-        known
-            .map(Self)
-            .map_err(|error| WebnicError::new(family(), Obstacle::App(error)))
+        let reseller = admit(parts, wire).await;
+        reseller.map(Self).map_err(|error| {
+            let family = Family::of(parts.uri.path());
+            WebnicError::new(family, Obstacle::App(error))
+        })
     }
+}
+
+async fn admit(parts: &Parts, wire: &Wire) -> Result<Reseller, AppError> {
+    let token = bearer(&parts.headers).ok_or(AppError::Unauthenticated)?;
+    let who = wire.app().authenticate(token).await?;
+    let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+        return Err(AppError::internal(std::io::Error::other(
+            "the listener did not say where the request came from",
+        )));
+    };
+    wire.app().admit(who, address.ip(), wire.needs())
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1).

@@ -171,6 +171,17 @@ impl Reply {
                 "5001",
                 "Invalid password",
             ),
+            // What a client knows this by comes first; the address is what its operator wants to know.
+            AppError::AddressNotAllowed(address) => Self::new(
+                StatusCode::FORBIDDEN,
+                "0004",
+                format!("Forbidden access with current ip address: {address}"),
+            ),
+            AppError::OutOfScope { held, needed } => Self::new(
+                StatusCode::FORBIDDEN,
+                "4030",
+                format!("Forbidden: the credential has the scope '{held}', this needs '{needed}'."),
+            ),
             AppError::NotFound {
                 what: Noun::Reseller,
                 id,
@@ -342,6 +353,7 @@ pub(crate) fn order_id(text: &str) -> Result<OrderId, WebnicError> {
 #[cfg(test)]
 mod tests {
     use chancery_app::Refusal;
+    use chancery_domain::access::Scope;
     use chancery_domain::contacts::{ContactField, Role};
     use chancery_domain::fields::{Field, Problem};
 
@@ -374,6 +386,23 @@ mod tests {
             body.contains(r#""subCode":"RES5001","message":"Invalid username""#),
             "{body}"
         );
+    }
+
+    #[test]
+    fn a_credential_is_told_what_it_may_not() {
+        let address = "203.0.113.7".parse().unwrap();
+        let (status, body) = said(AppError::AddressNotAllowed(address));
+        assert_eq!(status, 403);
+        assert!(body.contains(
+            r#"{"subCode":"SSL0004","message":"Forbidden access with current ip address: 203.0.113.7"}"#
+        ));
+        let (held, needed) = (Scope::Read, Scope::Money);
+        let refusal = WebnicError::of_reseller_api(AppError::OutOfScope { held, needed });
+        let (status, body) = said(refusal);
+        assert_eq!(status, 403);
+        assert!(body.contains(
+            r#"{"subCode":"RES4030","message":"Forbidden: the credential has the scope 'read', this needs 'money'."}"#
+        ));
     }
 
     #[test]

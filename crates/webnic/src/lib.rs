@@ -24,5 +24,5 @@ mod tokens;
 mod validations;
 mod words;
 
-pub use routes::router;
+pub use routes::{Route, router, routes};
 pub use strangers::read_bodies;

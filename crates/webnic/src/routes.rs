@@ -1,4 +1,6 @@
-//! The table of paths, aliases among them.
+//! The table of routes, aliases among them: where, by which method, with what scope, and who answers.
+//!
+//! It is the only one: the router is made of it, and so is [`routes`], which tests and documents go by.
 //!
 //! Paths the contract leaves open are our choice; the aliases beside them are the other names a client may
 //! have been told.
@@ -7,23 +9,164 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{FromRef, Request};
-use axum::http::Uri;
+use axum::handler::Handler;
 use axum::http::uri::PathAndQuery;
+use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use chancery_app::App;
+use chancery_domain::access::Scope;
 use tower::ServiceExt;
 
 use crate::{
     balance, contacts, csrs, downloads, errors, orders, products, tokens, validations as dcv,
 };
 
-/// What every handler shares.
+/// One line of the table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with its variables in braces.
+    pub path: &'static str,
+    /// What a credential must be good for; nothing where the route is how one signs in.
+    pub needs: Option<Scope>,
+}
+
+/// A line of the table with the handler behind it.
+struct Row {
+    route: Route,
+    handler: MethodRouter<Wire>,
+}
+
+impl Row {
+    /// A row for whoever comes.
+    fn open<H, T>(method: Method, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Wire>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone());
+        let handler = on(filter.expect("the table has ordinary methods"), handler);
+        let needs = None;
+        let route = Route {
+            method,
+            path,
+            needs,
+        };
+        Self { route, handler }
+    }
+
+    /// A row for credentials of a scope.
+    fn of<H, T>(needs: Scope, method: Method, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Wire>,
+        T: 'static,
+    {
+        let mut row = Self::open(method, path, handler);
+        row.route.needs = Some(needs);
+        row
+    }
+}
+
+/// The table. A handler with a `Caller` lets in who is good for its row.
+fn table() -> Vec<Row> {
+    use Scope::{Money, Orders, Read};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const DELETE: Method = Method::DELETE;
+    vec![
+        Row::open(POST, "/reseller/v2/api-user/token", tokens::create),
+        Row::of(Read, GET, "/reseller/v2/balance", balance::show),
+        Row::of(Orders, POST, "/ssl/v2/contact/create", contacts::create),
+        Row::of(Read, GET, "/ssl/v2/contact/info", contacts::show),
+        Row::of(Read, GET, "/ssl/v2/contact/{contactId}", contacts::show),
+        Row::of(Orders, DELETE, "/ssl/v2/contact", contacts::delete),
+        Row::of(Orders, DELETE, "/ssl/v2/contact/delete", contacts::delete),
+        Row::of(
+            Orders,
+            DELETE,
+            "/ssl/v2/contact/{contactId}",
+            contacts::delete,
+        ),
+        Row::of(Orders, POST, "/ssl/v2/generate-csr", csrs::generate),
+        Row::of(Orders, POST, "/ssl/v2/csr/generate", csrs::generate),
+        Row::of(Read, POST, "/ssl/v2/decode-csr", csrs::decode),
+        Row::of(Read, POST, "/ssl/v2/csr/decode", csrs::decode),
+        Row::of(Read, GET, "/ssl/v2/products/list", products::list),
+        Row::of(
+            Read,
+            GET,
+            "/ssl/v2/products/list/price",
+            products::list_with_prices,
+        ),
+        Row::of(Read, GET, "/ssl/v2/products/info", products::info),
+        Row::of(Read, GET, "/ssl/v2/products/rules", products::rules),
+        Row::of(Read, GET, "/ssl/v2/products/pricing", products::pricing),
+        Row::of(Money, POST, "/ssl/v2/orders/new", orders::place),
+        Row::of(Read, GET, "/ssl/v2/orders/info", orders::info),
+        Row::of(
+            Orders,
+            POST,
+            "/ssl/v2/orders/{orderId}/cancel",
+            orders::cancel,
+        ),
+        Row::of(
+            Read,
+            POST,
+            "/ssl/v2/orders/{orderId}/download/format/{format}",
+            downloads::download,
+        ),
+        Row::of(
+            Read,
+            GET,
+            "/ssl/v2/orders/{orderId}/dcv-status",
+            dcv::status,
+        ),
+        Row::of(Read, GET, "/ssl/v2/orders/{orderId}/auth/info", dcv::info),
+        Row::of(Orders, PUT, "/ssl/v2/orders/{orderId}/auth", dcv::change),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/auth", dcv::change),
+        Row::of(
+            Orders,
+            PUT,
+            "/ssl/v2/orders/{orderId}/approver-email",
+            dcv::change_approvers,
+        ),
+        Row::of(
+            Orders,
+            POST,
+            "/ssl/v2/orders/{orderId}/approver-email/send",
+            dcv::resend,
+        ),
+        Row::of(
+            Read,
+            GET,
+            "/ssl/v2/domainValidations/approver-list",
+            dcv::approvers,
+        ),
+        Row::of(
+            Read,
+            GET,
+            "/ssl/v2/domain-validations/approver-list",
+            dcv::approvers,
+        ),
+        Row::of(Read, GET, "/ssl/v2/orders/approver-list", dcv::approvers),
+    ]
+}
+
+/// All that is served, aliases among it.
+pub fn routes() -> Vec<Route> {
+    table().into_iter().map(|row| row.route).collect()
+}
+
+/// What every handler shares, and what its row says of it.
 #[derive(Clone)]
 pub(crate) struct Wire {
     app: App,
     /// How long a client may take to send a body.
     pub(crate) body_time: Duration,
+    needs: Scope,
 }
 
 impl FromRef<Wire> for App {
@@ -36,72 +179,31 @@ impl Wire {
     pub(crate) fn app(&self) -> &App {
         &self.app
     }
+
+    /// What a credential must be good for.
+    pub(crate) fn needs(&self) -> Scope {
+        self.needs
+    }
 }
 
 /// The dialect as a service. `body_time` is how long a client may take to send a body.
 ///
-/// It answers every path, unknown ones in the dialect's own way, and so belongs last in a server's table.
+/// It answers every path, unknown ones in the dialect's own way, and so belongs last in a server's table. Its
+/// requests must carry `ConnectInfo<SocketAddr>`: where the client is.
 pub fn router(app: App, body_time: Duration) -> Router {
-    let known = table().with_state(Wire { app, body_time });
+    let mut known = Router::new();
+    for Row { route, handler } in table() {
+        let wire = Wire {
+            app: app.clone(),
+            body_time,
+            // Nobody is let in by a row that is open; if a handler there asked who calls, all would be needed.
+            needs: route.needs.unwrap_or(Scope::Money),
+        };
+        known = known.route(route.path, handler.with_state(wire));
+    }
+    let known = known.method_not_allowed_fallback(errors::wrong_method);
     let once_more = known.clone().fallback(errors::unknown_path);
     known.fallback(move |request| unmatched(once_more.clone(), request))
-}
-
-fn table() -> Router<Wire> {
-    Router::new()
-        .route("/reseller/v2/api-user/token", post(tokens::create))
-        .route("/reseller/v2/balance", get(balance::show))
-        .route("/ssl/v2/contact/create", post(contacts::create))
-        .route("/ssl/v2/contact/info", get(contacts::show))
-        .route("/ssl/v2/contact/delete", delete(contacts::delete))
-        .route("/ssl/v2/contact", delete(contacts::delete))
-        .route(
-            "/ssl/v2/contact/{contactId}",
-            get(contacts::show).delete(contacts::delete),
-        )
-        .route("/ssl/v2/generate-csr", post(csrs::generate))
-        .route("/ssl/v2/csr/generate", post(csrs::generate))
-        .route("/ssl/v2/decode-csr", post(csrs::decode))
-        .route("/ssl/v2/csr/decode", post(csrs::decode))
-        .route("/ssl/v2/products/list", get(products::list))
-        .route(
-            "/ssl/v2/products/list/price",
-            get(products::list_with_prices),
-        )
-        .route("/ssl/v2/products/info", get(products::info))
-        .route("/ssl/v2/products/rules", get(products::rules))
-        .route("/ssl/v2/products/pricing", get(products::pricing))
-        .route("/ssl/v2/orders/new", post(orders::place))
-        .route("/ssl/v2/orders/info", get(orders::info))
-        .route("/ssl/v2/orders/{orderId}/cancel", post(orders::cancel))
-        .route(
-            "/ssl/v2/orders/{orderId}/download/format/{format}",
-            post(downloads::download),
-        )
-        .route("/ssl/v2/orders/{orderId}/dcv-status", get(dcv::status))
-        .route("/ssl/v2/orders/{orderId}/auth/info", get(dcv::info))
-        .route(
-            "/ssl/v2/orders/{orderId}/auth",
-            put(dcv::change).post(dcv::change),
-        )
-        .route(
-            "/ssl/v2/orders/{orderId}/approver-email",
-            put(dcv::change_approvers),
-        )
-        .route(
-            "/ssl/v2/orders/{orderId}/approver-email/send",
-            post(dcv::resend),
-        )
-        .route(
-            "/ssl/v2/domainValidations/approver-list",
-            get(dcv::approvers),
-        )
-        .route(
-            "/ssl/v2/domain-validations/approver-list",
-            get(dcv::approvers),
-        )
-        .route("/ssl/v2/orders/approver-list", get(dcv::approvers))
-        .method_not_allowed_fallback(errors::wrong_method)
 }
 
 /// Some clients join base and path with a doubled slash: such a path gets a second chance without it.
@@ -151,17 +253,31 @@ mod tests {
     }
 
     #[test]
-    fn every_path_is_in_the_documentation() {
+    fn every_route_is_in_the_documentation() {
         let documentation = include_str!("../../../docs/api/webnic.md");
-        let table = include_str!("routes.rs")
-            .split("fn table()")
-            .nth(1)
-            .unwrap();
-        let table = table.split("method_not_allowed").next().unwrap();
-        let paths: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
-        assert!(paths.len() > 25);
-        for path in paths {
-            assert!(documentation.contains(path), "{path}");
+        for Route { method, path, .. } in routes() {
+            assert!(documentation.contains(path), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_route_that_changes_nothing_can_be_read_and_one_that_changes_something_cannot() {
+        let looks = [
+            "/ssl/v2/decode-csr",
+            "/ssl/v2/csr/decode",
+            "/ssl/v2/orders/{orderId}/download/format/{format}",
+        ];
+        for Route {
+            method,
+            path,
+            needs,
+        } in routes()
+        {
+            let changes_nothing = method == Method::GET || looks.contains(&path);
+            let said = needs.map(|needs| needs == Scope::Read);
+            let is_sign_in = path == "/reseller/v2/api-user/token";
+            let wanted = (!is_sign_in).then_some(changes_nothing);
+            assert_eq!(said, wanted, "{method} {path}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Resellers, credentials, money and contacts: whose they are, and not a cent more or less.
 
+use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::contacts::{Contact, ContactId, Role};
 use chancery_domain::ledger::Posting;
 use chancery_domain::orders::OrderId;
@@ -14,6 +15,7 @@ on_both_engines!(
     a_reseller_comes_back_as_it_went,
     a_credential_leads_to_its_reseller,
     a_credential_is_revoked_once,
+    access_is_changed_until_the_credential_is_revoked,
     money_moves_in_both_books,
     a_charge_above_the_balance_changes_nothing,
     an_order_is_given_back_once,
@@ -44,6 +46,10 @@ fn a_credential(username: &str) -> Credential {
         username: username.to_owned(),
         reseller: OURS,
         secret_hash: [5; 32],
+        access: Access {
+            scope: Scope::Orders,
+            allowed: Networks::parse("203.0.113.0/24, 2001:db8::1").unwrap(),
+        },
         created_at: at(5),
         revoked_at: None,
     }
@@ -95,6 +101,36 @@ async fn a_credential_is_revoked_once(bed: &Bed) {
     let revoked: Vec<_> = found.iter().map(|found| found.revoked_at).collect();
     assert_eq!(revoked, [Some(at(9)), None]);
     assert!(bed.store.credentials(THEIRS).await.unwrap().is_empty());
+}
+
+async fn access_is_changed_until_the_credential_is_revoked(bed: &Bed) {
+    store_resellers(bed).await;
+    commit(bed, |change| {
+        change.insert_credential(&a_credential("ann"));
+    })
+    .await
+    .unwrap();
+    let held = async || bed.store.credential("ann").await.unwrap().unwrap().0.access;
+    assert_eq!(held().await, a_credential("ann").access);
+    let everywhere = Networks::default();
+    commit(bed, |change| change.set_scope("ann", Scope::Read))
+        .await
+        .unwrap();
+    commit(bed, |change| change.set_allowed("ann", &everywhere))
+        .await
+        .unwrap();
+    let (scope, allowed) = (Scope::Read, everywhere.clone());
+    assert_eq!(held().await, Access { scope, allowed });
+    commit(bed, |change| change.revoke_credential("ann", at(9)))
+        .await
+        .unwrap();
+    for username in ["ann", "nobody"] {
+        let scope = commit(bed, |change| change.set_scope(username, Scope::Money)).await;
+        let allowed = commit(bed, |change| change.set_allowed(username, &everywhere)).await;
+        for refused in [scope, allowed] {
+            assert!(matches!(refused, Err(StoreError::Conflict { .. })));
+        }
+    }
 }
 
 async fn post(bed: &Bed, posting: Posting) -> Result<(), StoreError> {
