@@ -10,6 +10,7 @@ mod catalogue;
 mod contacts;
 mod dependencies;
 mod foreign;
+mod matrix;
 mod money;
 mod orders;
 mod outages;

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 on_both_engines!(
-    every_path_refuses_a_stranger,
     what_is_no_token_is_told_in_the_exact_words,
     signing_in,
     a_revoked_credential_ends_its_tokens,
@@ -23,38 +22,6 @@ on_both_engines!(
 const BAD_TOKEN: &str = "Invalid or expired token. Reason: Provided token isn't active";
 
 /// Each path of the dialect with each of its methods, as its table has them.
-async fn every_path_refuses_a_stranger(server: &mut TestServer) {
-    for route in chancery_webnic::routes() {
-        if route.needs.is_none() {
-            continue;
-        }
-        let method = route.method.as_str();
-        let path = route
-            .path
-            .replace("{orderId}", "1")
-            .replace("{contactId}", "SSL1T")
-            .replace("{format}", "PEM");
-        let http = server.http();
-        for (reply, who) in [
-            (http.send(method, &path, "{}").await, "nobody"),
-            (
-                http.with_token("eyJhbGciOiJub25lIn0.e30.")
-                    .send(method, &path, "{}")
-                    .await,
-                "a forger",
-            ),
-        ] {
-            let refusal = reply.refusal();
-            assert_eq!(
-                (refusal.status, &refusal.message[..]),
-                (401, BAD_TOKEN),
-                "{method} {path} {who}"
-            );
-            assert_eq!(reply.header("www-authenticate"), "Bearer");
-        }
-    }
-}
-
 async fn what_is_no_token_is_told_in_the_exact_words(server: &mut TestServer) {
     let token = server.panel().await.token;
     let (head, rest) = token.split_once('.').unwrap();
@@ -69,6 +36,7 @@ async fn what_is_no_token_is_told_in_the_exact_words(server: &mut TestServer) {
         format!("Bearer{token}"),
         "Bearer ".to_owned(),
         "Bearer null".to_owned(),
+        "Bearer eyJhbGciOiJub25lIn0.e30.".to_owned(),
         token.clone(),
     ] {
         let http = server.http().with_header("authorization", &header);

@@ -41,6 +41,12 @@ impl Panel {
         }
     }
 
+    /// What it signs in with: username and password.
+    pub fn credential(&self) -> [&str; 2] {
+        let [username, password] = &self.credential;
+        [username, password]
+    }
+
     /// Signs in again, as panels do when an hour has passed.
     pub async fn again(&self) -> Self {
         let [username, password] = &self.credential;

@@ -141,6 +141,14 @@ impl TestServer {
         Panel::sign_in(self.http(), &credential.username, &credential.password).await
     }
 
+    /// A further panel of the reseller that OTE mode begins with, limited in what it may do, signed in.
+    pub async fn panel_with(&self, access: Access) -> Panel {
+        let operations = self.operations();
+        let reseller = operations.resellers().await.unwrap()[0].id;
+        let made = operations.add_credential(reseller, access).await.unwrap();
+        Panel::sign_in(self.http(), &made.username, &made.password).await
+    }
+
     /// The panel of a new reseller with this much US dollars, signed in.
     pub async fn another_panel(&self, balance: &str) -> Panel {
         let operations = self.operations();

@@ -191,13 +191,18 @@ impl Wire {
 /// It answers every path, unknown ones in the dialect's own way, and so belongs last in a server's table. Its
 /// requests must carry `ConnectInfo<SocketAddr>`: where the client is.
 pub fn router(app: App, body_time: Duration) -> Router {
+    let wire = Wire {
+        app,
+        body_time,
+        needs: Scope::Money,
+    };
     let mut known = Router::new();
     for Row { route, handler } in table() {
+        // A row that is open lets everyone in; if its handler asked who calls, all would be needed.
+        let needs = route.needs.unwrap_or(wire.needs);
         let wire = Wire {
-            app: app.clone(),
-            body_time,
-            // Nobody is let in by a row that is open; if a handler there asked who calls, all would be needed.
-            needs: route.needs.unwrap_or(Scope::Money),
+            needs,
+            ..wire.clone()
         };
         known = known.route(route.path, handler.with_state(wire));
     }
