@@ -13,6 +13,7 @@ mod foreign;
 mod matrix;
 mod money;
 mod orders;
+mod organizations;
 mod outages;
 mod production;
 mod regressions;

@@ -54,13 +54,20 @@ impl App {
             .ok_or_else(missing)
     }
 
-    /// Deletes a contact that stands behind no living order.
+    /// Deletes a contact that stands behind no living order and no organization.
     pub async fn delete_contact(&self, reseller: &Reseller, id: ContactId) -> Result<(), AppError> {
         let contact = self.contact(reseller, id).await?;
         let now = self.clock.now();
         if self
             .store
             .is_contact_in_use(reseller.id, contact.id, now)
+            .await?
+        {
+            return Err(Refusal::ContactInUse(contact.id).into());
+        }
+        if self
+            .store
+            .is_contact_of_organization(reseller.id, contact.id)
             .await?
         {
             return Err(Refusal::ContactInUse(contact.id).into());

@@ -7,6 +7,7 @@ use chancery_domain::access::Scope;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
+use chancery_domain::organizations::OrganizationId;
 use chancery_store::StoreError;
 
 use crate::orders::OrderReport;
@@ -68,6 +69,8 @@ pub enum Noun {
     Contact,
     /// A product.
     Product,
+    /// An organization.
+    Organization,
     /// A reseller.
     Reseller,
     /// A request for approval.
@@ -84,6 +87,7 @@ impl std::fmt::Display for Noun {
             Self::Order => "order",
             Self::Contact => "contact",
             Self::Product => "product",
+            Self::Organization => "organization",
             Self::Reseller => "reseller",
             Self::Approval => "approval",
             Self::Credential => "credential",
@@ -104,9 +108,12 @@ pub enum Refusal {
     /// The key of a repeated request came with another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The contact still stands behind an order.
-    #[error("contact {0} is still used by an order")]
+    /// The contact still stands behind an order or an organization.
+    #[error("contact {0} is still used")]
     ContactInUse(ContactId),
+    /// The reseller has another organization by that name and address.
+    #[error("organization {0} has that name and address")]
+    OrganizationExists(OrganizationId),
     /// There is no certificate yet.
     #[error("the certificate is not issued yet")]
     NotIssued,

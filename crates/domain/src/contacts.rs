@@ -114,12 +114,22 @@ pub struct ContactDetails {
 impl ContactDetails {
     /// Checks every part and reports all that is wrong at once.
     pub fn check(role: Role, raw: RawContactDetails) -> Result<Self, Vec<FieldError>> {
+        Self::check_as(|part| Field::Contact(role, part), 80, raw)
+    }
+
+    /// The same for the details of something else: `field` names its parts, and a company's name may have
+    /// so many characters.
+    pub(crate) fn check_as(
+        field: impl Fn(ContactField) -> Field,
+        company_max: usize,
+        raw: RawContactDetails,
+    ) -> Result<Self, Vec<FieldError>> {
         let mut check = Check {
-            role,
+            name: field,
             errors: Vec::new(),
         };
         let details = Self {
-            company: check.required(ContactField::Company, raw.company, 80),
+            company: check.required(ContactField::Company, raw.company, company_max),
             first_name: check.required(ContactField::FirstName, raw.first_name, 60),
             last_name: check.required(ContactField::LastName, raw.last_name, 60),
             address1: check.required(ContactField::Address1, raw.address1, 128),
@@ -149,18 +159,17 @@ impl ContactDetails {
     }
 }
 
-struct Check {
-    role: Role,
+struct Check<F> {
+    name: F,
     errors: Vec<FieldError>,
 }
 
-impl Check {
+impl<F: Fn(ContactField) -> Field> Check<F> {
     fn required(&mut self, field: ContactField, value: Option<String>, max: usize) -> String {
         match self.optional(field, value, max) {
             Some(text) => text,
             None => {
-                self.errors
-                    .push(FieldError::missing(Field::Contact(self.role, field)));
+                self.errors.push(FieldError::missing((self.name)(field)));
                 String::new()
             }
         }
@@ -175,7 +184,7 @@ impl Check {
         let text = value
             .map(|text| text.trim().to_owned())
             .filter(|text| !text.is_empty())?;
-        let field = Field::Contact(self.role, field);
+        let field = (self.name)(field);
         if text.chars().count() > max {
             self.errors.push(FieldError {
                 field,
@@ -193,7 +202,7 @@ impl Check {
 
     /// Adds a format error, unless the field is empty or already reported.
     fn form(&mut self, field: ContactField, text: &str, is_right: fn(&str) -> bool) {
-        let field = Field::Contact(self.role, field);
+        let field = (self.name)(field);
         if !text.is_empty() && !is_right(text) && self.errors.iter().all(|e| e.field != field) {
             self.errors.push(FieldError {
                 field,

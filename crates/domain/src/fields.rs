@@ -47,6 +47,12 @@ pub enum Field {
     Password,
     /// A whole contact, in a role.
     Person(Role),
+    /// All that is told of an organization.
+    OrganizationDetails,
+    /// A part of what is told of an organization.
+    OrganizationPart(ContactField),
+    /// Which kinds of validation are asked for.
+    ValidationType,
     /// What makes a repeated request known as one.
     RepeatKey,
     /// Whether a certificate comes with its chain.

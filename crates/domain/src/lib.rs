@@ -16,6 +16,7 @@ pub mod money;
 pub mod names;
 pub mod observations;
 pub mod orders;
+pub mod organizations;
 pub mod products;
 pub mod resellers;
 pub mod validity;

@@ -29,6 +29,7 @@ mod meta;
 mod migrations;
 mod observations;
 pub mod orders;
+pub mod organizations;
 mod postgres;
 mod reading;
 mod resellers;

@@ -20,18 +20,21 @@ pub enum Sequence {
     Contact,
     /// Resellers; people read these ids.
     Reseller,
+    /// Organizations; people read these ids.
+    Organization,
     /// Everything else: issuances, certificates, jobs, events, ledger entries.
     Row,
 }
 
 impl Sequence {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 
     fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Contact => "contact",
             Self::Reseller => "reseller",
+            Self::Organization => "organization",
             Self::Row => "row",
         }
     }
@@ -40,7 +43,7 @@ impl Sequence {
         match self {
             Self::Order => 1024,
             Self::Contact => 64,
-            Self::Reseller => 1,
+            Self::Reseller | Self::Organization => 1,
             Self::Row => 8192,
         }
     }

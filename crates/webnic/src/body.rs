@@ -49,6 +49,23 @@ impl<T: FromMembers> FromRequest<Wire> for Body<T> {
     }
 }
 
+/// A JSON body that may be absent: none at all, zero bytes and `[]` are read like an object without members.
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<T: FromMembers> FromRequest<Wire> for OptionalBody<T> {
+    type Rejection = WebnicError;
+
+    async fn from_request(request: Request, wire: &Wire) -> Result<Self, WebnicError> {
+        let (parts, bytes) = read(request, wire.body_time, JSON_LIMIT).await?;
+        let of_family = |error: WebnicError| error.in_family(Family::of(parts.uri.path()));
+        let members = match bytes.trim_ascii() {
+            b"" | b"[]" => Members::default(),
+            body => Members::parse(body).map_err(of_family)?,
+        };
+        T::from_members(members).map(Self).map_err(of_family)
+    }
+}
+
 /// A body that nothing is read from: absent, empty, `[]`, or anything else within the limits.
 pub(crate) struct NoFields;
 

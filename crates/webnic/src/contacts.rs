@@ -50,12 +50,22 @@ impl FromMembers for CreateContacts {
     }
 }
 
-/// Reads the parts of a contact and has them checked; ill-typed ones count as reported already.
-fn details(role: Role, mut members: Members) -> Result<ContactDetails, Vec<FieldError>> {
+fn details(role: Role, members: Members) -> Result<ContactDetails, Vec<FieldError>> {
+    let field = |part| Field::Contact(role, part);
+    read_details(members, field, |raw| ContactDetails::check(role, raw))
+}
+
+/// Reads the parts of a person or an organization and has them checked; ill-typed ones count as reported
+/// already.
+pub(crate) fn read_details(
+    mut members: Members,
+    field: impl Fn(ContactField) -> Field,
+    check: impl FnOnce(RawContactDetails) -> Result<ContactDetails, Vec<FieldError>>,
+) -> Result<ContactDetails, Vec<FieldError>> {
     let mut ill_typed = Vec::new();
     let mut part = |part| {
         let value = members.take_value(contact_member(part))?;
-        let field = Field::Contact(role, part);
+        let field = field(part);
         text(value)
             .map_err(|problem| ill_typed.push(FieldError { field, problem }))
             .ok()
@@ -75,7 +85,7 @@ fn details(role: Role, mut members: Members) -> Result<ContactDetails, Vec<Field
         email: part(ContactField::Email),
         job_title: part(ContactField::JobTitle),
     };
-    match ContactDetails::check(role, raw) {
+    match check(raw) {
         Ok(details) if ill_typed.is_empty() => Ok(details),
         Ok(_) => Err(ill_typed),
         Err(mut faults) => {
@@ -123,7 +133,7 @@ struct ContactView<'a> {
 /// All thirteen keys, always, in this order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DetailsView<'a> {
+pub(crate) struct DetailsView<'a> {
     company: &'a str,
     first_name: &'a str,
     last_name: &'a str,
@@ -139,27 +149,32 @@ struct DetailsView<'a> {
     job_title: Option<&'a str>,
 }
 
+impl<'a> DetailsView<'a> {
+    pub(crate) fn of(details: &'a ContactDetails) -> Self {
+        Self {
+            company: &details.company,
+            first_name: &details.first_name,
+            last_name: &details.last_name,
+            address1: &details.address1,
+            address2: details.address2.as_deref(),
+            city: &details.city,
+            state: &details.state,
+            country_code: &details.country,
+            zip: &details.zip,
+            phone_number: &details.phone,
+            fax_number: details.fax.as_deref(),
+            email: &details.email,
+            job_title: details.job_title.as_deref(),
+        }
+    }
+}
+
 impl<'a> ContactView<'a> {
     fn of(contact: &'a Contact) -> Self {
-        let details = &contact.details;
         Self {
             contact_id: ContactNumber(contact.id),
             resid: contact.reseller.0,
-            details: DetailsView {
-                company: &details.company,
-                first_name: &details.first_name,
-                last_name: &details.last_name,
-                address1: &details.address1,
-                address2: details.address2.as_deref(),
-                city: &details.city,
-                state: &details.state,
-                country_code: &details.country,
-                zip: &details.zip,
-                phone_number: &details.phone,
-                fax_number: details.fax.as_deref(),
-                email: &details.email,
-                job_title: details.job_title.as_deref(),
-            },
+            details: DetailsView::of(&contact.details),
             contact_type: role_name(contact.role),
             dtcreate: ContactMoment(contact.created_at),
             dtmodify: ContactMoment(contact.modified_at),

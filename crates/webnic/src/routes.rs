@@ -19,7 +19,8 @@ use chancery_domain::access::Scope;
 use tower::ServiceExt;
 
 use crate::{
-    balance, contacts, csrs, downloads, errors, orders, products, tokens, validations as dcv,
+    balance, contacts, csrs, downloads, errors, orders, organizations, products, tokens,
+    validations as dcv,
 };
 
 /// One line of the table.
@@ -104,6 +105,37 @@ fn table() -> Vec<Row> {
         Row::of(Read, GET, "/ssl/v2/products/info", products::info),
         Row::of(Read, GET, "/ssl/v2/products/rules", products::rules),
         Row::of(Read, GET, "/ssl/v2/products/pricing", products::pricing),
+        Row::of(
+            Orders,
+            POST,
+            "/ssl/v2/organization/create",
+            organizations::create,
+        ),
+        Row::of(
+            Read,
+            POST,
+            "/ssl/v2/organization/search",
+            organizations::search,
+        ),
+        Row::of(Read, GET, "/ssl/v2/organization/info", organizations::show),
+        Row::of(
+            Read,
+            GET,
+            "/ssl/v2/organization/{organizationId}/info",
+            organizations::show,
+        ),
+        Row::of(
+            Orders,
+            PUT,
+            "/ssl/v2/organization/{organizationId}/contact/update",
+            organizations::update,
+        ),
+        Row::of(
+            Orders,
+            POST,
+            "/ssl/v2/organization/{organizationId}/contact/update",
+            organizations::update,
+        ),
         Row::of(Money, POST, "/ssl/v2/orders/new", orders::place),
         Row::of(Read, GET, "/ssl/v2/orders/info", orders::info),
         Row::of(
@@ -270,6 +302,7 @@ mod tests {
         let looks = [
             "/ssl/v2/decode-csr",
             "/ssl/v2/csr/decode",
+            "/ssl/v2/organization/search",
             "/ssl/v2/orders/{orderId}/download/format/{format}",
         ];
         for Route {

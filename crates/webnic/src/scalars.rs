@@ -82,6 +82,15 @@ impl Serialize for ContactMoment {
     }
 }
 
+/// A moment of an organization's life: UTC, six decimals.
+pub(crate) struct OrganizationMoment(pub(crate) Timestamp);
+
+impl Serialize for OrganizationMoment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.6}", self.0))
+    }
+}
+
 /// An amount of money as a number, exact, with a decimal point even when whole.
 pub(crate) struct Amount(pub(crate) Money);
 
@@ -142,6 +151,15 @@ mod tests {
         assert_eq!(
             contact("2024-12-27T01:35:42Z"),
             "\"2024-12-27T09:35:42.0000+08:00\""
+        );
+        let organization = |text| json(OrganizationMoment(at(text)));
+        assert_eq!(
+            organization("2025-01-13T12:31:26.989791Z"),
+            "\"2025-01-13T12:31:26.989791Z\""
+        );
+        assert_eq!(
+            organization("2025-01-02T04:10:05Z"),
+            "\"2025-01-02T04:10:05.000000Z\""
         );
     }
 

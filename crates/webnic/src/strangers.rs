@@ -4,7 +4,7 @@ use axum::response::IntoResponse;
 
 use crate::body::{FromMembers, Members};
 use crate::errors::WebnicError;
-use crate::{contacts, csrs, orders, tokens, validations};
+use crate::{contacts, csrs, orders, organizations, search, tokens, validations};
 
 /// Reads a body as each request that takes one, and tells the status of each refusal.
 pub fn read_bodies(body: &[u8]) -> Vec<Option<u16>> {
@@ -14,6 +14,8 @@ pub fn read_bodies(body: &[u8]) -> Vec<Option<u16>> {
         read::<csrs::GenerateCsr>(body),
         read::<csrs::DecodeCsr>(body),
         read::<orders::PlaceOrder>(body),
+        read::<organizations::Told>(body),
+        read::<search::Search>(body),
         read::<validations::ChangeMethod>(body),
         read::<validations::ChangeApprovers>(body),
     ]

@@ -84,6 +84,8 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         Field::RepeatKey => "Idempotency-Key",
         Field::WithChain => "bundle",
         Field::Person(role) => role_name(role),
+        Field::OrganizationDetails => "organization",
+        Field::ValidationType => "type",
         Field::Subject(part) => match part {
             SubjectPart::Organization => "organization",
             SubjectPart::OrganizationUnit => "organizationUnit",
@@ -94,6 +96,9 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         },
         Field::Contact(role, part) => {
             return Cow::Owned(format!("{}.{}", role_name(role), contact_member(part)));
+        }
+        Field::OrganizationPart(part) => {
+            return Cow::Owned(format!("organization.{}", contact_member(part)));
         }
     })
 }
@@ -142,12 +147,17 @@ pub(crate) const BAD_CONTACT_ID: &str = "Invalid contact id.";
 
 fn kind(field: Field, problem: &Problem) -> FaultKind {
     match (field, problem) {
-        (Field::Contact(..), Problem::Missing | Problem::Type(_)) => FaultKind::Form,
-        (Field::Contact(..), _) => FaultKind::Content,
+        (field, Problem::Missing | Problem::Type(_)) if is_detail(field) => FaultKind::Form,
+        (field, _) if is_detail(field) => FaultKind::Content,
         (_, Problem::Unknown(_)) | (Field::Term, Problem::NotOneOf(_)) => FaultKind::Business,
         (field, Problem::Format) if names_contact(field) => FaultKind::Business,
         _ => FaultKind::Form,
     }
+}
+
+/// Whether a field is a part of the details of a contact or an organization.
+fn is_detail(field: Field) -> bool {
+    matches!(field, Field::Contact(..) | Field::OrganizationPart(_))
 }
 
 fn names_contact(field: Field) -> bool {
@@ -158,7 +168,7 @@ fn names_contact(field: Field) -> bool {
 }
 
 fn sentence(field: Field, name: &str, problem: &Problem) -> String {
-    let is_contact = matches!(field, Field::Contact(..));
+    let is_contact = is_detail(field);
     match problem {
         Problem::Missing => format!("'{name}' is required."),
         Problem::Type(wanted) => format!("'{name}' is invalid. Expected {wanted}."),
@@ -182,7 +192,7 @@ fn sentence(field: Field, name: &str, problem: &Problem) -> String {
         Problem::Format if names_contact(field) => BAD_CONTACT_ID.to_owned(),
         Problem::Format => format!("'{name}' has an invalid format."),
         Problem::Unknown(_) if field == Field::Product => "Invalid product key.".to_owned(),
-        Problem::Unknown(_) if field == Field::Organization => "Organization not found".to_owned(),
+        Problem::Unknown(id) if field == Field::Organization => not_found(Noun::Organization, id),
         Problem::Unknown(id) if names_contact(field) => not_found(Noun::Contact, id),
         Problem::Unknown(id) => format!("'{name}' not found: {id}"),
         Problem::Invalid(text) if is_contact => text.clone(),
@@ -196,6 +206,7 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
     match what {
         Noun::Order => "Order not found.".to_owned(),
         Noun::Product => "Invalid product key.".to_owned(),
+        Noun::Organization => "Organization not found".to_owned(),
         Noun::Reseller => "Reseller not found.".to_owned(),
         Noun::Approval => "Approval not found.".to_owned(),
         Noun::Credential => "Credential not found.".to_owned(),
@@ -223,6 +234,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
             "The Idempotency-Key was used for another request already.".to_owned()
         }
         Refusal::ContactInUse(id) => format!("Contact ID [{}] in use.", ContactNumber(*id)),
+        Refusal::OrganizationExists(id) => {
+            format!("Organization [{id}] has the same company and address.")
+        }
         Refusal::NotIssued => "The certificate is not issued yet.".to_owned(),
         Refusal::KeyGenerationOff => {
             "Key generation is switched off. Make the key and the CSR where the key is used."
@@ -243,6 +257,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
 mod tests {
     use chancery_domain::contacts::ContactId;
     use chancery_domain::money::Currency;
+    use chancery_domain::organizations::OrganizationId;
 
     use super::*;
 
@@ -308,6 +323,7 @@ mod tests {
             Refusal::NoPrice(usd),
             Refusal::KeyReused,
             Refusal::ContactInUse(ContactId(1)),
+            Refusal::OrganizationExists(OrganizationId(8)),
             Refusal::NotIssued,
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
@@ -321,6 +337,7 @@ mod tests {
             Noun::Order,
             Noun::Contact,
             Noun::Product,
+            Noun::Organization,
             Noun::Reseller,
             Noun::Approval,
             Noun::Credential,

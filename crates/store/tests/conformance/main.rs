@@ -12,6 +12,7 @@ mod jobs;
 mod lifecycle;
 mod losses;
 mod orders;
+mod organizations;
 mod people;
 mod proxy;
 mod sequences;

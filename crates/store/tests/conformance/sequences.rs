@@ -47,6 +47,7 @@ async fn sequences_start_where_people_expect(bed: &Bed) {
         (Sequence::Order, 1_000_000_001),
         (Sequence::Contact, 10_001),
         (Sequence::Reseller, 2_001),
+        (Sequence::Organization, 1),
         (Sequence::Row, 1),
     ] {
         assert_eq!(bed.store.next_id(sequence).await.unwrap(), first);

@@ -1,0 +1,188 @@
+//! Organizations: create, find, change.
+
+use aws_lc_rs::digest;
+use chancery_domain::contacts::{ContactDetails, ContactId};
+use chancery_domain::events::Actor;
+use chancery_domain::fields::{Field, FieldError, Problem};
+use chancery_domain::organizations::{
+    LegalFacts, Organization, OrganizationEvent, OrganizationEventKind, OrganizationId,
+};
+use chancery_domain::resellers::Reseller;
+use chancery_store::organizations::{IdentityKey, OrganizationFilter};
+use chancery_store::{Change, Sequence, StoreError};
+
+use crate::{App, AppError, Noun, Refusal, jobs};
+
+/// What is told of an organization.
+#[derive(Clone, Debug)]
+pub struct OrganizationRequest {
+    /// Its name and address, and the person to ask.
+    pub details: ContactDetails,
+    /// The contact for technical matters.
+    pub technical: Option<ContactId>,
+}
+
+/// Some of the organizations that were looked for, and how many there are.
+#[derive(Clone, Debug)]
+pub struct OrganizationPage {
+    /// Those of the page, the newest first.
+    pub organizations: Vec<Organization>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+impl App {
+    /// Creates an organization, or gives the one that the reseller has by that name and address already, as
+    /// it is. Nothing is vetted for that alone.
+    pub async fn create_organization(
+        &self,
+        reseller: &Reseller,
+        asked: OrganizationRequest,
+    ) -> Result<Organization, AppError> {
+        let identity = identity_key(&asked.details);
+        self.check_technical(reseller, asked.technical).await?;
+        let known = self.store.organization_of_identity(reseller.id, identity);
+        if let Some(known) = known.await? {
+            return Ok(known);
+        }
+        let now = self.clock.now();
+        let organization = Organization {
+            id: OrganizationId(self.store.next_id(Sequence::Organization).await?),
+            reseller: reseller.id,
+            details: asked.details,
+            technical: asked.technical,
+            edition: 1,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        let mut change = Change::new();
+        change.insert_organization(&organization, identity);
+        let kind = OrganizationEventKind::Created;
+        self.note_of(&mut change, &organization, Actor::Reseller, kind, None)
+            .await?;
+        match self.store.commit(change).await {
+            Ok(_) => Ok(organization),
+            // The same was created at once by another request.
+            Err(StoreError::Refused("organization")) => {
+                let known = self.store.organization_of_identity(reseller.id, identity);
+                known.await?.ok_or(AppError::Busy)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// An organization of the reseller's.
+    pub async fn organization(
+        &self,
+        reseller: &Reseller,
+        id: OrganizationId,
+    ) -> Result<Organization, AppError> {
+        let missing = || AppError::NotFound {
+            what: Noun::Organization,
+            id: id.to_string(),
+        };
+        let found = self.store.organization(reseller.id, id).await?;
+        found.ok_or_else(missing)
+    }
+
+    /// A page, from 1, of the reseller's organizations that a filter lets through.
+    pub async fn search_organizations(
+        &self,
+        reseller: &Reseller,
+        filter: &OrganizationFilter,
+        page: u32,
+        page_size: u32,
+    ) -> Result<OrganizationPage, AppError> {
+        let skip = i64::from(page.saturating_sub(1)) * i64::from(page_size);
+        let limit = i64::from(page_size);
+        let organizations = self
+            .store
+            .search_organizations(reseller.id, filter, limit, skip)
+            .await?;
+        let total = self.store.count_organizations(reseller.id, filter).await?;
+        Ok(OrganizationPage {
+            organizations,
+            total: total.unsigned_abs(),
+        })
+    }
+
+    /// Changes what is told of an organization. A changed name or address is a new edition, for which
+    /// nothing is vetted.
+    pub async fn update_organization(
+        &self,
+        reseller: &Reseller,
+        id: OrganizationId,
+        asked: OrganizationRequest,
+    ) -> Result<Organization, AppError> {
+        let identity = identity_key(&asked.details);
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let before = self.organization(reseller, id).await?;
+            self.check_technical(reseller, asked.technical).await?;
+            let twin = self.store.organization_of_identity(reseller.id, identity);
+            if let Some(twin) = twin.await?.filter(|twin| twin.id != id) {
+                return Err(Refusal::OrganizationExists(twin.id).into());
+            }
+            let now = self.clock.now();
+            let edition = before.edition;
+            let after = before.update(asked.details.clone(), asked.technical, now);
+            let mut change = Change::new();
+            change.save_organization(&after, identity);
+            let kind = if after.edition == edition {
+                OrganizationEventKind::ContactChanged
+            } else {
+                OrganizationEventKind::FactsChanged
+            };
+            self.note_of(&mut change, &after, Actor::Reseller, kind, None)
+                .await?;
+            match self.store.commit(change).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => return Ok(after),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    async fn check_technical(
+        &self,
+        reseller: &Reseller,
+        technical: Option<ContactId>,
+    ) -> Result<(), AppError> {
+        let Some(id) = technical else { return Ok(()) };
+        match self.store.contact(reseller.id, id).await? {
+            Some(_) => Ok(()),
+            None => Err(AppError::field(FieldError {
+                field: Field::Technical,
+                problem: Problem::Unknown(id.to_string()),
+            })),
+        }
+    }
+
+    /// Adds a line to an organization's history.
+    async fn note_of(
+        &self,
+        change: &mut Change,
+        organization: &Organization,
+        actor: Actor,
+        kind: OrganizationEventKind,
+        detail: Option<String>,
+    ) -> Result<(), AppError> {
+        change.insert_organization_event(&OrganizationEvent {
+            id: self.row_id().await?,
+            organization: organization.id,
+            at: self.clock.now(),
+            actor,
+            kind,
+            detail,
+        });
+        Ok(())
+    }
+}
+
+/// What makes two descriptions those of one organization.
+fn identity_key(details: &ContactDetails) -> IdentityKey {
+    let identity = LegalFacts::of(details).identity();
+    let hash = digest::digest(&digest::SHA256, identity.as_bytes());
+    hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}

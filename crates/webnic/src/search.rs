@@ -1,0 +1,267 @@
+//! Searches: filters and a page in, a page and its counts out.
+//!
+//! The frame is the same for everything that can be searched; which fields there are is said by each
+//! search. Filters all have to hold.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::body::{FromMembers, Members, integer, number_or_text, text};
+use crate::errors::{Obstacle, WebnicError};
+use crate::words::{Fault, FaultKind};
+
+/// The most items of a page, and how many one has unless asked otherwise.
+pub(crate) const PAGE_SIZE_MAX: u32 = 500;
+
+/// More filters than fields make no sense.
+const FILTERS_MAX: usize = 20;
+
+/// What is searched for.
+#[derive(Debug)]
+pub(crate) struct Search {
+    pub(crate) filters: Vec<Filter>,
+    /// From 1.
+    pub(crate) page: u32,
+    pub(crate) page_size: u32,
+}
+
+/// One condition.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// Its place, as faults name it: `filters[0]`.
+    place: String,
+    pub(crate) field: String,
+    pub(crate) operator: Operator,
+    pub(crate) value: String,
+}
+
+/// How a field is compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Operator {
+    Equal,
+    /// It contains the value, in whatever case.
+    Like,
+}
+
+impl FromMembers for Search {
+    fn from_members(mut body: Members) -> Result<Self, WebnicError> {
+        let mut faults = Faults::default();
+        let filters = filters(body.take_value("filters"), &mut faults);
+        let mut pagination = match body.take_value("pagination") {
+            None => Members::default(),
+            Some(Value::Object(members)) => members.into(),
+            Some(_) => {
+                faults.add("pagination", "Expected an object.");
+                Members::default()
+            }
+        };
+        let mut number = |key: &str, otherwise: u32| match pagination.take_value(key) {
+            None => otherwise,
+            Some(value) => {
+                let number = integer(value).ok().and_then(|n| u32::try_from(n).ok());
+                number.filter(|number| *number > 0).unwrap_or_else(|| {
+                    faults.add(&format!("pagination.{key}"), "Expected an integer from 1.");
+                    1
+                })
+            }
+        };
+        let page = number("page", 1);
+        let page_size = number("pageSize", PAGE_SIZE_MAX).min(PAGE_SIZE_MAX);
+        faults.none_or_refusal()?;
+        Ok(Self {
+            filters,
+            page,
+            page_size,
+        })
+    }
+}
+
+fn filters(value: Option<Value>, faults: &mut Faults) -> Vec<Filter> {
+    match value {
+        None => Vec::new(),
+        Some(Value::Array(items)) if items.len() <= FILTERS_MAX => items
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, item)| filter(format!("filters[{at}]"), item, faults))
+            .collect(),
+        Some(_) => {
+            let wanted = format!("Expected an array of at most {FILTERS_MAX} objects.");
+            faults.add("filters", &wanted);
+            Vec::new()
+        }
+    }
+}
+
+fn filter(place: String, item: Value, faults: &mut Faults) -> Option<Filter> {
+    let Value::Object(members) = item else {
+        faults.add(&place, "Expected an object.");
+        return None;
+    };
+    let mut members = Members::from(members);
+    let field = members.take_value("field").and_then(|v| text(v).ok());
+    let operator = match members.take_value("operator").map(text) {
+        None => Some(Operator::Equal),
+        Some(Ok(word)) if word.eq_ignore_ascii_case("EQUAL") => Some(Operator::Equal),
+        Some(Ok(word)) if word.eq_ignore_ascii_case("LIKE") => Some(Operator::Like),
+        Some(_) => None,
+    };
+    let value = members
+        .take_value("value")
+        .and_then(|v| number_or_text(v).ok());
+    if field.is_none() {
+        faults.add(&format!("{place}.field"), "Expected a string.");
+    }
+    if operator.is_none() {
+        let text = "Acceptable values are 'EQUAL', 'LIKE'.";
+        faults.add(&format!("{place}.operator"), text);
+    }
+    if value.is_none() {
+        faults.add(&format!("{place}.value"), "Expected a string.");
+    }
+    Some(Filter {
+        place,
+        field: field?,
+        operator: operator?,
+        value: value?,
+    })
+}
+
+/// What was wrong with a search, told together.
+#[derive(Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, name: &str, text: &str) {
+        self.0.push(Fault {
+            name: name.to_owned().into(),
+            text: format!("'{name}' is invalid. {text}"),
+            kind: FaultKind::Form,
+        });
+    }
+
+    /// The filter is on none of the fields there are.
+    pub(crate) fn unknown_field(&mut self, filter: &Filter, fields: &[&str]) {
+        let fields: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
+        let text = format!("Acceptable values are {}.", fields.join(", "));
+        self.add(&format!("{}.field", filter.place), &text);
+    }
+
+    /// The field is in another filter already.
+    pub(crate) fn repeated_field(&mut self, filter: &Filter) {
+        let text = "Expected one filter for each field.";
+        self.add(&format!("{}.field", filter.place), text);
+    }
+
+    /// The value cannot be one of the field's.
+    pub(crate) fn value(&mut self, filter: &Filter, wanted: &str) {
+        self.add(
+            &format!("{}.value", filter.place),
+            &format!("Expected {wanted}."),
+        );
+    }
+
+    pub(crate) fn none_or_refusal(self) -> Result<(), WebnicError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Obstacle::Faults(self.0).into())
+        }
+    }
+}
+
+/// A page of what was found, in the documented order of keys.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PageView<T> {
+    /// How many items are on this page.
+    page_size: usize,
+    total_pages: u64,
+    total_items: u64,
+    items: Vec<T>,
+}
+
+impl<T> PageView<T> {
+    /// One page, of a size asked for, out of so many items.
+    pub(crate) fn of(items: Vec<T>, page_size: u32, total: u64) -> Self {
+        Self {
+            page_size: items.len(),
+            total_pages: total.div_ceil(u64::from(page_size)),
+            total_items: total,
+            items,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &Value) -> Result<Search, WebnicError> {
+        Search::from_members(Members::parse(body.to_string().as_bytes())?)
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let search = read(&json!({})).unwrap();
+        assert!(search.filters.is_empty());
+        assert_eq!((search.page, search.page_size), (1, PAGE_SIZE_MAX));
+        let search = read(&json!({
+            "filters": [{ "field": "company", "value": 5 }],
+            "pagination": { "page": "2", "pageSize": 1000 }
+        }))
+        .unwrap();
+        assert_eq!((search.page, search.page_size), (2, PAGE_SIZE_MAX));
+        assert_eq!(search.filters[0].operator, Operator::Equal);
+        assert_eq!(search.filters[0].value, "5");
+    }
+
+    #[tokio::test]
+    async fn every_fault_names_its_place() {
+        let refusal = read(&json!({
+            "filters": [
+                { "field": "company", "operator": "like", "value": "x" },
+                { "operator": "GREATER", "value": [] },
+                "company"
+            ],
+            "pagination": { "page": 0, "pageSize": "many" }
+        }));
+        let body = refusal.unwrap_err().into_response().into_body();
+        let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
+        let body: Value = serde_json::from_slice(&bytes).unwrap();
+        let entries = body["validationErrors"].as_array().unwrap();
+        let fields: Vec<&str> = entries
+            .iter()
+            .map(|e| e["field"].as_str().unwrap())
+            .collect();
+        let expected = [
+            "filters[1].field",
+            "filters[1].operator",
+            "filters[1].value",
+            "filters[2]",
+            "pagination.page",
+            "pagination.pageSize",
+        ];
+        assert_eq!(fields, expected);
+        assert_eq!(
+            entries[1]["message"],
+            "'filters[1].operator' is invalid. Acceptable values are 'EQUAL', 'LIKE'."
+        );
+    }
+
+    #[test]
+    fn a_page_counts_itself_and_all() {
+        let page = PageView::of(vec![1, 2], 2, 5);
+        assert_eq!(
+            serde_json::to_string(&page).unwrap(),
+            r#"{"pageSize":2,"totalPages":3,"totalItems":5,"items":[1,2]}"#
+        );
+        let empty = PageView::<i32>::of(vec![], 2, 0);
+        assert_eq!(
+            serde_json::to_string(&empty).unwrap(),
+            r#"{"pageSize":0,"totalPages":0,"totalItems":0,"items":[]}"#
+        );
+    }
+}
