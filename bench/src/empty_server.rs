@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use axum::Router;
 use axum::routing::get;
+use chancery_domain::access::Networks;
 use chancery_server::config::LimitsConfig;
 use chancery_server::listener;
 use tokio::net::TcpListener;
@@ -26,7 +27,8 @@ pub(crate) fn serve() -> Result<()> {
         println!("{}", socket.local_addr()?);
         let router = Router::new().route("/", get(|| async {}));
         let (_stop, stopped) = watch::channel(false);
-        listener::serve(socket, router, LimitsConfig::default(), stopped).await;
+        let (limits, trusted) = (LimitsConfig::default(), Networks::default());
+        listener::serve(socket, router, trusted, limits, stopped).await;
         Ok(())
     })
 }

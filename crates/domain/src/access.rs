@@ -87,6 +87,11 @@ impl Network {
         self.0.contains(&address.to_canonical())
     }
 
+    /// Whether it is all of IPv4 or all of IPv6.
+    pub fn is_everything(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     fn canonical(net: IpNet) -> IpNet {
         let IpNet::V6(six) = net else { return net };
         let four = six.addr().to_ipv4_mapped();
@@ -274,6 +279,9 @@ mod tests {
                 assert!(network(list).contains(address(text)), "{list} {text}");
             }
             assert!(!network(list).contains(address("::ffff:203.0.114.7")));
+        }
+        for (text, is_everything) in [("0.0.0.0/0", true), ("::/0", true), ("0.0.0.0/1", false)] {
+            assert_eq!(network(text).is_everything(), is_everything);
         }
         assert!(!network("::/0").contains(address("203.0.113.7")));
         assert!(!network("0.0.0.0/0").contains(address("2001:db8::1")));

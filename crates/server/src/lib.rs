@@ -4,6 +4,7 @@
 //! the use cases from them, runs the worker, and serves every dialect on one listener until told to stop.
 //! In OTE mode it also runs the built-in outside world; the use cases do not know the difference.
 
+mod clients;
 pub mod config;
 mod first_start;
 mod health;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use chancery_domain::access::Networks;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -11,21 +12,24 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::LimitsConfig;
-use crate::requests::{RequestIds, answer};
+use crate::requests::Reception;
 use crate::write_deadline::WriteDeadline;
 
 /// The most a connection may hold of a request not yet parsed, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// Serves until told to stop, then lets the requests under way finish, within bounds.
+///
+/// Trusted proxies are those that are believed where they say whom they ask for.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    trusted_proxies: Networks,
     limits: LimitsConfig,
     mut stop: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let ids = Arc::new(RequestIds::new());
+    let reception = Arc::new(Reception::new(router, trusted_proxies));
     let graceful = GracefulShutdown::new();
     loop {
         let next = async {
@@ -54,11 +58,10 @@ pub async fn serve(
             .timer(TokioTimer::new())
             .header_read_timeout(patience)
             .max_buf_size(MAX_BUFFER);
-        let router = router.clone();
-        let ids = Arc::clone(&ids);
+        let reception = Arc::clone(&reception);
         let service = service_fn(move |request| {
-            let (router, ids) = (router.clone(), Arc::clone(&ids));
-            async move { answer(router, request, peer, &ids).await }
+            let reception = Arc::clone(&reception);
+            async move { reception.answer(request, peer).await }
         });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
@@ -95,7 +98,13 @@ mod tests {
         };
         let (stop, stopped) = watch::channel(false);
         let router = Router::new().route("/", axum::routing::get(async || "here"));
-        let serving = tokio::spawn(serve(listener, router, limits, stopped));
+        let serving = tokio::spawn(serve(
+            listener,
+            router,
+            Networks::default(),
+            limits,
+            stopped,
+        ));
         let mut client = TcpStream::connect(address).await.unwrap();
         let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
         client.write_all(request).await.unwrap();

@@ -11,20 +11,30 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use chancery_domain::access::Networks;
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use crate::clients::client_address;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What answers requests, and what is true for all of them.
+pub(crate) struct Reception {
+    router: Router,
+    ids: RequestIds,
+    trusted_proxies: Networks,
+}
+
 /// Gives requests their ids: what this start is called, and a number.
-pub(crate) struct RequestIds {
+struct RequestIds {
     start: String,
     next: AtomicU64,
 }
 
 impl RequestIds {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let mut start = [0; 4];
         aws_lc_rs::rand::fill(&mut start).expect("the operating system gives random bytes");
         Self {
@@ -39,32 +49,48 @@ impl RequestIds {
     }
 }
 
-/// Has a request answered. Whatever is logged meanwhile carries the id that the answer names.
-pub(crate) async fn answer(
-    router: Router,
-    mut request: hyper::Request<Incoming>,
-    peer: SocketAddr,
-    ids: &RequestIds,
-) -> Result<Response, Infallible> {
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let id = ids.next();
-    // Of the highest level, so that errors carry it whatever else is logged.
-    let span = tracing::error_span!(
-        "request",
-        id,
-        method = %request.method(),
-        path = %shown(request.uri().path()),
-    );
-    let began = Instant::now();
-    let answering = router.oneshot(request.map(Body::new));
-    let mut response = answering.instrument(span.clone()).await?;
-    let micros = began.elapsed().as_micros();
-    let status = response.status().as_u16();
-    span.in_scope(|| tracing::info!(status, micros, "answered"));
-    if let Ok(id) = HeaderValue::try_from(id) {
-        response.headers_mut().insert(REQUEST_ID, id);
+impl Reception {
+    pub(crate) fn new(router: Router, trusted_proxies: Networks) -> Self {
+        Self {
+            router,
+            ids: RequestIds::new(),
+            trusted_proxies,
+        }
     }
-    Ok(response)
+
+    /// Has a request answered. Whatever is logged meanwhile carries the id that the answer names.
+    ///
+    /// Whoever answers finds the client's address in `ConnectInfo`; its port is 0 where it is behind a proxy.
+    pub(crate) async fn answer(
+        &self,
+        mut request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response, Infallible> {
+        let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
+        let is_direct = client == peer.ip().to_canonical();
+        let port = if is_direct { peer.port() } else { 0 };
+        let connected = ConnectInfo(SocketAddr::new(client, port));
+        request.extensions_mut().insert(connected);
+        let id = self.ids.next();
+        // Of the highest level, so that errors carry it whatever else is logged.
+        let span = tracing::error_span!(
+            "request",
+            id,
+            %client,
+            method = %request.method(),
+            path = %shown(request.uri().path()),
+        );
+        let began = Instant::now();
+        let answering = self.router.clone().oneshot(request.map(Body::new));
+        let mut response = answering.instrument(span.clone()).await?;
+        let micros = began.elapsed().as_micros();
+        let status = response.status().as_u16();
+        span.in_scope(|| tracing::info!(status, micros, "answered"));
+        if let Ok(id) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        Ok(response)
+    }
 }
 
 /// A path for the log. What follows in an approval link is a secret, however the link was mangled.

@@ -180,6 +180,7 @@ impl Server {
         let serving = tokio::spawn(listener::serve(
             listener,
             router,
+            config.trusted_proxies()?,
             config.limits.clone(),
             stopped,
         ));

@@ -17,6 +17,7 @@ impl Config {
                 self.check_production()
             },
             self.resolvers().map(drop),
+            self.trusted_proxies().map(drop),
             self.key_algorithm().map(drop),
             self.check_bounds(),
         ];
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, Change); 14] = [
+        let wrong: [(&str, Change); 16] = [
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
             ("smtp.tls", |c| {
                 c.smtp.tls = TlsMode::None;
@@ -286,6 +287,12 @@ mod tests {
             }),
             ("dns.timeout_seconds", |c| c.dns.timeout_seconds = 11),
             ("dns.attempts", |c| c.dns.attempts = 4),
+            ("trusted_proxies", |c| {
+                c.trusted_proxies = Some("10.0.0.0/8, proxy".to_owned());
+            }),
+            ("everyone", |c| {
+                c.trusted_proxies = Some("::/0".to_owned());
+            }),
             ("sslmode", |c| {
                 c.database = Some("postgres://a:b@db.example/x".to_owned());
             }),

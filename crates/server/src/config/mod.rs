@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use chancery_app::KeyAlgorithm;
+use chancery_domain::access::Networks;
 use serde::{Deserialize, Serialize};
 
 pub use reading::Flags;
@@ -30,6 +31,9 @@ pub struct Config {
     pub data: PathBuf,
     /// Where to listen for HTTP.
     pub listen: SocketAddr,
+    /// The proxies that are believed where they say whom they ask for: addresses and ranges, one text with
+    /// commas between.
+    pub trusted_proxies: Option<String>,
     /// The database: `sqlite://FILE` or `postgres://…`. Default: `chancery.db` in the data folder.
     pub database: Option<String>,
     /// The base of the URLs in mails. Default in OTE mode: the listener's.
@@ -108,6 +112,7 @@ impl Default for Config {
             mode: Mode::Production,
             data: PathBuf::from("./chancery-data"),
             listen: local(8080),
+            trusted_proxies: None,
             database: None,
             public_url: None,
             pki_url: None,
@@ -210,6 +215,20 @@ impl Config {
                 part.parse().map_err(|_| fault())
             })
             .collect()
+    }
+
+    /// The proxies that are believed where they say whom they ask for.
+    pub fn trusted_proxies(&self) -> Result<Networks, ConfigError> {
+        let text = self.trusted_proxies.as_deref().unwrap_or("");
+        let networks =
+            Networks::parse(text).map_err(|error| setting(format!("trusted_proxies: {error}")))?;
+        let everyone = networks.iter().find(|network| network.is_everything());
+        match everyone {
+            Some(network) => Err(setting(format!(
+                "trusted_proxies: {network} is everyone, who could then claim any address"
+            ))),
+            None => Ok(networks),
+        }
     }
 
     /// The domain below which the targets of CNAME challenges lie.
