@@ -167,11 +167,6 @@ async fn what_is_downloaded_is_what_was_asked_for(server: &mut TestServer) {
     assert_eq!(count(&panel, "PEM", Some(false)).await, 1);
     assert_eq!(count(&panel, "pem", None).await, 1);
     assert_eq!(count(&panel, "pem_all", None).await, 3);
-    panel.download(&id, "PFX", None).await.refusal().is(
-        400,
-        "SSL2400",
-        "Invalid format. Acceptable values are: [PEM, DEFAULT_PEM, PEM_NOINTERMEDIATE, PEM_NOROOT, PEM_ALL]",
-    );
 
     let open = panel
         .place(&panel.order("dv-single", "dns", &["other.test"]).await)

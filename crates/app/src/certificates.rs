@@ -1,42 +1,137 @@
 //! Certificates, for download.
+//!
+//! A subscriber's key passes through, to be packed with its certificate; it is kept nowhere.
 
+use std::fmt;
+
+use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::Reseller;
-use chancery_pki::certificate::to_pem;
+use chancery_pki::Zeroizing;
+use chancery_pki::delivery::{Chain, Form, KeyStore, Password, PasswordError, SubscriberKey};
 
 use crate::{App, AppError, Refusal};
 
-/// A certificate and what it takes to trust it, as PEM (RFC 7468).
+/// A certificate, packed.
 #[derive(Clone, Debug)]
-pub struct IssuedCertificate {
+pub struct Delivery {
     /// The common name, for a file name.
     pub common_name: String,
-    /// The certificate.
-    pub leaf: String,
-    /// The issuing CA's certificate. The root is left out: who trusts it has it.
-    pub chain: String,
-    /// The root's certificate, for those who ask for all there is.
-    pub root: String,
+    /// The file.
+    pub content: Vec<u8>,
+}
+
+/// What is sent along to be packed with a certificate, as it came. Does not print; clears itself.
+#[derive(Default)]
+pub struct SentKey {
+    /// A file with the subscriber's private key.
+    pub private_key: Option<Zeroizing<Vec<u8>>>,
+    /// The password that the key store is to open with.
+    pub password: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl App {
-    /// The latest certificate of an order.
-    pub async fn certificate(
+    /// The latest certificate of an order, without its key.
+    pub async fn deliver(
         &self,
         reseller: &Reseller,
         id: OrderId,
-    ) -> Result<IssuedCertificate, AppError> {
+        form: Form,
+    ) -> Result<Delivery, AppError> {
+        let (common_name, chain) = self.chain_of(reseller, id).await?;
+        let content = chain
+            .pack(form, &common_name, self.clock.now())
+            .map_err(AppError::internal)?;
+        Ok(Delivery {
+            common_name,
+            content,
+        })
+    }
+
+    /// The latest certificate of an order, together with its key.
+    pub async fn deliver_with_key(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+        store: KeyStore,
+        sent: SentKey,
+    ) -> Result<Delivery, AppError> {
+        let (common_name, chain) = self.chain_of(reseller, id).await?;
+        let now = self.clock.now();
+        let name = common_name.clone();
+        let packed = self.compute(move || {
+            let (key, password) = sent.read(&chain).map_err(AppError::Invalid)?;
+            chain
+                .pack_with_key(store, &key, &password, &name, now)
+                .map_err(AppError::internal)
+        });
+        Ok(Delivery {
+            content: packed.await??,
+            common_name,
+        })
+    }
+
+    /// The common name of an order and its latest certificate.
+    async fn chain_of(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+    ) -> Result<(String, Chain), AppError> {
         let report = self.order(reseller, Some(id), None).await?;
         let certificates = self.store.certificates_of(id).await?;
         let latest = certificates
             .iter()
             .find_map(|certificate| certificate.der());
-        let der = latest.ok_or(Refusal::NotIssued)?;
-        Ok(IssuedCertificate {
-            common_name: report.file.order.common_name().to_string(),
-            leaf: to_pem(der),
-            chain: self.authority.chain_pem(),
-            root: self.authority.root_pem(),
+        let chain = Chain {
+            leaf: latest.ok_or(Refusal::NotIssued)?.to_vec(),
+            intermediates: vec![self.authority.issuing_certificate_der().to_vec()],
+            root: self.authority.root_certificate_der().to_vec(),
+        };
+        Ok((report.file.order.common_name().to_string(), chain))
+    }
+}
+
+impl SentKey {
+    /// Reads key and password, and holds the key against the certificate; tells all that is wrong.
+    fn read(&self, chain: &Chain) -> Result<(SubscriberKey, Password), Vec<FieldError>> {
+        match (self.key_of(chain), self.password()) {
+            (Ok(key), Ok(password)) => Ok((key, password)),
+            (key, password) => Err(key.err().into_iter().chain(password.err()).collect()),
+        }
+    }
+
+    fn key_of(&self, chain: &Chain) -> Result<SubscriberKey, FieldError> {
+        const FIELD: Field = Field::PrivateKey;
+        let file = self.private_key.as_ref();
+        let file = file.ok_or(FieldError::missing(FIELD))?;
+        let key = SubscriberKey::parse(file)
+            .map_err(|error| FieldError::invalid(FIELD, error.to_string()))?;
+        if !chain.is_for(&key) {
+            let text = "the key does not belong to the certificate";
+            return Err(FieldError::invalid(FIELD, text));
+        }
+        Ok(key)
+    }
+
+    fn password(&self) -> Result<Password, FieldError> {
+        const FIELD: Field = Field::StorePassword;
+        let text = self.password.as_ref();
+        let text = text.ok_or(FieldError::missing(FIELD))?;
+        Password::parse(text).map_err(|error| match error {
+            PasswordError::Length => FieldError {
+                field: FIELD,
+                problem: Problem::Length {
+                    min: 1,
+                    max: Password::MAX_LENGTH,
+                },
+            },
+            PasswordError::NotText => FieldError::invalid(FIELD, error.to_string()),
         })
+    }
+}
+
+impl fmt::Debug for SentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SentKey(..)")
     }
 }

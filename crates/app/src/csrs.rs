@@ -1,16 +1,11 @@
 //! CSRs: read one, or make one with its key.
 
-use std::time::Duration;
-
 use chancery_domain::fields::{Field, FieldError, SubjectPart};
 use chancery_pki::csr::{self, Csr, CsrSubject, GeneratedCsr};
 use chancery_pki::keys::KeyAlgorithm;
 use chancery_pki::names::{Attributes, encode_name};
 
 use crate::{App, AppError, Refusal};
-
-/// How long a request for a key waits for its turn.
-const KEY_PATIENCE: Duration = Duration::from_secs(10);
 
 impl App {
     /// Reads a CSR, its signature and key checked.
@@ -32,13 +27,8 @@ impl App {
         if !faults.is_empty() {
             return Err(AppError::Invalid(faults));
         }
-        let permit = tokio::time::timeout(KEY_PATIENCE, self.0.key_makers.acquire()).await;
-        let _permit = permit
-            .map_err(|_| AppError::Busy)?
-            .map_err(AppError::internal)?;
-        tokio::task::spawn_blocking(move || csr::generate_csr(&subject, algorithm))
-            .await
-            .map_err(AppError::internal)?
+        self.compute(move || csr::generate_csr(&subject, algorithm))
+            .await?
             .map_err(AppError::internal)
     }
 }

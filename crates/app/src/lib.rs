@@ -25,6 +25,7 @@ mod time_travel;
 mod validations;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::ValidityRules;
@@ -38,8 +39,9 @@ use chancery_store::{Sequence, Store};
 pub use approvals::{ApprovalAsked, ApprovalState};
 pub use authorities::{AuthoritySettings, open_authority};
 pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
-pub use certificates::IssuedCertificate;
+pub use certificates::{Delivery, SentKey};
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
+pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
 pub use chancery_store::orders::{CertificateSummary, OrderFile};
 pub use chancery_store::organizations::{OrganizationFilter, TextFilter};
@@ -108,7 +110,7 @@ pub struct Inner {
     pub(crate) master_key: MasterKey,
     pub(crate) settings: Settings,
     tokens: sign_in::TokenKeys,
-    key_makers: tokio::sync::Semaphore,
+    computers: Arc<tokio::sync::Semaphore>,
     worker: jobs::Wake,
     signers: jobs::SignerQueue,
     early_looks: early_looks::EarlyLooks,
@@ -124,8 +126,12 @@ impl std::ops::Deref for App {
     }
 }
 
-/// How many RSA keys are generated at once; each takes a core for up to a second.
-const KEY_MAKERS: usize = 2;
+/// How many computations run at once for requests: keys made, key stores encrypted. Each takes a core for up to
+/// a second.
+const COMPUTERS: usize = 2;
+
+/// How long a request waits for its turn to compute.
+const COMPUTER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many rows one request reads from the database at once.
 const PARALLEL_READS: usize = 8;
@@ -144,7 +150,7 @@ impl App {
             rules: parts.rules,
             master_key: parts.master_key,
             settings: parts.settings,
-            key_makers: tokio::sync::Semaphore::new(KEY_MAKERS),
+            computers: Arc::new(tokio::sync::Semaphore::new(COMPUTERS)),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
             early_looks: early_looks::EarlyLooks::default(),
@@ -170,6 +176,25 @@ impl App {
     /// Makes sure that the database takes writes.
     pub async fn check_writable(&self) -> Result<(), AppError> {
         Ok(self.store.check_writable().await?)
+    }
+
+    /// Does what takes a core for a while, off the async runtime and not too much of it at once. Who asks and
+    /// goes away still has their turn to the end.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AppError> {
+        let turn = self.computers.clone().acquire_owned();
+        let turn = tokio::time::timeout(COMPUTER_PATIENCE, turn).await;
+        let turn = turn
+            .map_err(|_| AppError::Busy)?
+            .map_err(AppError::internal)?;
+        let worked = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        worked.await.map_err(AppError::internal)
     }
 
     /// Mints an id that no one outside sees.

@@ -57,6 +57,12 @@ pub enum Field {
     RepeatKey,
     /// Whether a certificate comes with its chain.
     WithChain,
+    /// The subscriber's private key, to be packed with the certificate.
+    PrivateKey,
+    /// The password of a key store.
+    StorePassword,
+    /// Whether a key store is for software of an older day.
+    Legacy,
 }
 
 /// A part of a subject, beside its common name.

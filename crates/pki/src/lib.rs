@@ -2,14 +2,15 @@
 //!
 //! Nothing here opens a socket or a file, reads a clock or waits. ASN.1 and cryptography are libraries':
 //! `der` and `x509-cert` write and read, aws-lc signs. What is built is judged before it is signed by
-//! [`lint`], which reads it back with another parser. Strangers' bytes come in through [`csr`] only, which
-//! never panics.
+//! [`lint`], which reads it back with another parser. Strangers' bytes come in through [`csr`] and, as
+//! keys, through [`delivery`]; neither panics.
 //!
 //! Random bytes come from the operating system; times are handed in.
 
 pub mod certificate;
 pub mod crl;
 pub mod csr;
+pub mod delivery;
 pub mod keys;
 pub mod lint;
 pub mod names;

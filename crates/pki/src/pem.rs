@@ -87,12 +87,16 @@ pub fn decode(text: &str, labels: &[&'static str]) -> Result<Vec<u8>, PemError> 
     decode_base64(body)
 }
 
+/// What is read may be a key: no buffer is left behind, whether it succeeds or not.
 fn decode_base64(text: &str) -> Result<Vec<u8>, PemError> {
-    let compact: Vec<u8> = text
-        .bytes()
-        .filter(|octet| !octet.is_ascii_whitespace())
-        .collect();
-    LAX.decode(compact).map_err(|_| PemError::Base64)
+    let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
+    compact.extend(text.bytes().filter(|octet| !octet.is_ascii_whitespace()));
+    let mut der = Zeroizing::new(vec![0; base64::decoded_len_estimate(compact.len())]);
+    let length = LAX
+        .decode_slice(&*compact, &mut der)
+        .map_err(|_| PemError::Base64)?;
+    der.truncate(length);
+    Ok(std::mem::take(&mut *der))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::orders::OrderId;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::errors::{Family, Obstacle, WebnicError, order_id};
 use crate::routes::Wire;
@@ -85,16 +86,47 @@ pub(crate) async fn read(
     time: Duration,
     limit: usize,
 ) -> Result<(Parts, Bytes), WebnicError> {
+    read_by(request, time, limit, async |body| {
+        Ok(body.collect().await?.to_bytes())
+    })
+    .await
+}
+
+/// Reads a body that may hold secrets, likewise; the buffer clears itself, and nothing is copied out of it.
+pub(crate) async fn read_secret(
+    request: Request,
+    time: Duration,
+    limit: usize,
+) -> Result<(Parts, Zeroizing<Vec<u8>>), WebnicError> {
+    read_by(request, time, limit, async |mut body| {
+        let length = body.size_hint().upper().unwrap_or(limit as u64);
+        let mut octets = Zeroizing::new(Vec::with_capacity(limit.min(length as usize)));
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                octets.extend_from_slice(&data);
+            }
+        }
+        Ok(octets)
+    })
+    .await
+}
+
+async fn read_by<T>(
+    request: Request,
+    time: Duration,
+    limit: usize,
+    collect: impl AsyncFnOnce(Limited<axum::body::Body>) -> Result<T, axum::BoxError>,
+) -> Result<(Parts, T), WebnicError> {
     let (parts, body) = request.into_parts();
     let fail = |obstacle| Err(WebnicError::new(Family::of(parts.uri.path()), obstacle));
     if body.size_hint().lower() > limit as u64 {
         return fail(Obstacle::TooLarge);
     }
-    match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
+    match tokio::time::timeout(time, collect(Limited::new(body, limit))).await {
         Err(_) => fail(Obstacle::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => fail(Obstacle::TooLarge),
         Ok(Err(_)) => fail(Obstacle::Unparseable("JSON")),
-        Ok(Ok(collected)) => Ok((parts, collected.to_bytes())),
+        Ok(Ok(collected)) => Ok((parts, collected)),
     }
 }
 
@@ -447,6 +479,12 @@ mod tests {
             read(request("1234".into()), time, 4).await.unwrap().1,
             "1234"
         );
+        let parts = vec![Ok::<_, std::io::Error>("12"), Ok("34")];
+        let chunks = axum::body::Body::from_stream(futures_util::stream::iter(parts));
+        let (_, secret) = read_secret(request(chunks), time, 4).await.unwrap();
+        assert_eq!(*secret, b"1234");
+        let error = read_secret(request("12345".into()), time, 4).await;
+        assert_eq!(status(error.unwrap_err()), 413);
         let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
         let slow = axum::body::Body::from_stream(never);
         let error = read(request(slow), Duration::ZERO, 4).await.unwrap_err();

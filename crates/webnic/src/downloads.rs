@@ -1,53 +1,136 @@
 //! Certificates, as files.
 //!
 //! The one answer that is not the envelope: the bytes themselves, and any 2xx means success. Refusals are in
-//! the envelope all the same.
+//! the envelope all the same. A private key may come in and go out again, encrypted: the form is read into
+//! memory that clears itself, and its secrets do not print.
 
-use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
-use chancery_app::{App, IssuedCertificate};
+use chancery_app::{App, Extent, Form, KeyStore, SentKey, Server, file_stem};
 use chancery_domain::fields::{Field, FieldError};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::auth::Caller;
-use crate::body::{Members, OrderPath, boolean, path_segment, read};
+use crate::body::{Members, OrderPath, boolean, path_segment, read_secret};
 use crate::envelope::answer;
 use crate::errors::{Obstacle, WebnicError};
+use crate::forms;
 use crate::routes::Wire;
-use crate::words::Fault;
+use crate::words::wire_name;
 
 /// The longest form taken, in octets: the parts for other formats may come with a key.
 const FORM_LIMIT: usize = 1024 * 1024;
 
-/// Which certificates a file is to hold.
+/// What a file is to hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Extent {
-    /// The certificate, and its chain where `bundle` says so.
+enum Packing {
+    /// The certificate as PEM, and its chain where `bundle` says so.
     AsAsked,
-    /// The certificate alone.
-    Alone,
-    /// With the intermediate.
-    WithoutRoot,
-    /// With all there is, root included.
-    Whole,
+    /// Certificates alone.
+    Plain(Form),
+    /// Certificate, chain and key under a password.
+    WithKey(KeyStore),
 }
 
-/// The formats served, by lower-case name; all of them are PEM.
-const FORMATS: [(&str, Extent); 5] = [
-    ("pem", Extent::AsAsked),
-    ("default_pem", Extent::AsAsked),
-    ("pem_nointermediate", Extent::Alone),
-    ("pem_noroot", Extent::WithoutRoot),
-    ("pem_all", Extent::Whole),
+/// A format that is served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Format {
+    /// Its name, lower-case.
+    name: &'static str,
+    packing: Packing,
+    /// What the name of the file ends in.
+    suffix: &'static str,
+    /// The content type.
+    kind: &'static str,
+}
+
+const PEM: &str = "application/x-pem-file";
+const DER: &str = "application/pkix-cert";
+const PKCS7: &str = "application/x-pkcs7-certificates";
+const PKCS12: &str = "application/x-pkcs12";
+const JKS: &str = "application/x-java-keystore";
+const ZIP: &str = "application/zip";
+
+/// A row of the table below.
+const fn served(
+    name: &'static str,
+    packing: Packing,
+    suffix: &'static str,
+    kind: &'static str,
+) -> Format {
+    Format {
+        name,
+        packing,
+        suffix,
+        kind,
+    }
+}
+
+const fn plain(form: Form) -> Packing {
+    Packing::Plain(form)
+}
+
+const fn archive(server: Server) -> Packing {
+    plain(Form::Archive(server))
+}
+
+/// The formats served. Names in capitals in the documentation are ours, the others those of the CA behind
+/// most products.
+const FORMATS: [Format; 25] = [
+    served("pem", Packing::AsAsked, "pem", PEM),
+    served("default_pem", Packing::AsAsked, "pem", PEM),
+    served(
+        "pem_nointermediate",
+        plain(Form::Pem(Extent::Leaf)),
+        "pem",
+        PEM,
+    ),
+    served(
+        "pem_noroot",
+        plain(Form::Pem(Extent::WithIntermediates)),
+        "pem",
+        PEM,
+    ),
+    served("pem_all", plain(Form::Pem(Extent::Whole)), "pem", PEM),
+    served(
+        "pem_chain",
+        plain(Form::Pem(Extent::Intermediates)),
+        "chain.pem",
+        PEM,
+    ),
+    served("der", plain(Form::Der), "der", DER),
+    served("crt", plain(Form::Der), "crt", DER),
+    served("cer", plain(Form::Der), "cer", DER),
+    served("p7b", plain(Form::Pkcs7Pem), "p7b", PKCS7),
+    served("pkcs7", plain(Form::Pkcs7Pem), "p7b", PKCS7),
+    served("p7c", plain(Form::Pkcs7Der), "p7c", PKCS7),
+    served("pfx", Packing::WithKey(KeyStore::Pkcs12), "pfx", PKCS12),
+    served("p12", Packing::WithKey(KeyStore::Pkcs12), "p12", PKCS12),
+    served("pkcs12", Packing::WithKey(KeyStore::Pkcs12), "p12", PKCS12),
+    served("jks", Packing::WithKey(KeyStore::Jks), "jks", JKS),
+    served("zip", archive(Server::Any), "zip", ZIP),
+    served("default", archive(Server::Any), "zip", ZIP),
+    served("default_cer", archive(Server::Windows), "zip", ZIP),
+    served("apache", archive(Server::Apache), "apache.zip", ZIP),
+    served("nginx", archive(Server::Nginx), "nginx.zip", ZIP),
+    served("iis", archive(Server::Iis), "iis.zip", ZIP),
+    served("tomcat", archive(Server::Tomcat), "tomcat.zip", ZIP),
+    served("haproxy", archive(Server::Haproxy), "haproxy.zip", ZIP),
+    served("mail", archive(Server::Mail), "mail.zip", ZIP),
 ];
 
-/// The format a path ends in, in any case.
-pub(crate) struct Format(Extent);
+impl Format {
+    /// A format by its name, in any case.
+    fn named(name: &str) -> Option<Self> {
+        let is_it = |format: &&Format| format.name.eq_ignore_ascii_case(name);
+        FORMATS.iter().find(is_it).copied()
+    }
+}
 
+/// The format a path ends in.
 impl FromRequestParts<Wire> for Format {
     type Rejection = WebnicError;
 
@@ -55,81 +138,95 @@ impl FromRequestParts<Wire> for Format {
         let asked = path_segment(parts, wire, "format")
             .await
             .unwrap_or_default();
-        Ok(Self(extent(&asked).ok_or_else(|| {
-            let served: Vec<String> = FORMATS
-                .iter()
-                .map(|(name, _)| name.to_ascii_uppercase())
-                .collect();
+        Self::named(&asked).ok_or_else(|| {
+            let served = FORMATS.map(|format| format.name.to_ascii_uppercase());
             let served = served.join(", ");
-            Obstacle::Refused(format!("Invalid format. Acceptable values are: [{served}]"))
-        })?))
+            Obstacle::Refused(format!("Invalid format. Acceptable values are: [{served}]")).into()
+        })
     }
 }
 
-fn extent(format: &str) -> Option<Extent> {
-    let is_it = |(name, _): &&(&str, Extent)| name.eq_ignore_ascii_case(format);
-    FORMATS.iter().find(is_it).map(|(_, extent)| *extent)
+/// What a download is asked with: a multipart form. Without secrets a JSON object or a URL-encoded form will
+/// do, and without any of them nothing was asked for.
+pub(crate) struct DownloadForm {
+    bundle: bool,
+    legacy: bool,
+    sent: SentKey,
 }
 
-/// Whether the chain was asked for, in a multipart form; a JSON object or a URL-encoded form will do, and
-/// without any of them it was not.
-pub(crate) struct Bundle(bool);
-
-impl FromRequest<Wire> for Bundle {
+impl FromRequest<Wire> for DownloadForm {
     type Rejection = WebnicError;
 
     async fn from_request(request: Request, wire: &Wire) -> Result<Self, WebnicError> {
-        let (parts, body) = read(request, wire.body_time, FORM_LIMIT).await?;
-        let value = bundle_value(&parts, body).await?;
-        let fault = |problem| {
-            Fault::from(FieldError {
-                field: Field::WithChain,
-                problem,
-            })
+        let (parts, body) = read_secret(request, wire.body_time, FORM_LIMIT).await?;
+        let kind = parts.headers.get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|value| value.to_str().ok());
+        Self::read(kind.unwrap_or_default(), &body)
+    }
+}
+
+impl DownloadForm {
+    fn read(kind: &str, body: &[u8]) -> Result<Self, WebnicError> {
+        let is_of = |prefix: &str| {
+            let start = kind.get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        match value.map(boolean).transpose() {
-            Ok(bundle) => Ok(Self(bundle.unwrap_or(false))),
-            Err(problem) => Err(Obstacle::Faults(vec![fault(problem)]).into()),
+        let mut sent = SentKey::default();
+        let mut members = if body.is_empty() || body.trim_ascii() == b"[]" {
+            Members::default()
+        } else if is_of("multipart/form-data") {
+            let parts = forms::parts(kind, body).ok_or(Obstacle::Unparseable("multipart"))?;
+            texts_and_secrets(parts, &mut sent)
+        } else if is_of("application/x-www-form-urlencoded") {
+            let pairs = body.split(|octet| *octet == b'&');
+            let pairs = pairs.filter_map(|pair| {
+                let at = pair.iter().position(|octet| *octet == b'=')?;
+                let name = String::from_utf8(pair[..at].to_vec()).ok()?;
+                Some((name, &pair[at + 1..]))
+            });
+            texts(pairs)
+        } else {
+            Members::parse(body)?
+        };
+        let bundle = members.take(Field::WithChain, boolean);
+        let legacy = members.take(Field::Legacy, boolean);
+        let faults: Vec<FieldError> = members.into_faults();
+        if !faults.is_empty() {
+            return Err(faults.into());
         }
+        Ok(Self {
+            bundle: bundle.unwrap_or(false),
+            legacy: legacy.unwrap_or(false),
+            sent,
+        })
     }
 }
 
-async fn bundle_value(parts: &Parts, body: Bytes) -> Result<Option<Value>, WebnicError> {
-    let kind = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let kind = kind.unwrap_or_default().to_ascii_lowercase();
-    if body.is_empty() {
-        Ok(None)
-    } else if kind.starts_with("multipart/form-data") {
-        let request = Request::from_parts(parts.clone(), Body::from(body));
-        form_value(request)
-            .await
-            .map_err(|_| Obstacle::Unparseable("multipart").into())
-    } else if kind.starts_with("application/x-www-form-urlencoded") {
-        let text = String::from_utf8_lossy(&body);
-        let value = text
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("bundle="));
-        Ok(value.map(|value| Value::String(value.to_owned())))
-    } else if body.trim_ascii() == b"[]" {
-        Ok(None)
-    } else {
-        Ok(Members::parse(&body)?.take_value("bundle"))
-    }
-}
-
-/// The part named `bundle`. The body is here already, so nothing is waited for.
-async fn form_value(request: Request) -> Result<Option<Value>, Box<dyn std::error::Error>> {
-    let mut form = Multipart::from_request(request, &()).await?;
-    let mut found = None;
-    while let Some(part) = form.next_field().await? {
-        if part.name() == Some("bundle") {
-            found = Some(Value::String(part.text().await?));
+/// Takes the secrets out of a form; the rest are words.
+fn texts_and_secrets(parts: Vec<(String, &[u8])>, sent: &mut SentKey) -> Members {
+    let mut words = Vec::new();
+    for (name, content) in parts {
+        let secret = || Some(Zeroizing::new(content.to_vec())).filter(|text| !text.is_empty());
+        if name == wire_name(Field::PrivateKey) {
+            sent.private_key = secret();
+        } else if name == wire_name(Field::StorePassword) {
+            sent.password = secret();
+        } else {
+            words.push((name, content));
         }
     }
-    Ok(found)
+    texts(words.into_iter())
+}
+
+/// The words of a form that mean something here.
+fn texts<'a>(pairs: impl Iterator<Item = (String, &'a [u8])>) -> Members {
+    let known = [Field::WithChain, Field::Legacy].map(wire_name);
+    let value = |(name, content): (String, &[u8])| {
+        let text = String::from_utf8_lossy(content).into_owned();
+        (name, Value::String(text))
+    };
+    let pairs = pairs.filter(|(name, _)| known.iter().any(|known| known == name));
+    pairs.map(value).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// `POST /ssl/v2/orders/{orderId}/download/format/{format}`
@@ -137,15 +234,29 @@ pub(crate) async fn download(
     State(app): State<App>,
     Caller(reseller): Caller,
     OrderPath(id): OrderPath,
-    Format(extent): Format,
-    Bundle(bundle): Bundle,
+    format: Format,
+    form: DownloadForm,
 ) -> Result<Response, WebnicError> {
-    let certificate = app.certificate(&reseller, id).await?;
-    let body = pem(&certificate, extent, bundle).into_bytes();
-    let kind = HeaderValue::from_static("application/octet-stream");
-    let mut response = answer(StatusCode::OK, kind, body);
-    let name = file_name(&certificate.common_name);
-    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")) {
+    let extent = match form.bundle {
+        true => Extent::WithIntermediates,
+        false => Extent::Leaf,
+    };
+    let delivery = match format.packing {
+        Packing::AsAsked => app.deliver(&reseller, id, Form::Pem(extent)).await?,
+        Packing::Plain(form) => app.deliver(&reseller, id, form).await?,
+        Packing::WithKey(store) => {
+            let store = match store {
+                KeyStore::Pkcs12 if form.legacy => KeyStore::Pkcs12Legacy,
+                store => store,
+            };
+            app.deliver_with_key(&reseller, id, store, form.sent)
+                .await?
+        }
+    };
+    let kind = HeaderValue::from_static(format.kind);
+    let mut response = answer(StatusCode::OK, kind, delivery.content);
+    let (stem, suffix) = (file_stem(&delivery.common_name), format.suffix);
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{stem}.{suffix}\"")) {
         response
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, value);
@@ -153,86 +264,81 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-fn pem(certificate: &IssuedCertificate, extent: Extent, bundle: bool) -> String {
-    let IssuedCertificate {
-        leaf, chain, root, ..
-    } = certificate;
-    match extent {
-        Extent::AsAsked if bundle => [&leaf[..], chain].concat(),
-        Extent::AsAsked | Extent::Alone => leaf.clone(),
-        Extent::WithoutRoot => [&leaf[..], chain].concat(),
-        Extent::Whole => [&leaf[..], chain, root].concat(),
-    }
-}
-
-/// A name for the file that every system takes: `*` becomes `wildcard`.
-fn file_name(common_name: &str) -> String {
-    format!("{}.pem", common_name.replace('*', "wildcard"))
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse;
+
     use super::*;
 
-    fn a_certificate() -> IssuedCertificate {
-        IssuedCertificate {
-            common_name: "*.shop.example".to_owned(),
-            leaf: "leaf\n".to_owned(),
-            chain: "chain\n".to_owned(),
-            root: "root\n".to_owned(),
+    #[test]
+    fn formats_are_found_in_any_case_and_documented() {
+        let packing = |name| Format::named(name).map(|format| format.packing);
+        assert_eq!(packing("PEM"), Some(Packing::AsAsked));
+        assert_eq!(packing("Pfx"), Some(Packing::WithKey(KeyStore::Pkcs12)));
+        assert_eq!(packing("nginx"), Some(archive(Server::Nginx)));
+        assert_eq!(packing("doc"), None);
+        let documentation = include_str!("../../../docs/api/webnic.md");
+        for Format { name, .. } in FORMATS {
+            let upper = name.to_ascii_uppercase();
+            let is_told = [name, &upper[..]]
+                .iter()
+                .any(|name| documentation.contains(&format!("`{name}`")));
+            assert!(is_told, "{name}");
+        }
+    }
+
+    fn read(kind: &str, body: &str) -> Result<(bool, bool, SentKey), u16> {
+        match DownloadForm::read(kind, body.as_bytes()) {
+            Ok(form) => Ok((form.bundle, form.legacy, form.sent)),
+            Err(error) => Err(error.into_response().status().as_u16()),
         }
     }
 
     #[test]
-    fn each_format_holds_what_it_promises() {
-        let of = |format, bundle| pem(&a_certificate(), extent(format).unwrap(), bundle);
-        assert_eq!(of("PEM", false), "leaf\n");
-        assert_eq!(of("pem", true), "leaf\nchain\n");
-        assert_eq!(of("default_pem", true), "leaf\nchain\n");
-        assert_eq!(of("pem_nointermediate", true), "leaf\n");
-        assert_eq!(of("pem_noroot", false), "leaf\nchain\n");
-        assert_eq!(of("PEM_ALL", false), "leaf\nchain\nroot\n");
-        assert_eq!(extent("pfx"), None);
-        assert_eq!(file_name("*.shop.example"), "wildcard.shop.example.pem");
-    }
-
-    async fn bundle(kind: &str, body: &'static str) -> Result<Option<Value>, WebnicError> {
-        let request = Request::builder()
-            .header("content-type", kind)
-            .body(())
-            .unwrap();
-        bundle_value(&request.into_parts().0, Bytes::from_static(body.as_bytes())).await
-    }
-
-    #[tokio::test]
-    async fn the_chain_is_asked_for_in_a_form() {
-        let form = "--x\r\nContent-Disposition: form-data; name=\"bundle\"\r\n\r\ntrue\r\n--x\r\n\
-                    Content-Disposition: form-data; name=\"privateKey\"; filename=\"key.pem\"\r\n\
-                    Content-Type: application/octet-stream\r\n\r\nkey\r\n--x--\r\n";
+    fn a_form_has_words_and_secrets() {
+        let part = |name: &str, value: &str| {
+            format!(
+                "--x\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n{value}\r\n"
+            )
+        };
         let kind = "multipart/form-data; boundary=x";
-        assert_eq!(
-            bundle(kind, form).await.unwrap(),
-            Some(Value::String("true".to_owned()))
-        );
-        assert!(bundle(kind, "--x\r\nbroken").await.is_err());
-        assert!(bundle("multipart/form-data", form).await.is_err());
+        let form = |parts: &[(&str, &str)]| {
+            let parts: String = parts
+                .iter()
+                .map(|(name, value)| part(name, value))
+                .collect();
+            read(kind, &format!("{parts}--x--\r\n"))
+        };
+        let (bundle, legacy, sent) = form(&[
+            ("bundle", "true"),
+            ("legacy", " TRUE "),
+            ("privateKey", "key\r\n"),
+            ("pfxPassword", " secret "),
+            ("more", "x"),
+        ])
+        .unwrap();
+        assert!(bundle && legacy);
+        assert_eq!(sent.private_key.as_deref(), Some(&b"key\r\n".to_vec()));
+        assert_eq!(sent.password.as_deref(), Some(&b" secret ".to_vec()));
+        assert_eq!(format!("{sent:?}"), "SentKey(..)");
+
+        let (bundle, legacy, sent) = form(&[("bundle", ""), ("privateKey", "")]).unwrap();
+        assert!(!bundle && !legacy && sent.private_key.is_none() && sent.password.is_none());
+        assert_eq!(form(&[("bundle", "maybe")]).unwrap_err(), 400);
+        assert_eq!(read(kind, "--x\r\nbroken").unwrap_err(), 400);
+        assert_eq!(read("multipart/form-data", "--x--").unwrap_err(), 400);
     }
 
-    #[tokio::test]
-    async fn other_bodies_are_understood_too() {
+    #[test]
+    fn words_come_in_other_bodies_too() {
+        let words = |kind, body| read(kind, body).map(|(bundle, legacy, _)| (bundle, legacy));
         let json = "application/json";
-        assert_eq!(bundle(json, "").await.unwrap(), None);
-        assert_eq!(bundle(json, "[]").await.unwrap(), None);
-        assert_eq!(
-            bundle(json, "{\"bundle\":true}").await.unwrap(),
-            Some(Value::Bool(true))
-        );
+        assert_eq!(words(json, ""), Ok((false, false)));
+        assert_eq!(words(json, " [] "), Ok((false, false)));
+        assert_eq!(words(json, "{\"bundle\":true}"), Ok((true, false)));
+        assert_eq!(words(json, "{"), Err(400));
         let form = "application/x-www-form-urlencoded";
-        let text = |text: &str| Some(Value::String(text.to_owned()));
-        assert_eq!(
-            bundle(form, "a=1&bundle=false").await.unwrap(),
-            text("false")
-        );
-        assert!(bundle(json, "{").await.is_err());
+        assert_eq!(words(form, "a=1&bundle=true&legacy=1&b"), Ok((true, true)));
+        assert_eq!(words(form, "bundle=false&privateKey=x"), Ok((false, false)));
     }
 }

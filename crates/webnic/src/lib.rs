@@ -13,6 +13,7 @@ mod csrs;
 mod downloads;
 mod envelope;
 mod errors;
+mod forms;
 mod orders;
 mod organizations;
 mod products;
