@@ -82,7 +82,7 @@ fn dos_time(at: Timestamp) -> (u16, u16) {
     let small = |number: i8| u16::from(number.unsigned_abs());
     let years = at.year().clamp(1980, 2107).abs_diff(1980);
     (
-        small(at.hour()) << 11 | small(at.minute()) << 5 | small(at.second()) / 2,
+        small(at.hour()) << 11 | small(at.minute()) << 5 | (small(at.second()) / 2),
         years << 9 | small(at.month()) << 5 | small(at.day()),
     )
 }
