@@ -7,6 +7,7 @@
 
 mod access;
 mod architecture;
+mod authority;
 mod catalogue;
 mod contacts;
 mod dependencies;

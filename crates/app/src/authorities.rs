@@ -1,49 +1,142 @@
-//! The CA: made at first start, opened at each; its certificates and revocation lists.
+//! The CA: made at first start, opened at each; issuing CAs that follow each other under its root.
+//!
+//! An issuing CA is followed by another while it could still carry a certificate of full length and a margin
+//! besides. Whether it is time follows from its end and the clock alone, so every process comes to the same
+//! answer when it next signs; the database lets one of them make the successor, and the others find it there.
+//! Earlier issuing CAs sign no certificates any more but their revocation lists, to their end ([`crate::crls`]).
+//! Nothing is ever shortened to fit: once the root is too short for another issuing CA, making it fails.
 
+use std::sync::Arc;
+
+use chancery_domain::validity::days;
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_issuers::{CaRecord, CaSettings, CaUrls, EmbeddedCa, Revoked};
+use chancery_issuers::{
+    CaRecord, CaSettings, CaUrls, EmbeddedCa, IssuingRecord, VALIDITY_CEILING, issuer_id,
+};
 use chancery_pki::sealing::MasterKey;
-use chancery_store::authorities::{AuthorityRow, CrlRow};
+use chancery_store::authorities::{AuthorityRow, IssuingCaRow};
 use chancery_store::{Change, Store, StoreError};
+use parking_lot::RwLock;
 
+use crate::crls::sign_first_crl;
 use crate::{App, AppError};
 
-/// How long a revocation list may be relied on (BR 7.2: at most ten days).
-const CRL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// How much longer than a certificate of full length an issuing CA must last to be used: half a year in which
+/// an operator may see that no successor could be made.
+const MARGIN: SignedDuration = SignedDuration::from_hours(24 * 200);
 
-/// How long the root's list may be relied on (BR 4.9.7: at most twelve months).
-const ROOT_CRL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 180);
+/// The file name, without its ending, under which the first issuing CA and its lists are published. Those that
+/// follow have their ids there.
+const FIRST: &str = "issuing";
 
-/// What a new CA is made from.
+/// What CAs are made from.
 #[derive(Clone, Debug)]
 pub struct AuthoritySettings {
-    /// Names and keys of the new CA; unused once there is one.
+    /// Names and keys of the CAs that are to be made.
     pub ca: CaSettings,
     /// The base of the URLs inside certificates, without a final slash.
     pub public_url: String,
 }
 
 impl AuthoritySettings {
-    fn urls(&self) -> CaUrls {
+    /// The URLs of an issuing CA that is published under this file name.
+    fn urls(&self, file: &str) -> CaUrls {
         let base = &self.public_url;
         CaUrls {
             root_certificate: format!("{base}/pki/root.crt"),
             root_crl: format!("{base}/pki/root.crl"),
-            issuing_certificate: format!("{base}/pki/issuing.crt"),
-            issuing_crl: format!("{base}/pki/issuing.crl"),
+            issuing_certificate: format!("{base}/pki/{file}.crt"),
+            issuing_crl: format!("{base}/pki/{file}.crl"),
         }
     }
 }
 
-/// Opens the CA on record, or makes one where there is none. Replicas that start together end up with the
-/// same one.
-pub async fn open_authority(
+/// The issuing CAs that are open in this process.
+pub struct Authorities {
+    settings: AuthoritySettings,
+    first: Arc<EmbeddedCa>,
+    /// In the order in which they followed each other; none is ever taken out.
+    successors: RwLock<Vec<Arc<EmbeddedCa>>>,
+    /// Held while one is added.
+    additions: tokio::sync::Mutex<()>,
+}
+
+impl Authorities {
+    /// Opens the CAs on record, or makes the first where there is none. Replicas that start together end up
+    /// with the same one.
+    pub async fn open(
+        store: &Store,
+        settings: AuthoritySettings,
+        master_key: &MasterKey,
+        now: Timestamp,
+    ) -> Result<Self, AppError> {
+        let first = open_first(store, &settings, master_key, now).await?;
+        let opened = Self {
+            settings,
+            first: Arc::new(first),
+            successors: RwLock::default(),
+            additions: tokio::sync::Mutex::default(),
+        };
+        opened.load(store, master_key).await?;
+        Ok(opened)
+    }
+
+    /// The one that signs, or is the last to have done so.
+    pub(crate) fn latest(&self) -> Arc<EmbeddedCa> {
+        let successors = self.successors.read();
+        Arc::clone(successors.last().unwrap_or(&self.first))
+    }
+
+    /// All of them, from the first on.
+    pub(crate) fn all(&self) -> Vec<Arc<EmbeddedCa>> {
+        let successors = self.successors.read();
+        std::iter::once(&self.first)
+            .chain(&*successors)
+            .cloned()
+            .collect()
+    }
+
+    /// The one with this id, if it is open here.
+    pub(crate) fn find(&self, issuer: &str) -> Option<Arc<EmbeddedCa>> {
+        self.all().into_iter().find(|ca| ca.issuer_id() == issuer)
+    }
+
+    /// Opens what other processes have added.
+    async fn load(&self, store: &Store, master_key: &MasterKey) -> Result<(), AppError> {
+        for row in store.issuing_cas_after(self.last_number()).await? {
+            let urls = self.settings.urls(&row.issuer);
+            let record = IssuingRecord {
+                certificate_der: row.certificate,
+                key_sealed: row.key,
+            };
+            let opened = self.first.open_successor(&record, &urls, master_key);
+            let opened = Arc::new(opened.map_err(AppError::internal)?);
+            let mut successors = self.successors.write();
+            // Two loads may run at once, and read the same rows.
+            if row.number == number_after(&successors) {
+                successors.push(opened);
+            }
+        }
+        Ok(())
+    }
+
+    fn last_number(&self) -> i64 {
+        number_after(&self.successors.read()) - 1
+    }
+}
+
+/// The number of the next issuing CA; the first has 1.
+fn number_after(successors: &[Arc<EmbeddedCa>]) -> i64 {
+    i64::try_from(successors.len()).map_or(i64::MAX, |count| count + 2)
+}
+
+async fn open_first(
     store: &Store,
     settings: &AuthoritySettings,
     master_key: &MasterKey,
     now: Timestamp,
 ) -> Result<EmbeddedCa, AppError> {
-    let urls = settings.urls();
+    let urls = settings.urls(FIRST);
     if let Some(row) = store.authority().await? {
         return EmbeddedCa::open(&record(row), &urls, master_key).map_err(AppError::internal);
     }
@@ -81,91 +174,114 @@ fn record(row: AuthorityRow) -> CaRecord {
 impl App {
     /// The root's certificate, DER.
     pub fn root_certificate(&self) -> Vec<u8> {
-        self.authority.root_certificate_der().to_vec()
+        self.authorities.first.root_certificate_der().to_vec()
     }
 
-    /// The issuing CA's certificate, DER.
-    pub fn issuing_certificate(&self) -> Vec<u8> {
-        self.authority.issuing_certificate_der().to_vec()
+    /// An issuing CA's certificate, DER, by the name of its file without the ending.
+    pub async fn issuing_certificate(&self, file: &str) -> Result<Option<Vec<u8>>, AppError> {
+        let ca = self.published(file).await?;
+        Ok(ca.map(|ca| ca.issuing_certificate_der().to_vec()))
     }
 
-    /// The latest revocation list of the issuing CA, DER.
-    pub async fn issuing_crl(&self) -> Result<Option<Vec<u8>>, AppError> {
-        let row = self.store.latest_crl(self.authority.issuer_id()).await?;
-        Ok(row.map(|row| row.der))
-    }
-
-    /// The latest revocation list of the root, DER.
-    pub async fn root_crl(&self) -> Result<Option<Vec<u8>>, AppError> {
-        let row = self.store.latest_crl(&root_issuer(&self.authority)).await?;
-        Ok(row.map(|row| row.der))
-    }
-
-    /// Adds fresh revocation lists to a change set: the issuing CA's always, the root's past its half life.
-    pub(crate) async fn sign_crls(
-        &self,
-        change: &mut Change,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let issuer = self.authority.issuer_id().to_owned();
-        // An entry stays for one list after its certificate has expired (BR 4.10.1).
-        let listed = self
-            .store
-            .revoked_certificates(&issuer, now - CRL_LIFE)
-            .await?;
-        let revoked: Vec<Revoked> = listed
-            .into_iter()
-            .map(|(serial, at, reason)| Revoked { serial, at, reason })
-            .collect();
-        self.sign_crl(change, issuer, now, CRL_LIFE, revoked)
-            .await?;
-        let root = root_issuer(&self.authority);
-        let last = self.store.latest_crl(&root).await?;
-        let half_life = |row: &CrlRow| now > row.this_update + ROOT_CRL_LIFE / 2;
-        if last.as_ref().is_none_or(half_life) {
-            self.sign_crl(change, root, now, ROOT_CRL_LIFE, Vec::new())
-                .await?;
+    /// The latest revocation list of an issuing CA, DER, by the name of its file without the ending.
+    pub async fn issuing_crl(&self, file: &str) -> Result<Option<Vec<u8>>, AppError> {
+        match self.published(file).await? {
+            Some(ca) => self.latest_crl(ca.issuer_id()).await,
+            None => Ok(None),
         }
-        Ok(())
     }
 
-    async fn sign_crl(
+    async fn published(&self, file: &str) -> Result<Option<Arc<EmbeddedCa>>, AppError> {
+        match file {
+            FIRST => Ok(Some(Arc::clone(&self.authorities.first))),
+            // Anyone may ask for anything: only what can be an id is looked for in the database.
+            _ if file.len() == 16 => self.issuing_ca_of(file).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The issuing CA with this id, whichever process made it.
+    pub(crate) async fn issuing_ca_of(
         &self,
-        change: &mut Change,
-        issuer: String,
-        now: Timestamp,
-        life: SignedDuration,
-        revoked: Vec<Revoked>,
-    ) -> Result<(), AppError> {
-        let last = self.store.latest_crl(&issuer).await?;
-        let number = last.map_or(1, |row| row.number + 1);
-        let next_update = now + life;
-        let app = self.clone();
-        let of_root = issuer == root_issuer(&self.authority);
-        let sign = move || {
-            let (number, from, to) = (number.unsigned_abs(), now, next_update);
-            if of_root {
-                app.authority.root_crl(number, from, to, &revoked)
-            } else {
-                app.authority.issuing_crl(number, from, to, &revoked)
-            }
-        };
-        let signed = tokio::task::spawn_blocking(sign)
-            .await
-            .map_err(AppError::internal)?;
-        let der = signed.map_err(AppError::internal)?;
-        change.insert_crl(&CrlRow {
-            issuer,
-            number,
-            this_update: now,
-            next_update,
-            der,
-        });
-        Ok(())
+        issuer: &str,
+    ) -> Result<Option<Arc<EmbeddedCa>>, AppError> {
+        if let Some(known) = self.authorities.find(issuer) {
+            return Ok(Some(known));
+        }
+        self.load_authorities().await?;
+        Ok(self.authorities.find(issuer))
     }
-}
 
-/// The id under which the root's lists are kept.
-fn root_issuer(authority: &EmbeddedCa) -> String {
-    format!("{}-root", authority.issuer_id())
+    /// Opens what other processes have added.
+    pub(crate) async fn load_authorities(&self) -> Result<(), AppError> {
+        self.authorities.load(&self.store, &self.master_key).await
+    }
+
+    /// The issuing CA for what is signed now: one that outlives it. Where the latest is too short, for
+    /// example because the clock was moved by years, another is made first.
+    pub(crate) async fn issuing_ca(&self, now: Timestamp) -> Result<Arc<EmbeddedCa>, AppError> {
+        let latest = self.authorities.latest();
+        if self.lasts(&latest, now, MARGIN) {
+            return Ok(latest);
+        }
+        let followed = self.follow_issuing_ca(now).await;
+        let latest = self.authorities.latest();
+        match followed {
+            _ if self.lasts(&latest, now, SignedDuration::ZERO) => Ok(latest),
+            // The daily job is loud about what stands in the way; until then the margin is used up.
+            Err(error) => Err(error),
+            Ok(()) => Err(AppError::Busy),
+        }
+    }
+
+    /// Makes the issuing CA that follows the latest, if it is time for it.
+    pub(crate) async fn follow_issuing_ca(&self, now: Timestamp) -> Result<(), AppError> {
+        let _alone = self.authorities.additions.lock().await;
+        self.load_authorities().await?;
+        if self.lasts(&self.authorities.latest(), now, MARGIN) {
+            return Ok(());
+        }
+        let app = self.clone();
+        let making = tokio::task::spawn_blocking(move || app.make_successor(now));
+        let change = making.await.map_err(AppError::internal)??;
+        let committed = self.store.commit(change).await;
+        self.load_authorities().await?;
+        let latest = self.authorities.latest();
+        match committed {
+            // Another process was first, or the answer was lost: what counts is what is there.
+            Err(error) if !self.lasts(&latest, now, MARGIN) => Err(error.into()),
+            _ => {
+                let (issuer, until) = (latest.issuer_id(), latest.not_after());
+                tracing::info!(issuer, %until, "another issuing CA signs from now on");
+                Ok(())
+            }
+        }
+    }
+
+    /// The change set of a new issuing CA, its first revocation list with it. Computes.
+    fn make_successor(&self, now: Timestamp) -> Result<Change, AppError> {
+        let (latest, settings) = (self.authorities.latest(), &self.authorities.settings);
+        let made = latest.create_successor(&settings.ca, &self.master_key, now);
+        let made = made.map_err(AppError::internal)?;
+        let issuer = issuer_id(&made.certificate_der).map_err(AppError::internal)?;
+        let opened = latest
+            .open_successor(&made, &settings.urls(&issuer), &self.master_key)
+            .map_err(AppError::internal)?;
+        let mut change = Change::new();
+        change.insert_issuing_ca(&IssuingCaRow {
+            number: self.authorities.last_number() + 1,
+            issuer,
+            certificate: made.certificate_der,
+            key: made.key_sealed,
+            created_at: now,
+        });
+        sign_first_crl(&mut change, &opened, now)?;
+        Ok(change)
+    }
+
+    /// Whether an issuing CA lasts for so much longer than a certificate of full length signed now.
+    fn lasts(&self, ca: &EmbeddedCa, now: Timestamp, margin: SignedDuration) -> bool {
+        let full_length = days(self.rules.at(now).validity_days).min(VALIDITY_CEILING);
+        ca.not_after().duration_since(now) >= full_length + margin
+    }
 }

@@ -81,11 +81,15 @@ impl App {
         let certificates = self.store.certificates_of(id).await?;
         let latest = certificates
             .iter()
-            .find_map(|certificate| certificate.der());
+            .find_map(|certificate| Some((certificate, certificate.der()?)));
+        let (latest, der) = latest.ok_or(Refusal::NotIssued)?;
+        let issuer = self.issuing_ca_of(&latest.issuer).await?;
+        let issuer =
+            issuer.ok_or_else(|| AppError::Internal("the issuing CA is not there".into()))?;
         let chain = Chain {
-            leaf: latest.ok_or(Refusal::NotIssued)?.to_vec(),
-            intermediates: vec![self.authority.issuing_certificate_der().to_vec()],
-            root: self.authority.root_certificate_der().to_vec(),
+            leaf: der.to_vec(),
+            intermediates: vec![issuer.issuing_certificate_der().to_vec()],
+            root: issuer.root_certificate_der().to_vec(),
         };
         Ok((report.file.order.common_name().to_string(), chain))
     }

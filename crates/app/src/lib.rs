@@ -11,6 +11,7 @@ mod certificates;
 mod challenges;
 mod clock;
 mod contacts;
+mod crls;
 mod csrs;
 mod early_looks;
 mod errors;
@@ -30,14 +31,13 @@ use std::time::Duration;
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::ValidityRules;
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_issuers::EmbeddedCa;
 use chancery_outside::dcv::Dcv;
 use chancery_outside::mail::Mailer;
 use chancery_pki::sealing::MasterKey;
 use chancery_store::{Sequence, Store};
 
 pub use approvals::{ApprovalAsked, ApprovalState};
-pub use authorities::{AuthoritySettings, open_authority};
+pub use authorities::{Authorities, AuthoritySettings};
 pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
 pub use certificates::{Delivery, SentKey};
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
@@ -48,7 +48,7 @@ pub use chancery_store::organizations::{OrganizationFilter, TextFilter};
 pub use clock::Clock;
 pub use contacts::NewContact;
 pub use errors::{AppError, Noun, Refusal};
-pub use operators::{Credited, NewCredential, Operations};
+pub use operators::{CaCertificates, Credited, NewCredential, Operations};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use orders::{OrderReport, Placed, RepeatKey};
 pub use organizations::{OrganizationPage, OrganizationRequest};
@@ -77,7 +77,7 @@ pub struct Parts {
     /// The database.
     pub store: Store,
     /// The CA.
-    pub authority: EmbeddedCa,
+    pub authorities: Authorities,
     /// Looks at the DNS and at web servers.
     pub dcv: Dcv,
     /// Sends mail.
@@ -101,7 +101,7 @@ pub struct App(Arc<Inner>);
 /// What the use cases work with, for this crate alone: a dialect sees methods only.
 pub struct Inner {
     pub(crate) store: Store,
-    pub(crate) authority: EmbeddedCa,
+    pub(crate) authorities: Authorities,
     pub(crate) dcv: Dcv,
     pub(crate) mailer: Mailer,
     pub(crate) clock: Clock,
@@ -142,7 +142,7 @@ impl App {
         Self(Arc::new(Inner {
             tokens: sign_in::TokenKeys::new(&parts.master_key),
             store: parts.store,
-            authority: parts.authority,
+            authorities: parts.authorities,
             dcv: parts.dcv,
             mailer: parts.mailer,
             clock: parts.clock,

@@ -37,6 +37,15 @@ pub struct Credited {
     pub balance: Option<Money>,
 }
 
+/// The certificates of the embedded CA, DER.
+#[derive(Clone, Debug)]
+pub struct CaCertificates {
+    /// The root's.
+    pub root: Vec<u8>,
+    /// The issuing CAs', from the first on; the last one signs.
+    pub issuing: Vec<Vec<u8>>,
+}
+
 impl Operations {
     /// Chores on this database, by this clock.
     pub fn new(store: Store, clock: Clock) -> Self {
@@ -220,10 +229,18 @@ impl Operations {
         self.store.reseller(id).await?.ok_or_else(missing)
     }
 
-    /// The CA's certificates, DER: the root's and the issuing CA's; `None` before the first start.
-    pub async fn authority_certificates(&self) -> Result<Option<[Vec<u8>; 2]>, AppError> {
-        let row = self.store.authority().await?;
-        Ok(row.map(|row| [row.root_certificate, row.issuing_certificate]))
+    /// The CA's certificates; `None` before the first start.
+    pub async fn authority_certificates(&self) -> Result<Option<CaCertificates>, AppError> {
+        let Some(first) = self.store.authority().await? else {
+            return Ok(None);
+        };
+        let successors = self.store.issuing_cas_after(1).await?;
+        let mut issuing = vec![first.issuing_certificate];
+        issuing.extend(successors.into_iter().map(|row| row.certificate));
+        Ok(Some(CaCertificates {
+            root: first.root_certificate,
+            issuing,
+        }))
     }
 
     /// The jobs that gave up.

@@ -222,7 +222,7 @@ pub(crate) enum BalanceCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaCommand {
-    /// Show the CA's certificates
+    /// Show the certificates of the root and of every issuing CA
     Show {
         #[command(flatten)]
         place: Place,

@@ -1,4 +1,4 @@
-//! The making of an embedded CA: a root, and under it an issuing CA for servers.
+//! The making of an embedded CA: a root, and under it issuing CAs for servers, one after the other.
 
 use chancery_pki::Malformed;
 use chancery_pki::certificate::{Issuer, NoRandom, assemble, mint_serial};
@@ -17,13 +17,16 @@ use crate::embedded::{list_findings, unwritable};
 /// first leaf does not begin before its issuer.
 const BACK_DATING: SignedDuration = SignedDuration::from_hours(2);
 
+/// How long each issuing CA lives: as long as may be (the linter's bound is three years).
+pub const ISSUING_YEARS: u8 = 3;
+
 pub(crate) const ROOT_CONTEXT: &str = "embedded ca/root key";
 pub(crate) const ISSUING_CONTEXT: &str = "embedded ca/issuing key";
 
 /// What a new CA is to be like.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CaSettings {
-    /// The kind of both its keys.
+    /// The kind of its keys.
     pub key_algorithm: KeyAlgorithm,
     /// Who runs it.
     pub organization: String,
@@ -31,22 +34,20 @@ pub struct CaSettings {
     pub country: String,
     /// What its common names begin with; `Root` or `Issuing CA` and a part of the key's identifier follow.
     pub common_name: String,
-    /// Life of the root, 8 to 25 years.
+    /// Life of the root, 8 to 25 years. Its issuing CAs live [`ISSUING_YEARS`] each.
     pub root_years: u8,
-    /// Life of the issuing CA, 1 to 3 years.
-    pub issuing_years: u8,
 }
 
 impl CaSettings {
-    /// P-256, twenty years for the root and three for the issuing CA, named after the organization.
+    /// P-256, named after the organization, and the longest life a root may have (BR 7.1.2.1.1): nothing but
+    /// a new root helps once it is too short for another issuing CA.
     pub fn new(organization: &str, country: &str) -> Self {
         Self {
             key_algorithm: KeyAlgorithm::P256,
             organization: organization.to_owned(),
             country: country.to_owned(),
             common_name: organization.to_owned(),
-            root_years: 20,
-            issuing_years: 3,
+            root_years: 25,
         }
     }
 }
@@ -77,12 +78,27 @@ pub struct CaRecord {
     pub issuing_key_sealed: Vec<u8>,
 }
 
+/// An issuing CA that followed another, as it is stored; the key is sealed under the master key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IssuingRecord {
+    /// Its certificate.
+    pub certificate_der: Vec<u8>,
+    /// Its key.
+    pub key_sealed: Vec<u8>,
+}
+
 /// Why a CA could not be made or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CaError {
     /// A life outside the bounds.
-    #[error("the root has to live 8 to 25 years and the issuing CA 1 to 3")]
+    #[error("the root has to live 8 to 25 years")]
     Years,
+    /// The root ends before an issuing CA made now would.
+    #[error(
+        "the root ends at {0}, too soon for another issuing CA: it can be replaced only by a new \
+         installation, whose root relying parties have to be given"
+    )]
+    RootEnds(Timestamp),
     /// The CA's name cannot be written.
     #[error("the name of the CA: {0}")]
     Name(#[from] NameError),
@@ -115,14 +131,14 @@ impl From<Malformed> for CaError {
     }
 }
 
-/// Makes both keys and both certificates.
+/// Makes the root and its first issuing CA.
 pub(crate) fn create(
     settings: &CaSettings,
     urls: &CaUrls,
     master: &MasterKey,
     now: Timestamp,
 ) -> Result<CaRecord, CaError> {
-    if !(8..=25).contains(&settings.root_years) || !(1..=3).contains(&settings.issuing_years) {
+    if !(8..=25).contains(&settings.root_years) {
         return Err(CaError::Years);
     }
     let not_before = whole_seconds(now - BACK_DATING);
@@ -141,31 +157,48 @@ pub(crate) fn create(
         now,
     };
     let root_certificate_der = sign(&tbs, &rules, &root_key)?;
+    let root = Issuer::from_certificate(&root_certificate_der)?;
+    let issuing = create_issuing(settings, urls, master, (&root, &root_key), now)?;
+    Ok(CaRecord {
+        root_certificate_der,
+        root_key_sealed: master.seal(ROOT_CONTEXT, &root_key.to_pkcs8()?)?,
+        issuing_certificate_der: issuing.certificate_der,
+        issuing_key_sealed: issuing.key_sealed,
+    })
+}
 
+/// Makes an issuing CA under a root.
+pub(crate) fn create_issuing(
+    settings: &CaSettings,
+    urls: &CaUrls,
+    master: &MasterKey,
+    (root, root_key): (&Issuer, &SigningKey),
+    now: Timestamp,
+) -> Result<IssuingRecord, CaError> {
+    let not_before = whole_seconds(now - BACK_DATING);
+    let not_after = last_second(not_before, ISSUING_YEARS)?;
+    if root.not_after < not_after {
+        return Err(CaError::RootEnds(root.not_after));
+    }
     let issuing_key = SigningKey::generate(settings.key_algorithm)?;
     let issuing = Authority {
         serial: mint_serial()?,
         name_der: &name(settings, "Issuing CA", &issuing_key)?,
         spki_der: issuing_key.spki_der(),
         not_before,
-        not_after: last_second(not_before, settings.issuing_years)?,
+        not_after,
     };
-    let root = Issuer::from_certificate(&root_certificate_der)?;
-    let tbs = build_issuing_tbs(&issuing, &root, &urls.root_crl, &urls.root_certificate)
+    let tbs = build_issuing_tbs(&issuing, root, &urls.root_crl, &urls.root_certificate)
         .map_err(refused)?;
     let rules = AuthorityRules::Issuing {
-        root: &root,
+        root,
         crl_url: &urls.root_crl,
         ca_issuers_url: &urls.root_certificate,
         now,
     };
-    let issuing_certificate_der = sign(&tbs, &rules, &root_key)?;
-
-    Ok(CaRecord {
-        root_certificate_der,
-        root_key_sealed: master.seal(ROOT_CONTEXT, &root_key.to_pkcs8()?)?,
-        issuing_certificate_der,
-        issuing_key_sealed: master.seal(ISSUING_CONTEXT, &issuing_key.to_pkcs8()?)?,
+    Ok(IssuingRecord {
+        certificate_der: sign(&tbs, &rules, root_key)?,
+        key_sealed: master.seal(ISSUING_CONTEXT, &issuing_key.to_pkcs8()?)?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The embedded CA at work: leaves and revocation lists.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use chancery_domain::names::DomainName;
 use chancery_domain::validity::{Validity, days};
@@ -15,18 +16,18 @@ use chancery_pki::sealing::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::authority::{
-    self, CaError, CaRecord, CaSettings, CaUrls, ISSUING_CONTEXT, ROOT_CONTEXT, refused,
-    whole_seconds,
+    self, CaError, CaRecord, CaSettings, CaUrls, ISSUING_CONTEXT, IssuingRecord, ROOT_CONTEXT,
+    refused, whole_seconds,
 };
 
 /// No leaf lives longer, whatever an operator sets: Apple's clients refuse longer server certificates even
 /// from roots their user installed.
 pub const VALIDITY_CEILING: SignedDuration = SignedDuration::from_hours(825 * 24);
 
-/// A CA inside the platform, opened and ready to sign.
+/// A CA inside the platform, opened and ready to sign: an issuing CA and the root above it.
 #[derive(Debug)]
 pub struct EmbeddedCa {
-    root: Member,
+    root: Arc<Member>,
     issuing: Member,
     profile: LeafProfile,
     urls: CaUrls,
@@ -105,30 +106,59 @@ impl EmbeddedCa {
             &master.open(ROOT_CONTEXT, &record.root_key_sealed)?,
             "root",
         )?;
+        root.certify(&root.certificate_der)?;
+        let first = IssuingRecord {
+            certificate_der: record.issuing_certificate_der.clone(),
+            key_sealed: record.issuing_key_sealed.clone(),
+        };
+        Self::under(Arc::new(root), &first, urls, master)
+    }
+
+    /// Makes an issuing CA that is to follow this one, under the same root, as a record to be stored.
+    pub fn create_successor(
+        &self,
+        settings: &CaSettings,
+        master: &MasterKey,
+        now: Timestamp,
+    ) -> Result<IssuingRecord, CaError> {
+        let root = (&self.root.issuer, &self.root.key);
+        authority::create_issuing(settings, &self.urls, master, root, now)
+    }
+
+    /// Opens a stored issuing CA under the same root, with the same checks as the first.
+    pub fn open_successor(
+        &self,
+        record: &IssuingRecord,
+        urls: &CaUrls,
+        master: &MasterKey,
+    ) -> Result<Self, CaError> {
+        Self::under(Arc::clone(&self.root), record, urls, master)
+    }
+
+    fn under(
+        root: Arc<Member>,
+        record: &IssuingRecord,
+        urls: &CaUrls,
+        master: &MasterKey,
+    ) -> Result<Self, CaError> {
         let issuing = Member::open(
-            &record.issuing_certificate_der,
-            &master.open(ISSUING_CONTEXT, &record.issuing_key_sealed)?,
+            &record.certificate_der,
+            &master.open(ISSUING_CONTEXT, &record.key_sealed)?,
             "issuing CA",
         )?;
-        for member in [&root, &issuing] {
-            let signed = Signed::parse(&member.certificate_der)?;
-            signed
-                .verify(root.key.spki_der())
-                .map_err(|_| CaError::Chain)?;
-        }
+        root.certify(&issuing.certificate_der)?;
         let profile = LeafProfile::new(
             &issuing.issuer,
             &urls.issuing_crl,
             &urls.issuing_certificate,
         )
         .map_err(refused)?;
-        let id = hex(&sha256(issuing.key.spki_der())[..8]);
         Ok(Self {
+            id: id_of(&issuing.issuer),
             root,
             issuing,
             profile,
             urls: urls.clone(),
-            id,
         })
     }
 
@@ -219,6 +249,11 @@ impl EmbeddedCa {
         to_pem(&self.root.certificate_der)
     }
 
+    /// The last second of the root.
+    pub fn root_not_after(&self) -> Timestamp {
+        self.root.issuer.not_after
+    }
+
     /// The last second for which the issuing CA can sign.
     pub fn not_after(&self) -> Timestamp {
         self.issuing.issuer.not_after
@@ -261,6 +296,13 @@ impl Member {
         })
     }
 
+    /// Makes sure that a certificate carries this member's signature.
+    fn certify(&self, certificate_der: &[u8]) -> Result<(), CaError> {
+        Signed::parse(certificate_der)?
+            .verify(self.key.spki_der())
+            .map_err(|_| CaError::Chain)
+    }
+
     fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
         let signature = self.key.sign(tbs)?;
         let algorithm = self.issuer.algorithm.signature_algorithm_der();
@@ -284,6 +326,15 @@ impl Member {
         ))?;
         self.sign(&tbs)
     }
+}
+
+/// The id under which an issuing CA with this certificate is kept, before it is opened.
+pub fn issuer_id(certificate_der: &[u8]) -> Result<String, CaError> {
+    Ok(id_of(&Issuer::from_certificate(certificate_der)?))
+}
+
+fn id_of(issuer: &Issuer) -> String {
+    hex(&sha256(&issuer.spki_der)[..8])
 }
 
 fn refuse(findings: Vec<Finding>) -> Result<(), IssueError> {

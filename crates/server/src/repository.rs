@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chancery_app::{App, AppError};
@@ -18,9 +18,8 @@ const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/pki/root.crt", get(root_certificate))
-        .route("/pki/issuing.crt", get(issuing_certificate))
         .route("/pki/root.crl", get(root_crl))
-        .route("/pki/issuing.crl", get(issuing_crl))
+        .route("/pki/{file}", get(of_issuing_ca))
         .with_state(app)
 }
 
@@ -28,24 +27,27 @@ async fn root_certificate(State(app): State<App>) -> Response {
     served(CERTIFICATE, app.root_certificate())
 }
 
-async fn issuing_certificate(State(app): State<App>) -> Response {
-    served(CERTIFICATE, app.issuing_certificate())
-}
-
 async fn root_crl(State(app): State<App>) -> Response {
-    list(app.root_crl().await)
+    found(CRL, app.root_crl().await)
 }
 
-async fn issuing_crl(State(app): State<App>) -> Response {
-    list(app.issuing_crl().await)
+/// Of each issuing CA, the certificate and the revocation list have URLs of their own, for as long as there
+/// is the database.
+async fn of_issuing_ca(State(app): State<App>, uri: Uri) -> Response {
+    let file = uri.path().rsplit('/').next().unwrap_or_default();
+    match file.split_once('.') {
+        Some((name, "crt")) => found(CERTIFICATE, app.issuing_certificate(name).await),
+        Some((name, "crl")) => found(CRL, app.issuing_crl(name).await),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
-fn list(found: Result<Option<Vec<u8>>, AppError>) -> Response {
-    match found {
-        Ok(Some(der)) => served(CRL, der),
+fn found(kind: HeaderValue, read: Result<Option<Vec<u8>>, AppError>) -> Response {
+    match read {
+        Ok(Some(der)) => served(kind, der),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
-            tracing::error!(%error, "reading a revocation list failed");
+            tracing::error!(%error, "reading a certificate or a revocation list failed");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use chancery_app::{
-    App, AppError, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts, Settings,
-    built_in_catalogue, open_authority, parse_catalogue,
+    App, AppError, Authorities, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts,
+    Settings, built_in_catalogue, parse_catalogue,
 };
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::{ValidityRules, ValidityRulesError, days};
@@ -243,7 +243,7 @@ async fn parts(
         public_url: config.pki_url(),
     };
     Ok(Parts {
-        authority: open_authority(&store, &authority, &master_key, clock.now()).await?,
+        authorities: Authorities::open(&store, authority, &master_key, clock.now()).await?,
         store,
         dcv,
         mailer,

@@ -1,4 +1,5 @@
-//! The embedded CA, its keys sealed, and its revocation lists.
+//! The embedded CA, its keys sealed: the root, the issuing CAs that follow each other, their revocation
+//! lists.
 
 use chancery_domain::Timestamp;
 
@@ -8,7 +9,7 @@ use crate::store::Store;
 use crate::values;
 use crate::values::Row;
 
-/// A CA as it is kept.
+/// The root and the first issuing CA as they are kept.
 #[derive(Clone, Eq, PartialEq)]
 pub struct AuthorityRow {
     /// The issuing CA's id.
@@ -22,6 +23,21 @@ pub struct AuthorityRow {
     /// The issuing CA's key under the master key.
     pub issuing_key: Vec<u8>,
     /// When the CA was made.
+    pub created_at: Timestamp,
+}
+
+/// An issuing CA after the first, as it is kept.
+#[derive(Clone, Eq, PartialEq)]
+pub struct IssuingCaRow {
+    /// Its place in the row: 2 for the one that followed the first; grows by one.
+    pub number: i64,
+    /// Its id.
+    pub issuer: String,
+    /// Its certificate, DER.
+    pub certificate: Vec<u8>,
+    /// Its key under the master key.
+    pub key: Vec<u8>,
+    /// When it was made.
     pub created_at: Timestamp,
 }
 
@@ -62,6 +78,25 @@ impl Change {
         );
     }
 
+    /// Keeps the issuing CA that follows the others; a conflict if another process made it first.
+    pub fn insert_issuing_ca(&mut self, row: &IssuingCaRow) {
+        const SQL: &str = "
+            insert into issuing_cas (number, issuer, certificate, key, created_at)
+            values ($1, $2, $3, $4, $5)";
+        let values = values![
+            row.number,
+            &row.issuer,
+            row.certificate.as_slice(),
+            row.key.as_slice(),
+            row.created_at,
+        ];
+        let failure = Failure::Conflict {
+            what: "issuing ca",
+            id: row.number,
+        };
+        self.expect_one(SQL, values, failure);
+    }
+
     /// Keeps a revocation list; a conflict if its number is taken.
     pub fn insert_crl(&mut self, row: &CrlRow) {
         const SQL: &str = "
@@ -86,7 +121,7 @@ impl Change {
 }
 
 impl Store {
-    /// The CA, once there is one.
+    /// The root and the first issuing CA, once there are.
     pub async fn authority(&self) -> Result<Option<AuthorityRow>, StoreError> {
         const SQL: &str = "
             select a.issuer, a.root_certificate, a.root_key, a.issuing_certificate, a.issuing_key,
@@ -103,6 +138,24 @@ impl Store {
             })
         };
         self.query_one(SQL, Vec::new()).await?.map(read).transpose()
+    }
+
+    /// The issuing CAs after the one with this number, in their order.
+    pub async fn issuing_cas_after(&self, number: i64) -> Result<Vec<IssuingCaRow>, StoreError> {
+        const SQL: &str = "
+            select number, issuer, certificate, key, created_at from issuing_cas
+            where number > $1 order by number";
+        let read = |row: &Row| {
+            Ok(IssuingCaRow {
+                number: row.int(0)?,
+                issuer: row.string(1)?,
+                certificate: row.bytes(2)?.to_vec(),
+                key: row.bytes(3)?.to_vec(),
+                created_at: row.timestamp(4)?,
+            })
+        };
+        let rows = self.query(SQL, values![number]).await?;
+        rows.iter().map(read).collect()
     }
 
     /// The latest revocation list of an issuer.

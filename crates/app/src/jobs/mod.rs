@@ -40,6 +40,8 @@ pub(crate) enum Task {
     Sign(IssuanceId),
     /// Sign fresh revocation lists.
     RefreshCrl,
+    /// Make the issuing CA that follows, once it is time.
+    FollowIssuingCa,
     /// Drop what has outlived its use.
     Housekeep,
 }
@@ -52,6 +54,7 @@ impl Task {
             Self::MailApprovers(_) => "mail_approvers",
             Self::Sign(_) => "sign",
             Self::RefreshCrl => "refresh_crl",
+            Self::FollowIssuingCa => "follow_issuing_ca",
             Self::Housekeep => "housekeep",
         }
     }
@@ -60,7 +63,7 @@ impl Task {
     pub(crate) fn subject(self) -> i64 {
         match self {
             Self::PollDcv(id) | Self::MailApprovers(id) | Self::Sign(id) => id.0,
-            Self::RefreshCrl | Self::Housekeep => 0,
+            Self::RefreshCrl | Self::FollowIssuingCa | Self::Housekeep => 0,
         }
     }
 
@@ -82,6 +85,7 @@ impl Task {
             Self::MailApprovers(issuance),
             Self::Sign(issuance),
             Self::RefreshCrl,
+            Self::FollowIssuingCa,
             Self::Housekeep,
         ];
         known.into_iter().find(|task| task.kind() == kind)

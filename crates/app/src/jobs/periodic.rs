@@ -19,7 +19,7 @@ impl App {
     pub async fn start_periodic_jobs(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut change = Change::new();
-        for task in [Task::RefreshCrl, Task::Housekeep] {
+        for task in [Task::RefreshCrl, Task::FollowIssuingCa, Task::Housekeep] {
             let id = JobId(self.row_id().await?);
             change.enqueue(task.as_new_job(id, now, Some(task.kind())), now);
         }
@@ -32,6 +32,17 @@ impl App {
         let now = self.clock.now();
         let mut change = Change::new();
         self.sign_crls(&mut change, now).await?;
+        change.postpone_job(job.id, job.attempt, now + DAY);
+        self.store.commit(change).await?;
+        Ok(())
+    }
+
+    /// Looks once a day whether it is time for another issuing CA. A failure to make it is tried again, and
+    /// logged as an error, for as long as it lasts.
+    pub(super) async fn follow_issuing_ca_daily(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        let now = self.clock.now();
+        self.follow_issuing_ca(now).await?;
+        let mut change = Change::new();
         change.postpone_job(job.id, job.attempt, now + DAY);
         self.store.commit(change).await?;
         Ok(())

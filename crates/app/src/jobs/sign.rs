@@ -5,13 +5,15 @@
 //! runtime, many at a time. A signature that could not be stored is thrown away and never shown; the next
 //! run signs the very same bytes.
 
+use std::sync::Arc;
+
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{Failure, Order, OrderState};
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_issuers::{IssueError, LeafRequest};
+use chancery_issuers::{EmbeddedCa, IssueError, LeafRequest};
 use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -211,13 +213,14 @@ impl App {
             validity,
             cap_days: rule.validity_days,
         };
-        let reserved = self.authority.reserve(&request, now)?;
+        let issuer = self.issuing_ca(now).await?;
+        let reserved = issuer.reserve(&request, now)?;
         Ok(Certificate {
             id: CertificateId(self.row_id().await?),
             issuance: issuance.id,
             order: order.id,
             reseller: order.reseller,
-            issuer: self.authority.issuer_id().to_owned(),
+            issuer: issuer.issuer_id().to_owned(),
             serial: reserved.serial,
             names,
             spki_sha256: reserved.spki_sha256.to_vec(),
@@ -265,10 +268,12 @@ impl App {
 
     fn sign_all(&self, tasks: Vec<Signing>) -> Vec<(Signing, Result<Vec<u8>, AppError>)> {
         let sign = |task: Signing| {
-            let der = self
-                .authority
-                .sign(&task.certificate.tbs)
-                .map_err(AppError::internal);
+            let der = match self.authorities.find(&task.certificate.issuer) {
+                Some(issuer) => issuer
+                    .sign(&task.certificate.tbs)
+                    .map_err(AppError::internal),
+                None => Err(AppError::Internal("the issuing CA is not open".into())),
+            };
             (task, der)
         };
         tasks.into_iter().map(sign).collect()
@@ -325,11 +330,11 @@ impl App {
             .ok_or_else(|| AppError::Internal("the reserved certificate is not there".into()))?;
         let stale_proofs = issuance.clone().forget_stale(&self.rules, now);
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
-            || certificate.issuer != self.authority.issuer_id()
             || !stale_proofs.is_empty();
-        let signed = match is_stale {
-            true => None,
-            false => self.sign_reserved(&certificate).await?,
+        let issuer = self.issuing_ca_of(&certificate.issuer).await?;
+        let signed = match issuer.filter(|_| !is_stale) {
+            None => None,
+            Some(issuer) => self.sign_reserved(issuer, &certificate).await?,
         };
         match signed {
             Some(der) => {
@@ -345,10 +350,13 @@ impl App {
 
     /// Signs what is on record; `None` where the rules refuse it today, such as after a change of the CA's
     /// URLs.
-    async fn sign_reserved(&self, certificate: &Certificate) -> Result<Option<Vec<u8>>, AppError> {
-        let app = self.clone();
+    async fn sign_reserved(
+        &self,
+        issuer: Arc<EmbeddedCa>,
+        certificate: &Certificate,
+    ) -> Result<Option<Vec<u8>>, AppError> {
         let tbs = certificate.tbs.clone();
-        let signed = tokio::task::spawn_blocking(move || app.authority.sign(&tbs))
+        let signed = tokio::task::spawn_blocking(move || issuer.sign(&tbs))
             .await
             .map_err(AppError::internal)?;
         match signed {

@@ -191,6 +191,7 @@ impl App {
             Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
             Some(Task::Sign(id)) => self.sign_claimed(job, id).await,
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
+            Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
             None => self.park(job, "this release does not know the kind").await,
         };
@@ -281,6 +282,7 @@ fn is_vital(job: &ClaimedJob) -> bool {
             | Task::MailApprovers(_)
             | Task::Sign(_)
             | Task::RefreshCrl
+            | Task::FollowIssuingCa
             | Task::Housekeep,
         ) => true,
         None => false,

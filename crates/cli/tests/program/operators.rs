@@ -229,7 +229,9 @@ async fn the_root_is_exported_as_it_is_served(engine: Engine) {
     assert_eq!(exported.printed, served);
     let shown = home.chore(&["ca", "show"]);
     assert!(
-        shown.succeeded && shown.printed.contains("Root"),
+        shown.succeeded
+            && shown.printed.starts_with("Root\n")
+            && shown.printed.contains("\nIssuing CA 1, which signs\n"),
         "{shown:?}"
     );
     server.stop().await;

@@ -198,10 +198,6 @@ fn settings_are_checked_before_anything_is_signed() {
     };
     assert!(matches!(create(|s| s.root_years = 7), Err(CaError::Years)));
     assert!(matches!(
-        create(|s| s.issuing_years = 4),
-        Err(CaError::Years)
-    ));
-    assert!(matches!(
         create(|s| s.country = "ch".into()),
         Err(CaError::Name(NameError::Country))
     ));
@@ -307,5 +303,81 @@ proptest! {
             });
             prop_assert_eq!(rebuilt, Ok(tbs));
         }
+    }
+}
+
+#[test]
+fn an_issuing_ca_is_followed_by_another_under_the_same_root() {
+    let world = a_world();
+    let settings = CaSettings {
+        key_algorithm: KeyAlgorithm::P384,
+        ..CaSettings::new("Renamed Hosting", "CH")
+    };
+    let later = world.ca.not_after() + days(1);
+    let record = world
+        .ca
+        .create_successor(&settings, &world.master, later)
+        .unwrap();
+    let id = issuer_id(&record.certificate_der).unwrap();
+    let own = CaUrls {
+        issuing_crl: format!("http://pki.example/{id}.crl"),
+        issuing_certificate: format!("http://pki.example/{id}.crt"),
+        ..urls()
+    };
+    let next = world
+        .ca
+        .open_successor(&record, &own, &world.master)
+        .unwrap();
+    assert_eq!(next.issuer_id(), id);
+    assert_ne!(next.issuer_id(), world.ca.issuer_id());
+    assert_eq!(next.root_pem(), world.ca.root_pem());
+    assert!(next.not_after() > later + days(1094));
+
+    let next = World { ca: next, ..world };
+    let leaf = reserve(&next, &[name("shop.example")], later).unwrap();
+    let info = CertificateInfo::parse(&next.ca.sign(&leaf.tbs).unwrap()).unwrap();
+    let issuing = CertificateInfo::parse(next.ca.issuing_certificate_der()).unwrap();
+    assert_eq!(info.issuer_der, issuing.subject_der);
+    assert_eq!(
+        issuing.issuer_der,
+        CertificateInfo::parse(next.ca.root_certificate_der())
+            .unwrap()
+            .subject_der
+    );
+}
+
+#[test]
+fn a_successor_of_another_root_is_not_opened() {
+    let (world, other) = (a_world(), a_world());
+    let settings = CaSettings::new("Example Hosting", "CH");
+    let foreign = other
+        .ca
+        .create_successor(&settings, &world.master, now())
+        .unwrap();
+    let opened = world.ca.open_successor(&foreign, &urls(), &world.master);
+    assert!(matches!(opened, Err(CaError::Chain)));
+    let sealed_elsewhere = world.ca.open_successor(&foreign, &urls(), &other.master);
+    assert!(matches!(
+        sealed_elsewhere,
+        Err(CaError::Seal(SealError::Refused))
+    ));
+}
+
+#[test]
+fn no_issuing_ca_outlives_its_root_or_is_cut_short_by_it() {
+    let world = a_world();
+    let settings = CaSettings::new("Example Hosting", "CH");
+    let end = world.ca.root_not_after();
+    let at = |time| {
+        world
+            .ca
+            .create_successor(&settings, &world.master, time)
+            .map(|made| CertificateInfo::parse(&made.certificate_der).unwrap())
+    };
+    assert!(at(end - days(1096)).unwrap().not_after <= end);
+    for late in [end - days(1000), end - days(1), end + days(1)] {
+        let error = at(late).unwrap_err();
+        assert!(matches!(error, CaError::RootEnds(told) if told == end));
+        assert!(error.to_string().starts_with("the root ends at 2051-11-"));
     }
 }

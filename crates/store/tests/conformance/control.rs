@@ -8,7 +8,7 @@ use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::OrderId;
 use chancery_store::StoreError;
 use chancery_store::approvals::{Approval, Sendings};
-use chancery_store::authorities::{AuthorityRow, CrlRow};
+use chancery_store::authorities::{AuthorityRow, CrlRow, IssuingCaRow};
 use chancery_store::idempotency::Remembered;
 
 use crate::bed::{Bed, on_both_engines};
@@ -23,6 +23,7 @@ on_both_engines!(
     history_comes_in_order,
     a_request_is_remembered_once,
     there_is_one_authority,
+    issuing_cas_follow_each_other_once,
     a_crl_number_is_used_once,
     a_fact_is_replaced,
 );
@@ -373,6 +374,38 @@ async fn there_is_one_authority(bed: &Bed) {
     let another = commit(bed, |change| change.insert_authority(&row("two"))).await;
     assert!(matches!(another, Err(StoreError::Refused("authority"))));
     assert!(bed.store.authority().await.unwrap() == Some(row("one")));
+}
+
+async fn issuing_cas_follow_each_other_once(bed: &Bed) {
+    let row = |number: i64, issuer: &str| IssuingCaRow {
+        number,
+        issuer: issuer.to_owned(),
+        certificate: vec![5; 600],
+        key: vec![6],
+        created_at: at(number),
+    };
+    assert!(bed.store.issuing_cas_after(1).await.unwrap().is_empty());
+    for (number, issuer) in [(2, "two"), (3, "three")] {
+        commit(bed, |change| change.insert_issuing_ca(&row(number, issuer)))
+            .await
+            .unwrap();
+    }
+    for (number, issuer) in [(3, "four"), (4, "three"), (1, "first")] {
+        let refused = commit(bed, |change| change.insert_issuing_ca(&row(number, issuer))).await;
+        let expected = StoreError::Conflict {
+            what: "issuing ca",
+            id: number,
+        };
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            expected.to_string(),
+            "{number} {issuer}"
+        );
+    }
+    let after = async |number| bed.store.issuing_cas_after(number).await.unwrap();
+    assert!(after(1).await == [row(2, "two"), row(3, "three")]);
+    assert!(after(2).await == [row(3, "three")]);
+    assert!(after(3).await.is_empty());
 }
 
 async fn a_crl_number_is_used_once(bed: &Bed) {
