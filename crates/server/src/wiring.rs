@@ -85,7 +85,7 @@ pub struct Server {
     serving: JoinHandle<()>,
     worker: JoinHandle<()>,
     world: Option<OutsideWorld>,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// Opens the database a configuration names, makes it where there is none, and brings it up to date.
@@ -192,7 +192,7 @@ impl Server {
             serving,
             worker,
             world,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -219,6 +219,10 @@ impl Server {
             world.stop().await;
         }
         self.app.close().await;
+        // Closing the file would not do where a child process that is just being started has inherited it.
+        if let Some(Err(error)) = self.lock.map(|lock| lock.unlock()) {
+            tracing::warn!(%error, "the lock on the database was not given back");
+        }
     }
 }
 
