@@ -6,7 +6,7 @@
 
 use chancery_domain::authorizations::{Authorization, Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceState, NameControl, Proof};
+use chancery_domain::issuances::{Issuance, IssuanceState, NameControl, NextStep, Proof};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::{SignedDuration, Timestamp};
@@ -80,15 +80,8 @@ impl App {
     /// Approves: the name is proved, by email.
     pub async fn approve(&self, token: &str) -> Result<ApprovalState, AppError> {
         for _ in 0..jobs::CONFLICT_TRIES {
-            let (
-                approval,
-                OrderFile {
-                    order,
-                    mut issuance,
-                    ..
-                },
-            ) = self.find_approval(token).await?;
-            let state = self.approval_state(&approval, &issuance);
+            let (approval, mut file) = self.find_approval(token).await?;
+            let state = self.approval_state(&approval, &file.issuance);
             if state != ApprovalState::Open {
                 return Ok(state);
             }
@@ -99,32 +92,30 @@ impl App {
                 obtained_at: now,
             };
             let mut change = Change::new();
-            self.forget_stale(&mut change, &mut issuance, now).await?;
-            issuance.prove(&approval.name, &proof);
+            self.forget_stale(&mut change, &mut file.issuance, now)
+                .await?;
+            file.issuance.prove(&approval.name, &proof);
             change.approve(approval.token_hash, now);
             let held = Authorization {
                 domain: approval.domain.clone(),
                 method: Method::Email,
                 obtained_at: now,
             };
-            change.insert_authorization(self.row_id().await?, order.reseller, issuance.id, &held);
+            let (reseller, issuance) = (file.order.reseller, file.issuance.id);
+            change.insert_authorization(self.row_id().await?, reseller, issuance, &held);
             let found = format!("approved by the reader of {}", approval.address);
             let look = mail_observation(&approval, now, found, Outcome::Proved, String::new());
-            change.insert_observation(self.row_id().await?, issuance.id, &look);
+            change.insert_observation(self.row_id().await?, issuance, &look);
             let detail = Some(approval.name.to_string());
-            self.note(
-                &mut change,
-                &order,
-                Actor::Approver,
-                EventKind::NameProved,
-                detail,
-            )
-            .await?;
-            let signing = if issuance.is_proved() {
-                self.sign_or_end(&mut change, order, issuance, now).await?
-            } else {
-                change.save_issuance(&issuance);
-                None
+            let (by, kind) = (Actor::Approver, EventKind::NameProved);
+            self.note(&mut change, &file.order, by, kind, detail)
+                .await?;
+            let signing = match file.issuance.next_step(now) {
+                NextStep::Sign => self.sign_or_end(&mut change, file, now).await?,
+                _ => {
+                    change.save_issuance(&file.issuance);
+                    None
+                }
             };
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
@@ -274,7 +265,7 @@ impl App {
             approval.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
         );
         Ok(Mail {
-            to: approval.address.clone(),
+            to: vec![approval.address.clone()],
             subject: format!("Approve the certificate for {name}"),
             text,
             message_id: approval.message_id.clone(),

@@ -6,7 +6,6 @@ use chancery_domain::authorizations::{
 };
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::names::DomainName;
-use chancery_domain::products::Product;
 
 use crate::ApproverChoice;
 
@@ -22,7 +21,7 @@ pub(crate) fn random_hex<const BYTES: usize>() -> String {
 /// One challenge for each name, in order, with one fresh random value of 128 bits for all of them: the
 /// value belongs to the certificate request (BR 1.6.1, "Random Value").
 pub(crate) fn challenges(
-    product: &Product,
+    record_type: RecordType,
     method: Method,
     names: &[DomainName],
     approvers: &[ApproverChoice],
@@ -35,9 +34,9 @@ pub(crate) fn challenges(
         .enumerate()
         .map(|(at, name)| match method {
             Method::Dns => Challenge::Dns {
-                record_type: product.record_type,
+                record_type,
                 host: format!("{DNS_LABEL}.{}", name.host_str()),
-                value: match product.record_type {
+                value: match record_type {
                     RecordType::Txt => value.clone(),
                     RecordType::Cname => format!("{value}.{challenge_domain}"),
                 },

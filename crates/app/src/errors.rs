@@ -7,6 +7,7 @@ use chancery_domain::access::Scope;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
+use chancery_domain::orders::OrderId;
 use chancery_domain::organizations::OrganizationId;
 use chancery_store::StoreError;
 
@@ -129,6 +130,9 @@ pub enum Refusal {
     /// The product of an order is not sold any more, so that its rules are not known.
     #[error("the product '{0}' is not sold any more")]
     ProductWithdrawn(String),
+    /// The order was renewed already.
+    #[error("the order was renewed by order {0}")]
+    RenewedBefore(OrderId),
     /// A credit must be more than zero.
     #[error("a credit is more than zero")]
     CreditOfNothing,

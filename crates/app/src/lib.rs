@@ -6,6 +6,7 @@
 
 mod approvals;
 mod authorities;
+mod cancellations;
 mod catalogue;
 mod certificates;
 mod challenges;
@@ -16,11 +17,15 @@ mod csrs;
 mod early_looks;
 mod errors;
 pub mod jobs;
+mod notices;
 mod operators;
 mod order_requests;
 mod orders;
 mod organizations;
+mod plans;
 mod products;
+mod reissues;
+mod renewals;
 mod sign_in;
 mod time_travel;
 mod validations;
@@ -40,10 +45,11 @@ pub use approvals::{ApprovalAsked, ApprovalState};
 pub use authorities::{Authorities, AuthoritySettings};
 pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
 pub use certificates::{Delivery, SentKey};
+pub use chancery_domain::certificates::CertificateSummary;
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
 pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
-pub use chancery_store::orders::{CertificateSummary, OrderFile};
+pub use chancery_store::orders::OrderFile;
 pub use chancery_store::organizations::{OrganizationFilter, TextFilter};
 pub use clock::Clock;
 pub use contacts::NewContact;
@@ -53,6 +59,8 @@ pub use order_requests::{ApproverChoice, OrderRequest};
 pub use orders::{OrderReport, Placed, RepeatKey};
 pub use organizations::{OrganizationPage, OrganizationRequest};
 pub use products::PriceAsked;
+pub use reissues::ReissueRequest;
+pub use renewals::RenewalRequest;
 pub use sign_in::{SignedIn, Token};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;
@@ -66,6 +74,10 @@ pub struct Settings {
     pub validation_time: SignedDuration,
     /// The domain below which the targets of CNAME challenges lie.
     pub challenge_domain: String,
+    /// How much of a renewed order's remaining term is added to its renewal at most.
+    pub carry_at_most: SignedDuration,
+    /// How long the certificate that a reissue takes the place of stays good.
+    pub supersede_delay: SignedDuration,
     /// Whether keys may be generated for subscribers.
     pub generate_keys: bool,
     /// How many jobs run at once.

@@ -1,11 +1,13 @@
 //! Holding an order against the rules, every field of it, before anything is decided.
 
-use chancery_domain::authorizations::Method;
+use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::issuances::NameControl;
 use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
+use chancery_domain::orders::NameCounts;
+use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::{Product, Term, Validation};
 use chancery_domain::resellers::Reseller;
 use chancery_pki::csr::Csr;
@@ -36,6 +38,8 @@ pub struct OrderRequest {
     pub method: Option<Method>,
     /// Who is to approve, for the email method.
     pub approvers: Vec<ApproverChoice>,
+    /// Whether the key may be certified again when a certificate is replaced; not, where nothing is said.
+    pub reuse_key: Option<bool>,
     /// A note.
     pub special_instruction: Option<String>,
     /// What the dialect found wrong already; reported together with what is found here.
@@ -59,6 +63,8 @@ pub(crate) struct CheckedOrder<'a> {
     pub(crate) csr: Csr,
     pub(crate) names: Vec<DomainName>,
     pub(crate) method: Method,
+    pub(crate) organization: Option<OrganizationId>,
+    pub(crate) reuse_key: bool,
     pub(crate) administrator: ContactId,
     pub(crate) technical: ContactId,
     pub(crate) controls: Vec<NameControl>,
@@ -125,7 +131,13 @@ impl App {
             return Err(AppError::Invalid(faults.0));
         };
         let suffix = &self.settings.challenge_domain;
-        let made = challenges(product, method, &names, &asked.approvers, suffix);
+        let made = challenges(
+            product.record_type,
+            method,
+            &names,
+            &asked.approvers,
+            suffix,
+        );
         let made = made
             .map_err(|errors| faults.0.extend(errors))
             .unwrap_or_default();
@@ -134,19 +146,9 @@ impl App {
         else {
             return Err(AppError::Invalid(faults.0));
         };
-        let wildcards = names[1..].iter().filter(|name| name.is_wildcard()).count();
-        let ordinary = names.len() - 1 - wildcards;
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let quote = product.quote(reseller.currency, term, count(ordinary), count(wildcards))?;
-        let controls = names
-            .iter()
-            .zip(made)
-            .map(|(name, challenge)| NameControl {
-                name: name.clone(),
-                challenge,
-                proof: None,
-            })
-            .collect();
+        let counts = NameCounts::of(&names);
+        let quote = product.quote(reseller.currency, term, counts.names, counts.wildcards)?;
+        let controls = controls(&names, made);
         Ok(CheckedOrder {
             product,
             term,
@@ -154,6 +156,8 @@ impl App {
             csr,
             names,
             method,
+            organization: None,
+            reuse_key: asked.reuse_key.unwrap_or(false),
             administrator,
             technical,
             controls,
@@ -197,21 +201,34 @@ impl App {
     }
 }
 
+/// Each name with what is asked for it, nothing proved.
+pub(crate) fn controls(names: &[DomainName], challenges: Vec<Challenge>) -> Vec<NameControl> {
+    names
+        .iter()
+        .zip(challenges)
+        .map(|(name, challenge)| NameControl {
+            name: name.clone(),
+            challenge,
+            proof: None,
+        })
+        .collect()
+}
+
 /// Collects what is wrong, one fault a field where one is enough.
-struct Faults(Vec<FieldError>);
+pub(crate) struct Faults(pub(crate) Vec<FieldError>);
 
 impl Faults {
-    fn add<T>(&mut self, field: Field, problem: Problem) -> Option<T> {
+    pub(crate) fn add<T>(&mut self, field: Field, problem: Problem) -> Option<T> {
         self.0.push(FieldError { field, problem });
         None
     }
 
-    fn keep<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
+    pub(crate) fn keep<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
         result.map_err(|error| self.0.push(error)).ok()
     }
 
     /// The value; where it is missing and the dialect has not said why, that is a fault.
-    fn required<T>(&mut self, field: Field, value: Option<T>) -> Option<T> {
+    pub(crate) fn required<T>(&mut self, field: Field, value: Option<T>) -> Option<T> {
         if value.is_none() && self.0.iter().all(|error| error.field != field) {
             self.0.push(FieldError::missing(field));
         }
@@ -219,7 +236,7 @@ impl Faults {
     }
 
     /// The names of an order: the CSR's common name (or its first SAN), then those asked for, each once.
-    fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
+    pub(crate) fn names(&mut self, csr: &Csr, further: &[String]) -> Option<Vec<DomainName>> {
         let Some(common_name) = csr
             .common_name
             .as_deref()

@@ -1,20 +1,23 @@
-//! Orders: place, look at, cancel.
+//! Orders: place, look at.
 
-use chancery_domain::Timestamp;
 use chancery_domain::authorizations::Authorization;
+use chancery_domain::certificates::CertificateSummary;
 use chancery_domain::events::{Actor, Event, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, NextStep};
-use chancery_domain::ledger::Posting;
+use chancery_domain::issuances::{
+    Issuance, IssuanceId, IssuanceState, NameControl, NextStep, Purpose,
+};
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::{Failure, Order, OrderId, OrderState};
-use chancery_domain::resellers::Reseller;
+use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
+use chancery_domain::resellers::{Reseller, ResellerId};
+use chancery_domain::stages::Stage;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::idempotency::Remembered;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, Sequence, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::{self, Put, Task};
+use crate::jobs::{Put, Signing, Task};
 use crate::order_requests::{CheckedOrder, OrderRequest};
 use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
 
@@ -59,9 +62,8 @@ impl App {
             return Ok(answer);
         }
         let checked = self.check_order(reseller, asked).await?;
-        let held = self.authorizations(reseller, &checked.names).await?;
         match self
-            .open_order(reseller, checked, &held, repeat.as_ref())
+            .open_order(reseller, checked, None, repeat.as_ref())
             .await
         {
             // The same request arrived twice at once; the other one won.
@@ -69,6 +71,7 @@ impl App {
                 .remembered(reseller, repeat.as_ref())
                 .await?
                 .ok_or(AppError::Busy),
+            Err(OpenError::Overtaken) => Err(AppError::Busy),
             Err(OpenError::App(error)) => Err(error),
             Ok(placed) => Ok(placed),
         }
@@ -106,92 +109,6 @@ impl App {
         }
     }
 
-    /// Ends an order that has no certificate yet, and gives its price back.
-    pub async fn cancel_order(&self, reseller: &Reseller, id: OrderId) -> Result<(), AppError> {
-        for _ in 0..jobs::CONFLICT_TRIES {
-            let report = self.order(reseller, Some(id), None).await?;
-            let (order, issuance) = (report.file.order.clone(), report.file.issuance.clone());
-            let now = report.now;
-            // A client that lost the first answer asks again: it has what it asked for.
-            if order.state == OrderState::Cancelled {
-                return Ok(());
-            }
-            let (Ok(order), Ok(issuance)) = (order.cancel(now), issuance.cancel(now)) else {
-                return Err(AppError::WrongState(Box::new(report)));
-            };
-            let mut change = Change::new();
-            change.save_order(&order);
-            change.save_issuance(&issuance);
-            change.void_approvals(issuance.id);
-            // Its next run finds nothing to do and ends.
-            let task = Task::PollDcv(issuance.id);
-            change.bring_forward(task.kind(), task.subject(), now);
-            self.refund(&mut change, &order, now).await?;
-            self.note(
-                &mut change,
-                &order,
-                Actor::Reseller,
-                EventKind::OrderCancelled,
-                None,
-            )
-            .await?;
-            match self.store.commit(change).await {
-                Err(StoreError::Conflict { .. }) => {}
-                Err(other) => return Err(other.into()),
-                Ok(_) => {
-                    self.wake_worker();
-                    return Ok(());
-                }
-            }
-        }
-        Err(AppError::Busy)
-    }
-
-    /// Ends an order that cannot be fulfilled, its issuance with it, and gives its price back. The caller
-    /// commits.
-    pub(crate) async fn end_order(
-        &self,
-        change: &mut Change,
-        order: Order,
-        issuance: Issuance,
-        failure: Failure,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let (kind, reason) = match &failure {
-            Failure::ValidationExpired => {
-                let reason = "control of the names was not shown in time";
-                (EventKind::ValidationExpired, reason.to_owned())
-            }
-            Failure::IssuerRefused(reason) => (EventKind::IssuerRefused, reason.clone()),
-        };
-        let issuance = issuance.reject(reason.clone(), now)?;
-        let order = order.fail(failure, now)?;
-        change.save_issuance(&issuance);
-        change.save_order(&order);
-        change.void_approvals(issuance.id);
-        self.refund(change, &order, now).await?;
-        self.note(change, &order, Actor::Platform, kind, Some(reason))
-            .await
-    }
-
-    /// Adds the counter-entry of an order's charge.
-    pub(crate) async fn refund(
-        &self,
-        change: &mut Change,
-        order: &Order,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let posting = Posting::refund(
-            self.row_id().await?,
-            order.reseller,
-            order.id,
-            order.price,
-            now,
-        );
-        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
-        Ok(())
-    }
-
     /// Adds a line to an order's history.
     pub(crate) async fn note(
         &self,
@@ -213,7 +130,7 @@ impl App {
         Ok(())
     }
 
-    async fn remembered(
+    pub(crate) async fn remembered(
         &self,
         reseller: &Reseller,
         repeat: Option<&RepeatKey>,
@@ -235,7 +152,7 @@ impl App {
     /// What the reseller has proved about the domains of these names, fresh enough to be used today.
     pub(crate) async fn authorizations(
         &self,
-        reseller: &Reseller,
+        reseller: ResellerId,
         names: &[DomainName],
     ) -> Result<Vec<Authorization>, AppError> {
         let now = self.clock.now();
@@ -243,7 +160,6 @@ impl App {
         let mut bases: Vec<DomainName> = names.iter().filter_map(DomainName::base_domain).collect();
         bases.sort_unstable();
         bases.dedup();
-        let reseller = reseller.id;
         let reads = bases
             .into_iter()
             .map(|base| async move { self.store.authorizations(reseller, &base, since).await });
@@ -254,29 +170,41 @@ impl App {
         Ok(held.into_iter().flatten().collect())
     }
 
-    async fn open_order(
+    /// Opens an order in one change set with its charge, its first run and, for a renewal, the link from the
+    /// order it renews.
+    pub(crate) async fn open_order(
         &self,
         reseller: &Reseller,
         checked: CheckedOrder<'_>,
-        held: &[Authorization],
+        renewed: Option<OrderFile>,
         repeat: Option<&RepeatKey>,
     ) -> Result<Placed, OpenError> {
         let now = self.clock.now();
+        let held = self.authorizations(reseller.id, &checked.names).await?;
         let id = OrderId(self.store.next_id(Sequence::Order).await?);
         let issuance_id = IssuanceId(self.row_id().await?);
-        let order = Order {
+        let renews = renewed.as_ref().map(|file| &file.order);
+        let mut order = Order {
             id,
             reseller: reseller.id,
             product_key: checked.product.key.clone(),
             product_name: checked.product.name.clone(),
             term: checked.term,
+            paid: NameCounts::of(&checked.names),
             names: checked.names,
+            organization: checked.organization,
             administrator: checked.administrator,
             technical: checked.technical,
             price: checked.price,
             issuance: issuance_id,
+            certificate: None,
+            reuse_key: checked.reuse_key,
+            renews: renews.map(|order| order.id),
+            renewed_by: None,
+            carry_until: renews.map(|order| order.term_end(SignedDuration::ZERO, now)),
             special_instruction: checked.special_instruction,
             state: OrderState::Open,
+            stage: Stage::Placed,
             created_at: now,
             modified_at: now,
             version: 0,
@@ -285,6 +213,8 @@ impl App {
             id: issuance_id,
             order: id,
             reseller: reseller.id,
+            purpose: Purpose::First,
+            price: checked.price,
             csr: checked.csr.der,
             spki: checked.csr.spki_der,
             method: checked.method,
@@ -292,73 +222,118 @@ impl App {
             looks: 0,
             looked_at: None,
             validate_by: now + self.settings.validation_time,
+            sign_from: None,
             state: IssuanceState::Validating,
             created_at: now,
             modified_at: now,
             version: 0,
         };
-        issuance.reuse(held, &self.rules, now);
+        issuance.reuse(&held, &self.rules, now);
         let placed = Placed {
             order: id,
             controls: issuance.names.clone(),
         };
+        if issuance.next_step(now) == NextStep::Sign {
+            order.stage = Stage::Issuing;
+        }
 
         self.check_mail_limits(&issuance, now).await?;
 
         let mut change = Change::new();
-        if let Some(repeat) = repeat {
-            let first = Remembered {
-                request_hash: repeat.request_hash,
-                order: id,
-                answer: serde_json::to_string(&placed).map_err(AppError::internal)?,
-            };
-            change.remember(reseller.id, &repeat.key, &first, now);
-        }
-        let posting = Posting::charge(self.row_id().await?, reseller.id, id, order.price, now);
-        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
+        self.remember(&mut change, reseller, repeat, &placed, now)?;
+        self.charge(&mut change, &issuance, now).await?;
         change.insert_order(&order);
-        self.note(
-            &mut change,
-            &order,
-            Actor::Reseller,
-            EventKind::OrderPlaced,
-            None,
-        )
-        .await?;
-        let proved = issuance.next_step(now) == NextStep::Sign;
-        let signing = if proved {
-            let certificate = self
-                .reserve(&order, &issuance, now)
-                .await
-                .map_err(AppError::from)?;
-            let signing = self
-                .begin_signing(&mut change, order, issuance, certificate, Put::Insert)
-                .await?;
-            Some(signing)
-        } else {
-            change.insert_issuance(&issuance);
-            self.start_validation(&mut change, &issuance, now).await?;
-            None
-        };
-        match self.store.commit(change).await {
-            Ok(_) => {}
-            Err(StoreError::Refused("balance")) => {
-                return Err(AppError::from(Refusal::InsufficientBalance).into());
-            }
-            Err(StoreError::Refused("idempotency")) => return Err(OpenError::Repeated),
-            // The database went away around the commit: the order tells whether it is there. If the answer is
-            // no, or none, the caller must not take the order for placed.
-            Err(unknown @ StoreError::Unknown(_)) => match self.store.order_file(id).await {
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return Err(AppError::from(unknown).into()),
-            },
-            Err(other) => return Err(AppError::from(other).into()),
+        let by = Actor::Reseller;
+        self.note(&mut change, &order, by, EventKind::OrderPlaced, None)
+            .await?;
+        if let Some(mut old) = renewed {
+            old.order.renewed_by = Some(id);
+            old.order.modified_at = now;
+            put_order(
+                &mut change,
+                &mut old.order,
+                &old.issuance,
+                old.certificate.as_ref(),
+                now,
+            );
+            let detail = Some(id.to_string());
+            let kind = EventKind::OrderRenewed;
+            self.note(&mut change, &old.order, by, kind, detail).await?;
         }
+        let file = OrderFile {
+            order,
+            issuance,
+            certificate: None,
+        };
+        let signing = self.begin(&mut change, file, now).await?;
+        self.commit_run(change, issuance_id).await?;
         match signing {
             Some(signing) => signing.hand_over(),
             None => self.wake_worker(),
         }
         Ok(placed)
+    }
+
+    /// Keeps the answer to a request that may be repeated.
+    pub(crate) fn remember(
+        &self,
+        change: &mut Change,
+        reseller: &Reseller,
+        repeat: Option<&RepeatKey>,
+        placed: &Placed,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let Some(repeat) = repeat else { return Ok(()) };
+        let first = Remembered {
+            request_hash: repeat.request_hash,
+            order: placed.order,
+            answer: serde_json::to_string(placed).map_err(AppError::internal)?,
+        };
+        change.remember(reseller.id, &repeat.key, &first, now);
+        Ok(())
+    }
+
+    /// Adds a run that is not in the database yet: to be signed, if all is proved already, else to be
+    /// validated. The caller commits, and hands over what is to be signed.
+    pub(crate) async fn begin(
+        &self,
+        change: &mut Change,
+        file: OrderFile,
+        now: Timestamp,
+    ) -> Result<Option<Signing>, AppError> {
+        if file.issuance.next_step(now) == NextStep::Sign {
+            let certificate = self.reserve(&file.order, &file.issuance, now).await?;
+            let signing = self
+                .begin_signing(change, file, certificate, Put::Insert)
+                .await?;
+            return Ok(Some(signing));
+        }
+        change.insert_issuance(&file.issuance);
+        self.start_validation(change, &file.issuance, now).await?;
+        Ok(None)
+    }
+
+    /// Commits a change set that begins a run.
+    pub(crate) async fn commit_run(
+        &self,
+        change: Change,
+        run: IssuanceId,
+    ) -> Result<(), OpenError> {
+        match self.store.commit(change).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Refused("balance")) => {
+                Err(AppError::from(Refusal::InsufficientBalance).into())
+            }
+            Err(StoreError::Refused("idempotency")) => Err(OpenError::Repeated),
+            Err(StoreError::Conflict { .. }) => Err(OpenError::Overtaken),
+            // The database went away around the commit: the run tells whether it is there. If the answer is
+            // no, or none, the caller must not take it for begun.
+            Err(unknown @ StoreError::Unknown(_)) => match self.store.issuance(run).await {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) | Err(_) => Err(AppError::from(unknown).into()),
+            },
+            Err(other) => Err(AppError::from(other).into()),
+        }
     }
 
     /// Adds what makes a fresh issuance, or one whose challenges changed, go on.
@@ -369,25 +344,55 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         // Nobody can have published a value that was made just now; who has, asks for the status.
-        self.enqueue(
-            change,
-            Task::PollDcv(issuance.id),
-            now + issuance.look_delay(),
-        )
-        .await?;
+        let first_look = match issuance.next_step(now) {
+            NextStep::Hold(until) => until,
+            _ => now + issuance.look_delay(),
+        };
+        self.enqueue(change, Task::PollDcv(issuance.id), first_look)
+            .await?;
         self.ask_approvers(change, issuance, issuance.unproved(), now)
             .await
     }
 }
 
-enum OpenError {
+/// Why a run was not begun.
+pub(crate) enum OpenError {
     /// The key is on record already.
     Repeated,
+    /// Someone else moved the order meanwhile.
+    Overtaken,
     App(AppError),
 }
 
 impl<E: Into<AppError>> From<E> for OpenError {
     fn from(error: E) -> Self {
         Self::App(error.into())
+    }
+}
+
+/// Saves an order under the stage it has reached.
+pub(crate) fn put_order(
+    change: &mut Change,
+    order: &mut Order,
+    issuance: &Issuance,
+    certificate: Option<&CertificateSummary>,
+    now: Timestamp,
+) {
+    let before = order.stage;
+    order.stage = Stage::of(order, issuance, certificate, now);
+    change.save_order(order, before);
+    order.version += 1;
+}
+
+/// Saves an order whose stage has changed with its run, its certificate or the time; only then.
+pub(crate) fn restage(
+    change: &mut Change,
+    order: &mut Order,
+    issuance: &Issuance,
+    certificate: Option<&CertificateSummary>,
+    now: Timestamp,
+) {
+    if Stage::of(order, issuance, certificate, now) != order.stage {
+        put_order(change, order, issuance, certificate, now);
     }
 }

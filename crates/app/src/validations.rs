@@ -96,7 +96,7 @@ impl App {
             let now = self.clock.now();
             let mut errors = product.check_method(method, &names, &self.rules, now);
             let suffix = &self.settings.challenge_domain;
-            match challenges(product, method, &names, &approvers, suffix) {
+            match challenges(product.record_type, method, &names, &approvers, suffix) {
                 Ok(made) if errors.is_empty() => return Ok((method, made)),
                 Ok(_) => {}
                 Err(more) => errors.extend(more),

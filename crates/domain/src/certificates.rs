@@ -45,6 +45,19 @@ pub struct Certificate {
     pub state: CertificateState,
 }
 
+/// What an order's description says of a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CertificateSummary {
+    /// Its id.
+    pub id: CertificateId,
+    /// Its first and last second.
+    pub validity: Validity,
+    /// When it was signed.
+    pub signed_at: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
 /// How far a certificate has come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CertificateState {
@@ -73,6 +86,25 @@ pub enum CertificateState {
 }
 
 impl Certificate {
+    /// What an order's description says of it, once it is signed.
+    pub fn summary(&self) -> Option<CertificateSummary> {
+        let (signed_at, revoked_at) = match &self.state {
+            CertificateState::Reserved | CertificateState::Abandoned => return None,
+            CertificateState::Issued { signed_at, .. } => (*signed_at, None),
+            CertificateState::Revoked {
+                signed_at,
+                revoked_at,
+                ..
+            } => (*signed_at, Some(*revoked_at)),
+        };
+        Some(CertificateSummary {
+            id: self.id,
+            validity: self.validity,
+            signed_at,
+            revoked_at,
+        })
+    }
+
     /// The signed bytes, once there are some.
     pub fn der(&self) -> Option<&[u8]> {
         match &self.state {

@@ -65,6 +65,22 @@ pub enum EventKind {
     CertificateReserved,
     /// The certificate was signed and stored.
     CertificateIssued,
+    /// The order was renewed by another.
+    OrderRenewed,
+    /// The order was cancelled after its first certificate; its price was given back.
+    OrderRefunded,
+    /// The reseller asked for another certificate.
+    ReissueAsked,
+    /// The certificate in force grows old; its replacement was begun.
+    ReplacementBegun,
+    /// A run was stopped for another one.
+    IssuanceCancelled,
+    /// The certificate was revoked.
+    CertificateRevoked,
+    /// A person was told by mail what to do.
+    PersonTold,
+    /// The term is over.
+    OrderExpired,
     /// A job gave up and waits for an operator.
     JobParked,
 }
@@ -83,6 +99,14 @@ impl EventKind {
             Self::NameProved => "name_proved",
             Self::CertificateReserved => "certificate_reserved",
             Self::CertificateIssued => "certificate_issued",
+            Self::OrderRenewed => "order_renewed",
+            Self::OrderRefunded => "order_refunded",
+            Self::ReissueAsked => "reissue_asked",
+            Self::ReplacementBegun => "replacement_begun",
+            Self::IssuanceCancelled => "issuance_cancelled",
+            Self::CertificateRevoked => "certificate_revoked",
+            Self::PersonTold => "person_told",
+            Self::OrderExpired => "order_expired",
             Self::JobParked => "job_parked",
         }
     }
@@ -100,6 +124,14 @@ impl EventKind {
             Self::NameProved,
             Self::CertificateReserved,
             Self::CertificateIssued,
+            Self::OrderExpired,
+            Self::PersonTold,
+            Self::CertificateRevoked,
+            Self::IssuanceCancelled,
+            Self::ReplacementBegun,
+            Self::ReissueAsked,
+            Self::OrderRefunded,
+            Self::OrderRenewed,
             Self::JobParked,
         ]
         .into_iter()

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::TransitionError;
 use crate::authorizations::{Authorization, Challenge, Method};
 use crate::certificates::CertificateId;
+use crate::money::Money;
 use crate::names::DomainName;
 use crate::orders::OrderId;
 use crate::resellers::ResellerId;
@@ -35,6 +36,10 @@ pub struct Issuance {
     pub order: OrderId,
     /// Whose order.
     pub reseller: ResellerId,
+    /// Why it was begun.
+    pub purpose: Purpose,
+    /// What was charged for it; given back if it comes to nothing.
+    pub price: Money,
     /// The certificate signing request, DER.
     pub csr: Vec<u8>,
     /// The key to be certified: SubjectPublicKeyInfo, DER, in canonical form.
@@ -49,6 +54,8 @@ pub struct Issuance {
     pub looked_at: Option<Timestamp>,
     /// The end of the time to show control.
     pub validate_by: Timestamp,
+    /// Not to be signed before this moment, where one is set: proofs are collected ahead of a replacement.
+    pub sign_from: Option<Timestamp>,
     /// How far it has come.
     pub state: IssuanceState,
     /// When it began.
@@ -57,6 +64,35 @@ pub struct Issuance {
     pub modified_at: Timestamp,
     /// Counts the moves; the store saves a move only over the version it was read at.
     pub version: i64,
+}
+
+/// Why an issuance was begun.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// For the order's first certificate.
+    First,
+    /// The reseller asked for another certificate: with another key, other names, or both.
+    Reissue,
+    /// The certificate in force grows old.
+    Replacement,
+}
+
+impl Purpose {
+    /// The word under which the purpose is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Reissue => "reissue",
+            Self::Replacement => "replacement",
+        }
+    }
+
+    /// Reads [`Purpose::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::First, Self::Reissue, Self::Replacement]
+            .into_iter()
+            .find(|purpose| purpose.as_str() == text)
+    }
 }
 
 /// One name to be proved, and how far that is.
@@ -112,6 +148,8 @@ pub enum NextStep {
     Sign,
     /// More looks at the world.
     Wait,
+    /// All is proved, but it is not to be signed before this moment.
+    Hold(Timestamp),
     /// To be rejected: time is up.
     Expire,
     /// Nothing: it is settled or on its way.
@@ -229,6 +267,12 @@ impl Issuance {
         })
     }
 
+    /// What the certificate is to cover, the common name first.
+    pub fn covered(&self) -> Vec<DomainName> {
+        let name = |control: &NameControl| control.name.clone();
+        self.names.iter().map(name).collect()
+    }
+
     /// The names that still need a proof, with what is asked for them.
     pub fn unproved(&self) -> impl Iterator<Item = &NameControl> {
         self.names.iter().filter(|control| control.proof.is_none())
@@ -243,7 +287,10 @@ impl Issuance {
     /// What this issuance needs now. The poll job asks, then does as it is told.
     pub fn next_step(&self, now: Timestamp) -> NextStep {
         match self.state {
-            IssuanceState::Validating if self.is_proved() => NextStep::Sign,
+            IssuanceState::Validating if self.is_proved() => match self.sign_from {
+                Some(from) if now < from => NextStep::Hold(from),
+                Some(_) | None => NextStep::Sign,
+            },
             IssuanceState::Validating if now >= self.validate_by => NextStep::Expire,
             IssuanceState::Validating => NextStep::Wait,
             IssuanceState::Signing { .. }
@@ -357,11 +404,12 @@ fn is_fresh(proof: &Proof, rules: &ValidityRules, now: Timestamp) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::authorizations::RecordType;
+    use crate::money::Currency;
 
     fn start() -> Timestamp {
         "2026-11-22T10:00:00Z".parse().unwrap()
@@ -379,7 +427,7 @@ mod tests {
         }
     }
 
-    fn an_issuance() -> Issuance {
+    pub(crate) fn an_issuance() -> Issuance {
         let control = |text: &str| NameControl {
             name: name(text),
             challenge: Challenge::Dns {
@@ -393,6 +441,8 @@ mod tests {
             id: IssuanceId(5),
             order: OrderId(1),
             reseller: ResellerId(2001),
+            purpose: Purpose::First,
+            price: Money::zero(Currency::parse("USD").unwrap()),
             csr: vec![],
             spki: vec![],
             method: Method::Dns,
@@ -400,6 +450,7 @@ mod tests {
             looks: 0,
             looked_at: None,
             validate_by: start() + SignedDuration::from_hours(24 * 30),
+            sign_from: None,
             state: IssuanceState::Validating,
             created_at: start(),
             modified_at: start(),
@@ -456,6 +507,17 @@ mod tests {
             .reject("too late".to_owned(), start())
             .unwrap();
         assert_eq!(done.next_step(issuance.validate_by), NextStep::Nothing);
+    }
+
+    #[test]
+    fn what_is_proved_early_waits_for_its_time() {
+        let mut issuance = an_issuance();
+        let later = start() + SignedDuration::from_hours(48);
+        issuance.sign_from = Some(later);
+        assert_eq!(issuance.next_step(start()), NextStep::Wait);
+        issuance.prove(&name("shop.example"), &dns_proof("shop.example"));
+        assert_eq!(issuance.next_step(start()), NextStep::Hold(later));
+        assert_eq!(issuance.next_step(later), NextStep::Sign);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 
+use crate::issuances::{Issuance, IssuanceId};
 use crate::money::Money;
 use crate::orders::OrderId;
 use crate::resellers::ResellerId;
@@ -35,9 +36,9 @@ impl Account {
 /// Why money moved.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PostingKind {
-    /// An order was placed.
+    /// An order was placed, or a reissue of one that costs.
     Charge,
-    /// An order's price was given back.
+    /// What was charged was given back.
     Refund,
     /// The operator credited a balance.
     Credit,
@@ -71,6 +72,8 @@ pub struct Posting {
     pub kind: PostingKind,
     /// For which order.
     pub order: Option<OrderId>,
+    /// For which run of it: each is charged once and given back once at most.
+    pub issuance: Option<IssuanceId>,
     /// A note for people.
     pub note: Option<String>,
     /// When.
@@ -78,36 +81,25 @@ pub struct Posting {
 }
 
 impl Posting {
-    /// The price of an order, from its reseller's balance.
-    pub fn charge(
-        id: i64,
-        reseller: ResellerId,
-        order: OrderId,
-        price: Money,
-        at: Timestamp,
-    ) -> Self {
+    /// The price of an issuance, from its reseller's balance.
+    pub fn charge(id: i64, issuance: &Issuance, at: Timestamp) -> Self {
         Self {
             id,
-            reseller,
-            from: Account::Reseller(reseller),
+            reseller: issuance.reseller,
+            from: Account::Reseller(issuance.reseller),
             to: Account::Sales,
-            amount: price,
+            amount: issuance.price,
             kind: PostingKind::Charge,
-            order: Some(order),
+            order: Some(issuance.order),
+            issuance: Some(issuance.id),
             note: None,
             at,
         }
     }
 
     /// The counter-entry of [`Posting::charge`].
-    pub fn refund(
-        id: i64,
-        reseller: ResellerId,
-        order: OrderId,
-        price: Money,
-        at: Timestamp,
-    ) -> Self {
-        let charge = Self::charge(id, reseller, order, price, at);
+    pub fn refund(id: i64, issuance: &Issuance, at: Timestamp) -> Self {
+        let charge = Self::charge(id, issuance, at);
         Self {
             from: charge.to,
             to: charge.from,
@@ -132,6 +124,7 @@ impl Posting {
             amount,
             kind: PostingKind::Credit,
             order: None,
+            issuance: None,
             note,
             at,
         }
@@ -157,6 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::issuances::tests::an_issuance;
     use crate::money::Currency;
 
     proptest! {
@@ -169,11 +163,12 @@ mod tests {
             let (mut total, mut balance, mut expected) = (0_i64, 0_i64, 0_i64);
             for (id, (kind, minor)) in (0_i64..).zip(moves) {
                 let amount = Money { minor, currency };
+                let issuance = Issuance { price: amount, ..an_issuance() };
                 let now = Timestamp::UNIX_EPOCH;
                 let posting = match kind {
                     0 => Posting::credit(id, reseller, amount, None, now),
-                    1 => Posting::charge(id, reseller, OrderId(1), amount, now),
-                    _ => Posting::refund(id, reseller, OrderId(1), amount, now),
+                    1 => Posting::charge(id, &issuance, now),
+                    _ => Posting::refund(id, &issuance, now),
                 };
                 expected += if kind == 1 { -minor } else { minor };
                 total += posting.entries().iter().map(|(_, amount)| amount.minor).sum::<i64>();

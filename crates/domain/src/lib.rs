@@ -14,11 +14,14 @@ pub mod issuances;
 pub mod ledger;
 pub mod money;
 pub mod names;
+pub mod notices;
 pub mod observations;
 pub mod orders;
 pub mod organizations;
+pub mod plans;
 pub mod products;
 pub mod resellers;
+pub mod stages;
 pub mod validity;
 
 pub use jiff::{SignedDuration, Timestamp};

@@ -1,19 +1,23 @@
 //! Orders: a product bought for a term, which outlives many certificates.
 //!
-//! An order is charged when it is placed and given back when it ends before its first certificate. Its term
-//! begins with that certificate. What follows from the clock, such as *expired*, is computed and not stored.
+//! An order is charged when it is placed and given back when it ends before its first certificate, or within
+//! its product's refund window after it. Its term begins with that certificate. What follows from the clock,
+//! such as *expired*, is no state of its own.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::TransitionError;
+use crate::certificates::CertificateId;
 use crate::contacts::ContactId;
-use crate::issuances::IssuanceId;
+use crate::issuances::{Issuance, IssuanceId};
 use crate::money::Money;
 use crate::names::DomainName;
+use crate::organizations::OrganizationId;
 use crate::products::Term;
 use crate::resellers::ResellerId;
+use crate::stages::Stage;
 
 crate::id! {
     /// The id of an [`Order`]; also its number on the wire.
@@ -35,24 +39,70 @@ pub struct Order {
     pub term: Term,
     /// What certificates are to cover, the common name first, each name once.
     pub names: Vec<DomainName>,
+    /// Whom its certificates name, for products that vet an organization.
+    pub organization: Option<OrganizationId>,
     /// The contact who administers the order.
     pub administrator: ContactId,
     /// The contact for technical matters.
     pub technical: ContactId,
-    /// What was charged.
+    /// What was charged and not given back.
     pub price: Money,
+    /// Further names that are paid for, in every certificate of the term.
+    pub paid: NameCounts,
     /// The latest run towards a certificate.
     pub issuance: IssuanceId,
+    /// The certificate in force: the latest that was issued.
+    pub certificate: Option<CertificateId>,
+    /// Whether the last key may be certified again when a certificate is replaced.
+    pub reuse_key: bool,
+    /// The order this one renews.
+    pub renews: Option<OrderId>,
+    /// The order this one was renewed by.
+    pub renewed_by: Option<OrderId>,
+    /// When the order this one renews ends: what is left of it is added to the term.
+    pub carry_until: Option<Timestamp>,
     /// The reseller's note.
     pub special_instruction: Option<String>,
     /// How far the order has come.
     pub state: OrderState,
+    /// The same in one word, its latest run and certificate considered.
+    pub stage: Stage,
     /// When it was placed.
     pub created_at: Timestamp,
     /// When it last moved.
     pub modified_at: Timestamp,
     /// Counts the moves; the store saves a move only over the version it was read at.
     pub version: i64,
+}
+
+/// How many further names, beside the common name, by what they cost.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct NameCounts {
+    /// Ordinary ones.
+    pub names: u32,
+    /// Wildcards.
+    pub wildcards: u32,
+}
+
+impl NameCounts {
+    /// The further names of a list that begins with the common name.
+    pub fn of(names: &[DomainName]) -> Self {
+        let further = names.get(1..).unwrap_or_default();
+        let wildcards = further.iter().filter(|name| name.is_wildcard()).count();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            names: count(further.len() - wildcards),
+            wildcards: count(wildcards),
+        }
+    }
+
+    /// Enough for either.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            names: self.names.max(other.names),
+            wildcards: self.wildcards.max(other.wildcards),
+        }
+    }
 }
 
 /// How far an order has come.
@@ -69,6 +119,13 @@ pub enum OrderState {
     },
     /// Cancelled before the first certificate, and given back.
     Cancelled,
+    /// Cancelled after the first certificate: its certificates are revoked, its price given back.
+    Refunded {
+        /// When the first certificate was issued.
+        settled_at: Timestamp,
+        /// When the term would have ended.
+        expires_at: Timestamp,
+    },
     /// Ended by the platform before the first certificate, and given back.
     Failed(Failure),
 }
@@ -93,30 +150,76 @@ impl Order {
         self.leave_open("fail", OrderState::Failed(failure), now)
     }
 
-    /// Notes the first certificate, with which the term begins; later ones change nothing here.
-    pub fn settle(self, now: Timestamp) -> Result<Self, TransitionError> {
-        if matches!(self.state, OrderState::Active { .. }) {
-            return Ok(self);
-        }
-        let expires_at = end_of_term(now, self.term);
-        self.leave_open(
-            "settle",
+    /// Ends the order at the reseller's wish after its first certificate, within `window` of it.
+    pub fn refund(self, window: SignedDuration, now: Timestamp) -> Result<Self, TransitionError> {
+        match self.state {
             OrderState::Active {
-                settled_at: now,
+                settled_at,
                 expires_at,
+            } if now < settled_at + window => Ok(Self {
+                state: OrderState::Refunded {
+                    settled_at,
+                    expires_at,
+                },
+                modified_at: now,
+                ..self
+            }),
+            _ => Err(self.cannot("be given back")),
+        }
+    }
+
+    /// Notes that an issuance was signed. With the first the term begins, and what is left of the order it
+    /// renews is added, so much at most.
+    pub fn settle(
+        self,
+        issuance: &Issuance,
+        certificate: CertificateId,
+        carry_at_most: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Self, TransitionError> {
+        let state = match self.state {
+            OrderState::Active { .. } => self.state,
+            OrderState::Open => OrderState::Active {
+                settled_at: now,
+                expires_at: end_of_term(now, self.term) + self.carried(carry_at_most, now),
             },
-            now,
-        )
+            OrderState::Cancelled | OrderState::Refunded { .. } | OrderState::Failed(_) => {
+                return Err(self.cannot("settle"));
+            }
+        };
+        let names = issuance.covered();
+        Ok(Self {
+            paid: self.paid.or(NameCounts::of(&names)),
+            names,
+            certificate: Some(certificate),
+            state,
+            modified_at: now,
+            ..self
+        })
     }
 
     /// When the term ends, or would end if the first certificate were issued now.
-    pub fn term_end(&self, now: Timestamp) -> Timestamp {
+    pub fn term_end(&self, carry_at_most: SignedDuration, now: Timestamp) -> Timestamp {
         match self.state {
-            OrderState::Active { expires_at, .. } => expires_at,
+            OrderState::Active { expires_at, .. } | OrderState::Refunded { expires_at, .. } => {
+                expires_at
+            }
             OrderState::Open | OrderState::Cancelled | OrderState::Failed(_) => {
-                end_of_term(now, self.term)
+                end_of_term(now, self.term) + self.carried(carry_at_most, now)
             }
         }
+    }
+
+    /// Whether the order is in its term.
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        matches!(self.state, OrderState::Active { expires_at, .. } if now < expires_at)
+    }
+
+    fn carried(&self, at_most: SignedDuration, now: Timestamp) -> SignedDuration {
+        let left = self
+            .carry_until
+            .map_or(SignedDuration::ZERO, |until| until.duration_since(now));
+        left.clamp(SignedDuration::ZERO, at_most)
     }
 
     /// The first of the names.
@@ -130,23 +233,29 @@ impl Order {
         state: OrderState,
         now: Timestamp,
     ) -> Result<Self, TransitionError> {
-        let present = match self.state {
-            OrderState::Open => {
-                return Ok(Self {
-                    state,
-                    modified_at: now,
-                    ..self
-                });
-            }
+        match self.state {
+            OrderState::Open => Ok(Self {
+                state,
+                modified_at: now,
+                ..self
+            }),
+            _ => Err(self.cannot(verb)),
+        }
+    }
+
+    fn cannot(&self, verb: &'static str) -> TransitionError {
+        let state = match self.state {
+            OrderState::Open => "open",
             OrderState::Active { .. } => "active",
             OrderState::Cancelled => "cancelled",
+            OrderState::Refunded { .. } => "given back",
             OrderState::Failed(_) => "ended",
         };
-        Err(TransitionError {
+        TransitionError {
             what: "an order",
-            state: present,
+            state,
             verb,
-        })
+        }
     }
 }
 
@@ -164,6 +273,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::issuances::tests::an_issuance;
     use crate::money::Currency;
 
     pub(crate) fn an_order() -> Order {
@@ -177,51 +287,105 @@ pub(crate) mod tests {
             names: vec![DomainName::parse("shop.example").unwrap()],
             administrator: ContactId(1),
             technical: ContactId(2),
+            organization: None,
             price: Money::parse("10", Currency::parse("USD").unwrap()).unwrap(),
+            paid: NameCounts::default(),
             issuance: IssuanceId(5),
+            certificate: None,
+            reuse_key: false,
+            renews: None,
+            renewed_by: None,
+            carry_until: None,
             special_instruction: None,
             state: OrderState::Open,
+            stage: Stage::Placed,
             created_at: now,
             modified_at: now,
             version: 0,
         }
     }
 
+    fn settled(order: Order, now: Timestamp) -> Order {
+        let window = SignedDuration::from_hours(24 * 90);
+        let issuance = an_issuance();
+        order
+            .settle(&issuance, CertificateId(9), window, now)
+            .unwrap()
+    }
+
     #[test]
     fn the_term_begins_with_the_first_certificate() {
         let now = "2028-02-29T10:00:00Z".parse().unwrap();
-        let order = an_order().settle(now).unwrap();
+        let order = settled(an_order(), now);
         let OrderState::Active { expires_at, .. } = order.state else {
             panic!("not active")
         };
         assert_eq!(expires_at.to_string(), "2029-02-28T10:00:00Z");
         let later = "2028-06-01T10:00:00Z".parse().unwrap();
-        assert_eq!(order.clone().settle(later).unwrap(), order);
+        assert_eq!(settled(order.clone(), later).state, order.state);
         assert!(order.cancel(later).is_err());
     }
 
-    fn a_move() -> impl Strategy<Value = u8> {
-        0..3_u8
+    #[test]
+    fn what_is_left_of_the_renewed_order_is_added_up_to_a_bound() {
+        let now: Timestamp = "2027-06-01T00:00:00Z".parse().unwrap();
+        let end = |until: &str| {
+            let mut order = an_order();
+            order.carry_until = Some(until.parse().unwrap());
+            settled(order, now).term_end(SignedDuration::ZERO, now)
+        };
+        assert_eq!(
+            end("2027-06-21T00:00:00Z").to_string(),
+            "2028-06-21T00:00:00Z"
+        );
+        assert_eq!(
+            end("2027-12-01T00:00:00Z").to_string(),
+            "2028-08-30T00:00:00Z"
+        );
+        assert_eq!(
+            end("2027-05-01T00:00:00Z").to_string(),
+            "2028-06-01T00:00:00Z"
+        );
+    }
+
+    #[test]
+    fn an_order_is_given_back_within_its_window_only() {
+        let now = an_order().created_at;
+        let window = SignedDuration::from_hours(24 * 30);
+        let order = settled(an_order(), now);
+        assert!(order.clone().refund(window, now + window).is_err());
+        let within = now + window - SignedDuration::from_secs(1);
+        let refunded = order.refund(window, within).unwrap();
+        assert!(matches!(refunded.state, OrderState::Refunded { .. }));
+        assert!(refunded.refund(window, within).is_err());
+        assert!(an_order().refund(window, now).is_err());
     }
 
     proptest! {
-        /// However an order is pushed, it leaves *open* at most once and never changes its end.
+        /// However an order is pushed, it leaves *open* at most once, is given back at most once, and never
+        /// leaves its end.
         #[test]
-        fn an_order_ends_once(moves in prop::collection::vec(a_move(), 1..12)) {
+        fn an_order_ends_once(moves in prop::collection::vec(0..4_u8, 1..12)) {
             let now = an_order().created_at;
+            let window = SignedDuration::from_hours(1);
+            let issuance = an_issuance();
             let mut order = an_order();
-            let mut left = 0;
+            let (mut left, mut given_back) = (0, 0);
             for step in moves {
                 let before = order.clone();
                 let moved = match step {
                     0 => order.clone().cancel(now),
                     1 => order.clone().fail(Failure::ValidationExpired, now),
-                    _ => order.clone().settle(now),
+                    2 => order.clone().refund(window, now),
+                    _ => order.clone().settle(&issuance, CertificateId(9), window, now),
                 };
                 order = moved.unwrap_or_else(|_| before.clone());
-                left += usize::from(before.state != order.state);
+                left += usize::from(before.state == OrderState::Open && order.state != OrderState::Open);
+                let ends = |order: &Order| !matches!(order.state, OrderState::Open | OrderState::Active { .. });
+                given_back += usize::from(!ends(&before) && ends(&order));
+                prop_assert!(!ends(&before) || order == before);
             }
-            prop_assert!(left <= 1);
+            prop_assert!(left <= 1 && given_back <= 1);
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct Product {
     pub methods: Vec<Method>,
     /// What kind of record a DNS proof wants.
     pub record_type: RecordType,
+    /// For so many days after its first certificate an order may be given back.
+    pub refund_days: u32,
     prices: BTreeMap<(Currency, Term), TermPrice>,
 }
 
@@ -265,6 +267,8 @@ pub struct RawProduct {
     pub methods: Vec<Method>,
     #[serde(default = "txt")]
     pub record_type: RecordType,
+    #[serde(default = "refund_days")]
+    pub refund_days: u32,
     pub price: Vec<RawPrice>,
 }
 
@@ -280,6 +284,13 @@ pub struct RawPrice {
     pub name: Option<String>,
     #[serde(default)]
     pub wildcard: Option<String>,
+}
+
+/// The refund window of a product that names none, in days.
+pub const DEFAULT_REFUND_DAYS: u32 = 30;
+
+fn refund_days() -> u32 {
+    DEFAULT_REFUND_DAYS
 }
 
 fn txt() -> RecordType {
@@ -390,6 +401,7 @@ fn check_product(raw: RawProduct) -> Result<Product, String> {
         max_names: raw.max_names,
         methods: raw.methods,
         record_type: raw.record_type,
+        refund_days: raw.refund_days,
         prices,
     })
 }
@@ -419,6 +431,7 @@ pub(crate) mod tests {
             max_names: 5,
             methods: vec![Method::Dns, Method::File],
             record_type: RecordType::Txt,
+            refund_days: 30,
             price: vec![price("USD", 1), price("USD", 2), price("EUR", 1)],
         };
         check_product(raw).unwrap()

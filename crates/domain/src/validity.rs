@@ -109,6 +109,24 @@ impl ValidityRules {
         age <= days(self.at(now).domain_reuse_days) && self.is_in_force(method, now)
     }
 
+    /// The last moment at which evidence may be used.
+    pub fn fresh_until(&self, method: Method, obtained_at: Timestamp) -> Timestamp {
+        let ended = self.ends.iter().find(|end| end.method == method);
+        let mut until = ended.map_or(Timestamp::MAX, |end| end.at);
+        for (at, rule) in self.limits.iter().enumerate() {
+            let next = self.limits.get(at + 1).map(|next| next.from);
+            if next.is_some_and(|next| next <= obtained_at) {
+                continue;
+            }
+            let too_old = obtained_at + days(rule.domain_reuse_days);
+            if next.is_none_or(|next| too_old < next) {
+                until = until.min(too_old.max(rule.from));
+                break;
+            }
+        }
+        until
+    }
+
     /// The life of a certificate signed at `now` under an order that ends at `order_end`.
     ///
     /// It begins an hour back and lasts a day less than the cap, or until the order ends, whichever is
@@ -179,6 +197,33 @@ mod tests {
             at("2026-12-05T00:00:00Z"),
             at("2027-03-15T00:00:00Z")
         ));
+    }
+
+    #[test]
+    fn evidence_is_good_until_its_age_or_a_shorter_cap_ends_it() {
+        let rules = ValidityRules::default();
+        let until = |method, text| rules.fresh_until(method, at(text)).to_string();
+        assert_eq!(
+            until(Method::Dns, "2026-03-20T00:00:00Z"),
+            "2026-10-06T00:00:00Z"
+        );
+        // A cap that shrinks ends at once what has outlived it.
+        assert_eq!(
+            until(Method::Dns, "2026-11-01T00:00:00Z"),
+            "2027-03-15T00:00:00Z"
+        );
+        assert_eq!(
+            until(Method::Dns, "2027-01-01T00:00:00Z"),
+            "2027-04-11T00:00:00Z"
+        );
+        assert_eq!(
+            until(Method::Email, "2028-03-01T00:00:00Z"),
+            "2028-03-15T00:00:00Z"
+        );
+        assert_eq!(
+            until(Method::Dns, "2029-06-01T00:00:00Z"),
+            "2029-06-11T00:00:00Z"
+        );
     }
 
     #[test]

@@ -73,11 +73,11 @@ impl fmt::Debug for SmtpCredentials {
     }
 }
 
-/// A plain text message to one person.
+/// A plain text message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Mail {
-    /// The recipient's address.
-    pub to: String,
+    /// The recipients' addresses, at least one; they see each other.
+    pub to: Vec<String>,
     /// The subject.
     pub subject: String,
     /// The text, with `\n` line ends.
@@ -91,8 +91,8 @@ pub struct Mail {
 /// Why a message was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// The recipient is not an address; trying again is useless.
-    #[error("the recipient is not an e-mail address")]
+    /// A recipient is not an address; trying again is useless.
+    #[error("a recipient is not an e-mail address")]
     Address(#[source] AddressError),
     /// The message cannot be put together; trying again is useless.
     #[error("the message cannot be put together")]
@@ -186,12 +186,14 @@ impl Mailer {
     }
 
     fn compose(&self, mail: &Mail) -> Result<Message, MailError> {
-        let to = Mailbox::new(None, mail.to.parse().map_err(MailError::Address)?);
         // An automatic message says so, and gets no automatic reply (RFC 3834 §5).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        Message::builder()
-            .from(self.from.clone())
-            .to(to)
+        let mut message = Message::builder().from(self.from.clone());
+        for address in &mail.to {
+            let address = address.parse().map_err(MailError::Address)?;
+            message = message.to(Mailbox::new(None, address));
+        }
+        message
             .subject(mail.subject.as_str())
             .date(SystemTime::from(mail.date))
             .message_id(Some(format!("<{}>", mail.message_id)))
@@ -234,7 +236,7 @@ mod tests {
 
     fn mail() -> Mail {
         Mail {
-            to: "admin@shop.example".to_owned(),
+            to: vec!["admin@shop.example".to_owned()],
             subject: "Grüße".to_owned(),
             text: "Bitte bestätigen.\n".to_owned(),
             message_id: "1@ca.example".to_owned(),
@@ -269,7 +271,7 @@ mod tests {
         let text = String::from_utf8(mailer.compose(&evil).unwrap().formatted()).unwrap();
         assert!(!text.contains("\nBcc:"), "{text}");
         let evil = Mail {
-            to: "a@b.example\r\nBcc: evil@example.net".to_owned(),
+            to: vec!["a@b.example\r\nBcc: evil@example.net".to_owned()],
             ..mail()
         };
         assert!(matches!(mailer.compose(&evil), Err(MailError::Address(_))));

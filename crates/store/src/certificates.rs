@@ -1,7 +1,9 @@
 //! Certificates: on record before they are signed.
 
 use chancery_domain::Timestamp;
-use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
+use chancery_domain::certificates::{
+    Certificate, CertificateId, CertificateState, CertificateSummary,
+};
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
@@ -64,6 +66,15 @@ impl Change {
         self.expect_one(SQL, values![der, signed_at, id.0], conflict(id));
     }
 
+    /// Revokes an issued certificate, for the CRLReason given; only once.
+    pub fn revoke_certificate(&mut self, id: CertificateId, at: Timestamp, reason: Option<u8>) {
+        const SQL: &str = "
+            update certificates set state = 'revoked', revoked_at = $1, revocation_reason = $2
+            where id = $3 and state = 'issued'";
+        let reason = reason.map(i64::from);
+        self.expect_one(SQL, values![at, reason, id.0], conflict(id));
+    }
+
     /// Gives a reserved certificate up.
     pub fn abandon_certificate(&mut self, id: CertificateId) {
         const SQL: &str = "
@@ -87,6 +98,18 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// What descriptions say of the certificates issued under an order, the oldest first.
+    pub async fn issued_certificates(
+        &self,
+        order: OrderId,
+    ) -> Result<Vec<CertificateSummary>, StoreError> {
+        const SQL: &str = "
+            select id, not_before, not_after, signed_at, revoked_at from certificates
+            where order_id = $1 and signed_at is not null order by signed_at, id";
+        let rows = self.query(SQL, values![order.0]).await?;
+        rows.iter().map(|row| summary(row, 0)).collect()
+    }
+
     /// What an issuer has revoked and had not expired at `not_after_from`.
     pub async fn revoked_certificates(
         &self,
@@ -101,6 +124,19 @@ impl Store {
         let entry = |row: &Row| Ok((row.bytes(0)?.to_vec(), row.timestamp(1)?, reason(row, 2)?));
         rows.iter().map(entry).collect()
     }
+}
+
+/// Reads a summary whose columns begin at `from`.
+pub(crate) fn summary(row: &Row, from: usize) -> Result<CertificateSummary, StoreError> {
+    Ok(CertificateSummary {
+        id: CertificateId(row.int(from)?),
+        validity: Validity {
+            not_before: row.timestamp(from + 1)?,
+            not_after: row.timestamp(from + 2)?,
+        },
+        signed_at: row.timestamp(from + 3)?,
+        revoked_at: row.opt_timestamp(from + 4)?,
+    })
 }
 
 fn conflict(id: CertificateId) -> Failure {

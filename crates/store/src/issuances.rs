@@ -2,7 +2,8 @@
 
 use chancery_domain::authorizations::Method;
 use chancery_domain::certificates::CertificateId;
-use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, Purpose};
+use chancery_domain::money::{Currency, Money};
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
 
@@ -13,14 +14,24 @@ use crate::store::Store;
 use crate::values;
 use crate::values::Row;
 
+/// The columns of an issuance, in the order [`read`] takes them.
+macro_rules! issuance_columns {
+    () => {
+        "select i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
+            i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
+            i.modified_at, i.version, i.purpose, i.amount, i.currency, i.sign_from "
+    };
+}
+
 impl Change {
     /// Inserts an issuance just begun.
     pub fn insert_issuance(&mut self, issuance: &Issuance) {
         const SQL: &str = "
             insert into issuances (id, order_id, reseller_id, csr, spki, method, controls, looks,
                 looked_at, validate_by, state, certificate_id, reason, created_at, modified_at,
-                version)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+                version, purpose, amount, currency, sign_from)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                $19, $20)";
         let (state, certificate, reason) = state_columns(&issuance.state);
         self.execute(
             SQL,
@@ -41,6 +52,10 @@ impl Change {
                 issuance.created_at,
                 issuance.modified_at,
                 issuance.version,
+                issuance.purpose.as_str(),
+                issuance.price.minor,
+                issuance.price.currency.as_str(),
+                issuance.sign_from,
             ],
         );
     }
@@ -76,12 +91,22 @@ impl Change {
 }
 
 impl Store {
+    /// The runs of an order that were charged for and not given back, the oldest first.
+    pub async fn charged_issuances(&self, order: OrderId) -> Result<Vec<Issuance>, StoreError> {
+        const SQL: &str = concat!(
+            issuance_columns!(),
+            "from issuances i where i.order_id = $1 and i.amount > 0 and not exists (
+                select 1 from ledger_entries e
+                where e.issuance_id = i.id and e.kind = 'refund' and e.account = 'reseller')
+            order by i.created_at, i.id"
+        );
+        let rows = self.query(SQL, values![order.0]).await?;
+        rows.iter().map(|row| read(row, 0)).collect()
+    }
+
     /// An issuance.
     pub async fn issuance(&self, id: IssuanceId) -> Result<Option<Issuance>, StoreError> {
-        const SQL: &str = "
-            select id, order_id, reseller_id, csr, spki, method, controls, looks, looked_at,
-                validate_by, state, certificate_id, reason, created_at, modified_at, version
-            from issuances where id = $1";
+        const SQL: &str = concat!(issuance_columns!(), "from issuances i where i.id = $1");
         let row = self.query_one(SQL, values![id.0]).await?;
         row.map(|row| read(&row, 0)).transpose()
     }
@@ -134,5 +159,11 @@ pub(crate) fn read(row: &Row, from: usize) -> Result<Issuance, StoreError> {
         created_at: row.timestamp(from + 13)?,
         modified_at: row.timestamp(from + 14)?,
         version: row.int(from + 15)?,
+        purpose: row.parsed(from + 16, Purpose::parse)?,
+        price: Money {
+            minor: row.int(from + 17)?,
+            currency: row.parsed(from + 18, |text| Currency::parse(text).ok())?,
+        },
+        sign_from: row.opt_timestamp(from + 19)?,
     })
 }

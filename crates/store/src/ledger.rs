@@ -10,15 +10,15 @@ use crate::values;
 
 impl Change {
     /// Posts a movement of money; refused as `balance` if the reseller's would fall below zero, and as
-    /// `posting` if it gives an order back a second time.
+    /// `posting` if it charges or gives back a run of an order a second time.
     pub fn post(&mut self, posting: &Posting, entry_ids: [i64; 2]) {
         const BALANCE: &str = "
             update resellers set balance = balance + $1 where id = $2 and balance + $1 >= 0";
         const ENTRIES: &str = "
             insert into ledger_entries (id, posting_id, account, reseller_id, order_id, amount,
-                currency, kind, note, at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10),
-                ($11, $2, $12, $13, $5, $14, $7, $8, $9, $10)";
+                currency, kind, note, at, issuance_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15),
+                ($11, $2, $12, $13, $5, $14, $7, $8, $9, $10, $15)";
         let reseller = posting.reseller;
         // Sets that move one balance meet at its row: let them travel together.
         self.lane(reseller.0);
@@ -42,6 +42,7 @@ impl Change {
                 to.as_str(),
                 owner(to),
                 arriving.minor,
+                posting.issuance.map(|issuance| issuance.0),
             ],
             2,
             Failure::Refused("posting"),

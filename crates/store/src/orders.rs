@@ -1,46 +1,34 @@
 //! Orders, alone and with what their description needs.
 
 use chancery_domain::Timestamp;
-use chancery_domain::certificates::CertificateId;
+use chancery_domain::certificates::{CertificateId, CertificateSummary};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId};
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
+use chancery_domain::orders::{Failure as OrderFailure, NameCounts, Order, OrderId, OrderState};
+use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::Term;
 use chancery_domain::resellers::ResellerId;
-use chancery_domain::validity::Validity;
+use chancery_domain::stages::Stage;
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
-use crate::issuances;
 use crate::reading::to_json;
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
+use crate::{certificates, issuances};
 
-/// An order, its latest issuance, and that one's certificate.
+/// An order, its latest issuance, and the certificate in force.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OrderFile {
     /// The order.
     pub order: Order,
     /// Its latest issuance.
     pub issuance: Issuance,
-    /// The certificate that came, or is to come, out of it.
+    /// The latest certificate that was issued under it.
     pub certificate: Option<CertificateSummary>,
-}
-
-/// What an order's description says of its certificate.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct CertificateSummary {
-    /// Its id.
-    pub id: CertificateId,
-    /// Its first and last second.
-    pub validity: Validity,
-    /// When it was signed, if it was.
-    pub signed_at: Option<Timestamp>,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<Timestamp>,
 }
 
 /// The columns of an order, in the order [`read_order`] takes them.
@@ -50,32 +38,39 @@ macro_rules! file_query {
             "select o.id, o.reseller_id, o.product_key, o.product_name, o.term_years, o.names,
                 o.administrator_id, o.technical_id, o.issuance_id, o.amount, o.currency, o.state,
                 o.settled_at, o.expires_at, o.reason, o.special_instruction, o.created_at,
-                o.modified_at, o.version,
+                o.modified_at, o.version, o.organization_id, o.certificate_id, o.paid_names,
+                o.paid_wildcards, o.reuse_key, o.renews_id, o.renewed_by_id, o.carry_until, o.stage,
                 i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
                 i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
-                i.modified_at, i.version,
+                i.modified_at, i.version, i.purpose, i.amount, i.currency, i.sign_from,
                 c.id, c.not_before, c.not_after, c.signed_at, c.revoked_at
             from orders o
             join issuances i on i.id = o.issuance_id
-            left join certificates c on c.id = i.certificate_id
+            left join certificates c on c.id = o.certificate_id
             where ",
             $condition
         )
     };
 }
 
-const ISSUANCE_COLUMNS: usize = 19;
-const CERTIFICATE_COLUMNS: usize = 35;
+const ISSUANCE_COLUMNS: usize = 28;
+const CERTIFICATE_COLUMNS: usize = 48;
 
 impl Change {
-    /// Inserts an order just placed.
+    /// Inserts an order just placed, as the next of its reseller's, and counts it.
     pub fn insert_order(&mut self, order: &Order) {
+        const NEXT: &str = "update resellers set order_count = order_count + 1 where id = $1";
         const SQL: &str = "
             insert into orders (id, reseller_id, product_key, product_name, term_years, common_name,
                 names, administrator_id, technical_id, issuance_id, amount, currency, state,
-                settled_at, expires_at, reason, special_instruction, created_at, modified_at, version)
+                settled_at, expires_at, reason, special_instruction, created_at, modified_at, version,
+                organization_id, certificate_id, paid_names, paid_wildcards, reuse_key, renews_id,
+                renewed_by_id, carry_until, stage, ordinal)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                $19, $20)";
+                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29,
+                (select order_count from resellers where id = $2))";
+        self.lane(order.reseller.0);
+        self.expect_one(NEXT, values![order.reseller.0], conflict(order.id));
         let state = StateColumns::from(&order.state);
         self.execute(
             SQL,
@@ -100,17 +95,30 @@ impl Change {
                 order.created_at,
                 order.modified_at,
                 order.version,
+                order.organization.map(|id| id.0),
+                order.certificate.map(|id| id.0),
+                order.paid.names,
+                order.paid.wildcards,
+                order.reuse_key,
+                order.renews.map(|id| id.0),
+                order.renewed_by.map(|id| id.0),
+                order.carry_until,
+                order.stage.as_str(),
             ],
         );
+        self.count_placed(order);
     }
 
-    /// Saves an order that moved, unless someone moved it first.
-    pub fn save_order(&mut self, order: &Order) {
+    /// Saves an order that moved, unless someone moved it first. `before` is the stage it was read at, which
+    /// it is counted under until now.
+    pub fn save_order(&mut self, order: &Order, before: Stage) {
         const SQL: &str = "
             update orders
             set issuance_id = $1, state = $2, settled_at = $3, expires_at = $4, reason = $5,
-                modified_at = $6, version = version + 1
-            where id = $7 and version = $8";
+                modified_at = $6, names = $7, amount = $8, certificate_id = $9, paid_names = $10,
+                paid_wildcards = $11, reuse_key = $12, renewed_by_id = $13, stage = $14,
+                version = version + 1
+            where id = $15 and version = $16";
         let state = StateColumns::from(&order.state);
         self.expect_one(
             SQL,
@@ -121,14 +129,22 @@ impl Change {
                 state.expires_at,
                 state.reason,
                 order.modified_at,
+                to_json(&order.names),
+                order.price.minor,
+                order.certificate.map(|id| id.0),
+                order.paid.names,
+                order.paid.wildcards,
+                order.reuse_key,
+                order.renewed_by.map(|id| id.0),
+                order.stage.as_str(),
                 order.id.0,
                 order.version,
             ],
-            Failure::Conflict {
-                what: "order",
-                id: order.id.0,
-            },
+            conflict(order.id),
         );
+        if before != order.stage {
+            self.count_move(order, before);
+        }
     }
 }
 
@@ -193,6 +209,13 @@ impl Store {
     }
 }
 
+fn conflict(id: OrderId) -> Failure {
+    Failure::Conflict {
+        what: "order",
+        id: id.0,
+    }
+}
+
 struct StateColumns<'a> {
     word: &'static str,
     settled_at: Option<Timestamp>,
@@ -219,6 +242,14 @@ impl<'a> From<&'a OrderState> for StateColumns<'a> {
                 ..plain("active")
             },
             OrderState::Cancelled => plain("cancelled"),
+            OrderState::Refunded {
+                settled_at,
+                expires_at,
+            } => Self {
+                settled_at: Some(*settled_at),
+                expires_at: Some(*expires_at),
+                ..plain("refunded")
+            },
             OrderState::Failed(OrderFailure::ValidationExpired) => plain("validation_expired"),
             OrderState::Failed(OrderFailure::IssuerRefused(reason)) => Self {
                 reason: Some(reason),
@@ -243,6 +274,10 @@ fn read_state(row: &Row) -> Result<OrderState, StoreError> {
             expires_at,
         },
         ("cancelled", None, None, None) => OrderState::Cancelled,
+        ("refunded", Some(settled_at), Some(expires_at), None) => OrderState::Refunded {
+            settled_at,
+            expires_at,
+        },
         ("validation_expired", None, None, None) => {
             OrderState::Failed(OrderFailure::ValidationExpired)
         }
@@ -278,21 +313,24 @@ fn read_order(row: &Row) -> Result<Order, StoreError> {
         created_at: row.timestamp(16)?,
         modified_at: row.timestamp(17)?,
         version: row.int(18)?,
+        organization: row.opt_int(19)?.map(OrganizationId),
+        certificate: row.opt_int(20)?.map(CertificateId),
+        paid: NameCounts {
+            names: row.small(21)?,
+            wildcards: row.small(22)?,
+        },
+        reuse_key: row.truth(23)?,
+        renews: row.opt_int(24)?.map(OrderId),
+        renewed_by: row.opt_int(25)?.map(OrderId),
+        carry_until: row.opt_timestamp(26)?,
+        stage: row.parsed(27, Stage::parse)?,
     })
 }
 
 fn read_file(row: &Row) -> Result<OrderFile, StoreError> {
     let certificate = match row.opt_int(CERTIFICATE_COLUMNS)? {
         None => None,
-        Some(id) => Some(CertificateSummary {
-            id: CertificateId(id),
-            validity: Validity {
-                not_before: row.timestamp(CERTIFICATE_COLUMNS + 1)?,
-                not_after: row.timestamp(CERTIFICATE_COLUMNS + 2)?,
-            },
-            signed_at: row.opt_timestamp(CERTIFICATE_COLUMNS + 3)?,
-            revoked_at: row.opt_timestamp(CERTIFICATE_COLUMNS + 4)?,
-        }),
+        Some(_) => Some(certificates::summary(row, CERTIFICATE_COLUMNS)?),
     };
     Ok(OrderFile {
         order: read_order(row)?,

@@ -6,16 +6,21 @@
 //! an order's end hangs on it.
 
 mod mail_approvers;
+mod mail_notice;
 mod periodic;
 mod poll_dcv;
 mod sign;
+mod supersede;
+mod tend;
 mod worker;
 
 use chancery_domain::issuances::IssuanceId;
+use chancery_domain::notices::NoticeId;
+use chancery_domain::orders::OrderId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, JobId, NewJob};
 
-pub(crate) use sign::{Put, SignerQueue};
+pub(crate) use sign::{Put, SignerQueue, Signing};
 pub(crate) use worker::Wake;
 
 use crate::{App, AppError};
@@ -38,6 +43,12 @@ pub(crate) enum Task {
     MailApprovers(IssuanceId),
     /// Sign the certificate an issuance has reserved.
     Sign(IssuanceId),
+    /// Revoke what a reissue has superseded.
+    Supersede(IssuanceId),
+    /// Do for an order what its plan says: replace its certificate, tell people, end it.
+    Tend(OrderId),
+    /// Tell people something.
+    MailNotice(NoticeId),
     /// Sign fresh revocation lists.
     RefreshCrl,
     /// Make the issuing CA that follows, once it is time.
@@ -53,6 +64,9 @@ impl Task {
             Self::PollDcv(_) => "poll_dcv",
             Self::MailApprovers(_) => "mail_approvers",
             Self::Sign(_) => "sign",
+            Self::Supersede(_) => "supersede",
+            Self::Tend(_) => "tend",
+            Self::MailNotice(_) => "mail_notice",
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
             Self::Housekeep => "housekeep",
@@ -62,7 +76,11 @@ impl Task {
     /// The id the job is about; 0 for those about none.
     pub(crate) fn subject(self) -> i64 {
         match self {
-            Self::PollDcv(id) | Self::MailApprovers(id) | Self::Sign(id) => id.0,
+            Self::PollDcv(id) | Self::MailApprovers(id) | Self::Sign(id) | Self::Supersede(id) => {
+                id.0
+            }
+            Self::Tend(id) => id.0,
+            Self::MailNotice(id) => id.0,
             Self::RefreshCrl | Self::FollowIssuingCa | Self::Housekeep => 0,
         }
     }
@@ -84,6 +102,9 @@ impl Task {
             Self::PollDcv(issuance),
             Self::MailApprovers(issuance),
             Self::Sign(issuance),
+            Self::Supersede(issuance),
+            Self::Tend(OrderId(subject)),
+            Self::MailNotice(NoticeId(subject)),
             Self::RefreshCrl,
             Self::FollowIssuingCa,
             Self::Housekeep,
@@ -116,5 +137,23 @@ impl App {
         let (task, key) = (Task::MailApprovers(issuance), format!("mail-{issuance}"));
         change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
         Ok(())
+    }
+
+    /// Adds the one job that tends an order, or has it run anew.
+    pub(crate) async fn enqueue_tend(
+        &self,
+        change: &mut Change,
+        order: OrderId,
+        run_at: Timestamp,
+    ) -> Result<(), AppError> {
+        let id = JobId(self.row_id().await?);
+        let (task, key) = (Task::Tend(order), format!("tend-{order}"));
+        change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
+        Ok(())
+    }
+
+    /// Has fresh revocation lists signed at once: something was revoked.
+    pub(crate) fn refresh_crl_soon(&self, change: &mut Change, now: Timestamp) {
+        change.bring_forward(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
     }
 }

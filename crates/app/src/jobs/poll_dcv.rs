@@ -17,6 +17,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::worker::with_jitter;
+use crate::orders::restage;
 use crate::{App, AppError};
 
 /// How many names of one issuance are looked for at once.
@@ -34,56 +35,56 @@ const LOOKS_LIMIT: Duration = Duration::from_secs(60);
 impl App {
     pub(super) async fn poll_dcv(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
         let mut change = Change::new();
-        let Some(OrderFile {
-            order,
-            mut issuance,
-            ..
-        }) = self.file_of(id).await?
-        else {
+        let Some(mut file) = self.file_of(id).await? else {
             change.finish_job(job.id, job.attempt);
             self.store.commit(change).await?;
             return Ok(());
         };
         let began = self.clock.now();
-        self.forget_stale(&mut change, &mut issuance, began).await?;
-        if issuance.next_step(began) == NextStep::Wait {
+        self.forget_stale(&mut change, &mut file.issuance, began)
+            .await?;
+        if file.issuance.next_step(began) == NextStep::Wait {
             // Where there is nothing to look for the run counts too: the order is in hand.
-            let looks = self.look(&issuance).await;
+            let looks = self.look(&file.issuance).await;
             let now = self.clock.now();
-            issuance.looked(now);
+            file.issuance.looked(now);
             for look in &looks {
-                self.record(&mut change, &order, &mut issuance, look)
+                self.record(&mut change, &file.order, &mut file.issuance, look)
                     .await?;
             }
         }
         let now = self.clock.now();
-        self.forget_stale(&mut change, &mut issuance, now).await?;
-        match issuance.next_step(now) {
+        self.forget_stale(&mut change, &mut file.issuance, now)
+            .await?;
+        let mut signing = None;
+        match file.issuance.next_step(now) {
             NextStep::Sign => {
                 change.finish_job(job.id, job.attempt);
-                let signing = self.sign_or_end(&mut change, order, issuance, now).await?;
-                self.store.commit(change).await?;
-                if let Some(signing) = signing {
-                    signing.hand_over();
-                }
+                signing = self.sign_or_end(&mut change, file, now).await?;
             }
-            NextStep::Wait => {
-                let run_at = next_look(&issuance, now);
-                change.save_issuance(&issuance);
+            NextStep::Wait | NextStep::Hold(_) => {
+                let run_at = next_look(&file.issuance, now);
+                change.save_issuance(&file.issuance);
+                let OrderFile {
+                    order,
+                    issuance,
+                    certificate,
+                } = &mut file;
+                restage(&mut change, order, issuance, certificate.as_ref(), now);
                 change.postpone_job(job.id, job.attempt, run_at);
-                self.store.commit(change).await?;
             }
             NextStep::Expire => {
                 change.finish_job(job.id, job.attempt);
                 let failure = Failure::ValidationExpired;
-                self.end_order(&mut change, order, issuance, failure, now)
-                    .await?;
-                self.store.commit(change).await?;
+                self.fail_issuance(&mut change, file, failure, now).await?;
             }
             NextStep::Nothing => {
                 change.finish_job(job.id, job.attempt);
-                self.store.commit(change).await?;
             }
+        }
+        self.store.commit(change).await?;
+        if let Some(signing) = signing {
+            signing.hand_over();
         }
         Ok(())
     }
@@ -191,6 +192,9 @@ fn cut_short(control: NameControl, at: Timestamp) -> Observation {
 
 /// The next look by itself, or the end of the time for it, whichever is first.
 fn next_look(issuance: &Issuance, now: Timestamp) -> Timestamp {
+    if let NextStep::Hold(until) = issuance.next_step(now) {
+        return until;
+    }
     match issuance.is_looked_for() {
         true => (now + with_jitter(issuance.look_delay())).min(issuance.validate_by),
         // Nothing to look for: the answers come to us.

@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
-use chancery_domain::names::DomainName;
-use chancery_domain::orders::{Failure, Order, OrderState};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, Purpose};
+use chancery_domain::orders::{Failure, Order};
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, LeafRequest};
+use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::worker::Busy;
 use super::{LEASE, Task};
+use crate::orders::{put_order, restage};
 use crate::{App, AppError};
 
 /// How many certificates may wait for the signers in memory; more wait in the database.
@@ -35,8 +36,7 @@ const RESERVATION_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// An issuance on its way to the signers; its certificate is in a change set.
 pub(crate) struct Signing {
     app: App,
-    order: Order,
-    issuance: Issuance,
+    file: OrderFile,
     certificate: Certificate,
     job: ClaimedJob,
     /// A place in the memory queue; without one, the job waits in the database.
@@ -121,22 +121,20 @@ impl App {
     pub(crate) async fn sign_or_end(
         &self,
         change: &mut Change,
-        order: Order,
-        issuance: Issuance,
+        file: OrderFile,
         now: Timestamp,
     ) -> Result<Option<Signing>, AppError> {
-        match self.reserve(&order, &issuance, now).await {
+        match self.reserve(&file.order, &file.issuance, now).await {
             Ok(certificate) => {
                 let signing = self
-                    .begin_signing(change, order, issuance, certificate, Put::Save)
+                    .begin_signing(change, file, certificate, Put::Save)
                     .await?;
                 Ok(Some(signing))
             }
             Err(ReserveError::Refused(reason)) => {
-                tracing::error!(order.id = order.id.0, reason, "the issuer refused");
+                tracing::error!(order.id = file.order.id.0, reason, "the issuer refused");
                 let failure = Failure::IssuerRefused(reason);
-                self.end_order(change, order, issuance, failure, now)
-                    .await?;
+                self.fail_issuance(change, file, failure, now).await?;
                 Ok(None)
             }
             Err(ReserveError::App(error)) => Err(error),
@@ -148,13 +146,14 @@ impl App {
     pub(crate) async fn begin_signing(
         &self,
         change: &mut Change,
-        order: Order,
-        issuance: Issuance,
+        mut file: OrderFile,
         certificate: Certificate,
         put: Put,
     ) -> Result<Signing, AppError> {
         let now = certificate.reserved_at;
-        let mut issuance = issuance.begin_signing(certificate.id, &self.rules, now)?;
+        let mut issuance = file
+            .issuance
+            .begin_signing(certificate.id, &self.rules, now)?;
         match put {
             Put::Insert => change.insert_issuance(&issuance),
             Put::Save => {
@@ -162,12 +161,20 @@ impl App {
                 issuance.version += 1;
             }
         }
+        restage(
+            change,
+            &mut file.order,
+            &issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        file.issuance = issuance;
         change.insert_certificate(&certificate);
         let kind = EventKind::CertificateReserved;
         let detail = Some(hex(&certificate.serial));
-        self.note(change, &order, Actor::Platform, kind, detail)
+        self.note(change, &file.order, Actor::Platform, kind, detail)
             .await?;
-        let task = Task::Sign(issuance.id);
+        let task = Task::Sign(file.issuance.id);
         let job = ClaimedJob {
             id: JobId(self.row_id().await?),
             kind: task.kind().to_owned(),
@@ -184,8 +191,7 @@ impl App {
         }
         Ok(Signing {
             app: self.clone(),
-            order,
-            issuance,
+            file,
             certificate,
             job,
             permit,
@@ -200,13 +206,10 @@ impl App {
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<Certificate, ReserveError> {
-        let names: Vec<DomainName> = issuance
-            .names
-            .iter()
-            .map(|control| control.name.clone())
-            .collect();
+        let names = issuance.covered();
         let rule = self.rules.at(now);
-        let validity = self.rules.leaf_validity(now, order.term_end(now));
+        let term_end = order.term_end(self.settings.carry_at_most, now);
+        let validity = self.rules.leaf_validity(now, term_end);
         let request = LeafRequest {
             names: &names,
             spki_der: &issuance.spki,
@@ -281,18 +284,14 @@ impl App {
 
     async fn store_signed(self, task: Signing, der: Result<Vec<u8>, AppError>) {
         let Signing {
-            order,
-            issuance,
+            file,
             certificate,
             job,
             busy,
             ..
         } = task;
         let stored = match der {
-            Ok(der) => {
-                self.finish_signing(&job, order, issuance, &certificate, der)
-                    .await
-            }
+            Ok(der) => self.finish_signing(&job, file, certificate, der).await,
             Err(error) => Err(error),
         };
         if let Err(error) = stored {
@@ -310,13 +309,11 @@ impl App {
         let found = self
             .file_of(id)
             .await?
-            .map(|file| (file.order, file.issuance));
-        let Some((order, issuance, certificate_id)) =
-            found.and_then(|(order, issuance)| match issuance.state {
-                IssuanceState::Signing { certificate } => Some((order, issuance, certificate)),
+            .and_then(|file| match file.issuance.state {
+                IssuanceState::Signing { certificate } => Some((file, certificate)),
                 _ => None,
-            })
-        else {
+            });
+        let Some((file, certificate_id)) = found else {
             let mut change = Change::new();
             change.finish_job(job.id, job.attempt);
             self.store.commit(change).await?;
@@ -328,7 +325,7 @@ impl App {
             .certificate(certificate_id)
             .await?
             .ok_or_else(|| AppError::Internal("the reserved certificate is not there".into()))?;
-        let stale_proofs = issuance.clone().forget_stale(&self.rules, now);
+        let stale_proofs = file.issuance.clone().forget_stale(&self.rules, now);
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || !stale_proofs.is_empty();
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
@@ -337,14 +334,8 @@ impl App {
             Some(issuer) => self.sign_reserved(issuer, &certificate).await?,
         };
         match signed {
-            Some(der) => {
-                self.finish_signing(job, order, issuance, &certificate, der)
-                    .await
-            }
-            None => {
-                self.reserve_afresh(job, order, issuance, certificate.id, now)
-                    .await
-            }
+            Some(der) => self.finish_signing(job, file, certificate, der).await,
+            None => self.reserve_afresh(job, file, certificate.id, now).await,
         }
     }
 
@@ -376,51 +367,58 @@ impl App {
     async fn finish_signing(
         &self,
         job: &ClaimedJob,
-        order: Order,
-        issuance: Issuance,
-        certificate: &Certificate,
+        file: OrderFile,
+        mut certificate: Certificate,
         der: Vec<u8>,
     ) -> Result<(), AppError> {
         let now = self.clock.now();
-        let was_open = order.state == OrderState::Open;
-        let issuance = issuance.issue(now)?;
-        let order = order.settle(now)?;
+        let issuance = file.issuance.issue(now)?;
+        let carry = self.settings.carry_at_most;
+        let mut order = file.order.settle(&issuance, certificate.id, carry, now)?;
+        certificate.state = CertificateState::Issued {
+            der: der.clone(),
+            signed_at: now,
+        };
         let mut change = Change::new();
         change.store_signed(certificate.id, der, now);
         change.save_issuance(&issuance);
-        if was_open {
-            change.save_order(&order);
-        }
+        let summary = certificate.summary();
+        put_order(&mut change, &mut order, &issuance, summary.as_ref(), now);
         let detail = Some(hex(&certificate.serial));
         let kind = EventKind::CertificateIssued;
         self.note(&mut change, &order, Actor::Platform, kind, detail)
+            .await?;
+        if issuance.purpose == Purpose::Reissue {
+            let task = Task::Supersede(issuance.id);
+            let run_at = now + self.settings.supersede_delay;
+            self.enqueue(&mut change, task, run_at).await?;
+        }
+        self.tend_later(&mut change, &order, certificate.validity, now)
             .await?;
         change.finish_job(job.id, job.attempt);
         self.store.commit(change).await?;
         Ok(())
     }
 
-    /// Gives a stale reservation up. Where the proofs have grown too old meanwhile, the order fails:
+    /// Gives a stale reservation up. Where the proofs have grown too old meanwhile, the issuance fails:
     /// this takes an outage of months.
     async fn reserve_afresh(
         &self,
         job: &ClaimedJob,
-        order: Order,
-        mut issuance: Issuance,
+        mut file: OrderFile,
         stale: CertificateId,
         now: Timestamp,
     ) -> Result<(), AppError> {
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         change.abandon_certificate(stale);
-        let stale_proofs = issuance.forget_stale(&self.rules, now);
+        let stale_proofs = file.issuance.forget_stale(&self.rules, now);
         let signing = if stale_proofs.is_empty() {
-            self.sign_or_end(&mut change, order, issuance, now).await?
+            self.sign_or_end(&mut change, file, now).await?
         } else {
             let reason = "the proofs grew too old before the certificate was signed".to_owned();
             let failure = Failure::IssuerRefused(reason);
-            self.end_order(&mut change, order, issuance, failure, now)
-                .await?;
+            self.fail_issuance(&mut change, file, failure, now).await?;
             None
         };
         self.store.commit(change).await?;

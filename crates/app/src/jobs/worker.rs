@@ -190,6 +190,9 @@ impl App {
             Some(Task::PollDcv(id)) => self.poll_dcv(job, id).await,
             Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
             Some(Task::Sign(id)) => self.sign_claimed(job, id).await,
+            Some(Task::Supersede(id)) => self.supersede(job, id).await,
+            Some(Task::Tend(id)) => self.tend(job, id).await,
+            Some(Task::MailNotice(id)) => self.mail_notice(job, id).await,
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
@@ -273,7 +276,7 @@ impl App {
     }
 }
 
-/// Whether an order's end, and so its money, hangs on the job: such a job is tried for ever.
+/// Whether an order, its money or its certificates hang on the job: such a job is tried for ever.
 fn is_vital(job: &ClaimedJob) -> bool {
     match Task::parse(&job.kind, job.subject) {
         // Who waits for a message waits as long as the order does; then the job ends by itself.
@@ -281,6 +284,9 @@ fn is_vital(job: &ClaimedJob) -> bool {
             Task::PollDcv(_)
             | Task::MailApprovers(_)
             | Task::Sign(_)
+            | Task::Supersede(_)
+            | Task::Tend(_)
+            | Task::MailNotice(_)
             | Task::RefreshCrl
             | Task::FollowIssuingCa
             | Task::Housekeep,

@@ -24,7 +24,7 @@ fn mailer(relay: SocketAddr) -> Mailer {
 
 fn mail(subject: &str) -> Mail {
     Mail {
-        to: "admin@shop.test".to_owned(),
+        to: vec!["admin@shop.test".to_owned()],
         subject: subject.to_owned(),
         text: "Bitte bestätigen:\n.\n..\nhttp://127.0.0.1/approve?x=1\n".to_owned(),
         message_id: format!("{}@ca.example", subject.len()),
@@ -140,7 +140,7 @@ async fn an_absent_and_a_silent_relay_are_tried_later() {
 #[tokio::test]
 async fn a_bad_recipient_is_refused_before_anything_is_sent() {
     let bad = Mail {
-        to: "not an address".to_owned(),
+        to: vec!["not an address".to_owned()],
         ..mail("x")
     };
     let error = mailer(address(NOBODY)).send(&bad).await.unwrap_err();

@@ -1,0 +1,227 @@
+//! Ending orders, and giving back what was charged for them.
+
+use chancery_domain::Timestamp;
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::issuances::{Issuance, IssuanceState};
+use chancery_domain::ledger::Posting;
+use chancery_domain::money::Money;
+use chancery_domain::orders::{Failure, OrderId, OrderState};
+use chancery_domain::products::DEFAULT_REFUND_DAYS;
+use chancery_domain::resellers::Reseller;
+use chancery_domain::validity::days;
+use chancery_store::orders::OrderFile;
+use chancery_store::{Change, StoreError};
+
+use crate::jobs::{self, Task};
+use crate::orders::{OrderReport, put_order};
+use crate::{App, AppError};
+
+/// *cessationOfOperation* (RFC 5280 §5.3.1): the subscriber no longer wants the certificate.
+const CESSATION: u8 = 5;
+
+impl App {
+    /// Ends an order at the reseller's wish, and gives back all that was charged for it: before its first
+    /// certificate, or within its product's refund window after it, when its certificates are revoked.
+    pub async fn cancel_order(&self, reseller: &Reseller, id: OrderId) -> Result<(), AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let report = self.order(reseller, Some(id), None).await?;
+            let change = match report.file.order.state {
+                // A client that lost the first answer asks again: it has what it asked for.
+                OrderState::Cancelled | OrderState::Refunded { .. } => return Ok(()),
+                OrderState::Open => self.cancel_change(&report).await?,
+                OrderState::Active { .. } => self.refund_change(&report).await?,
+                OrderState::Failed(_) => None,
+            };
+            let Some(change) = change else {
+                return Err(AppError::WrongState(Box::new(report)));
+            };
+            match self.store.commit(change).await {
+                Err(StoreError::Conflict { .. } | StoreError::Refused("posting")) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => {
+                    self.wake_worker();
+                    return Ok(());
+                }
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// The change that cancels an order before its first certificate; `None` where it is too late.
+    async fn cancel_change(
+        &self,
+        OrderReport { file, now }: &OrderReport,
+    ) -> Result<Option<Change>, AppError> {
+        let (Ok(mut order), Ok(issuance)) = (
+            file.order.clone().cancel(*now),
+            file.issuance.clone().cancel(*now),
+        ) else {
+            return Ok(None);
+        };
+        let mut change = Change::new();
+        order.price = Money::zero(order.price.currency);
+        self.refund(&mut change, &issuance, *now).await?;
+        put_order(&mut change, &mut order, &issuance, None, *now);
+        self.stop(&mut change, &issuance, *now);
+        self.unlink_renewed(&mut change, order.renews, *now).await?;
+        let kind = EventKind::OrderCancelled;
+        self.note(&mut change, &order, Actor::Reseller, kind, None)
+            .await?;
+        Ok(Some(change))
+    }
+
+    /// The change that revokes an order's certificates and gives all back; `None` where it is too late.
+    async fn refund_change(
+        &self,
+        OrderReport { file, now }: &OrderReport,
+    ) -> Result<Option<Change>, AppError> {
+        let sold = self.catalogue.product(&file.order.product_key);
+        let window = days(sold.map_or(DEFAULT_REFUND_DAYS, |product| product.refund_days));
+        let Ok(mut order) = file.order.clone().refund(window, *now) else {
+            return Ok(None);
+        };
+        let mut change = Change::new();
+        let mut issuance = file.issuance.clone();
+        match issuance.state {
+            IssuanceState::Validating => {
+                issuance = issuance.cancel(*now)?;
+                self.stop(&mut change, &issuance, *now);
+            }
+            // It will be there in a moment.
+            IssuanceState::Signing { .. } => return Err(AppError::Busy),
+            IssuanceState::Issued { .. }
+            | IssuanceState::Rejected { .. }
+            | IssuanceState::Cancelled => {}
+        }
+        for charged in self.store.charged_issuances(order.id).await? {
+            self.refund(&mut change, &charged, *now).await?;
+        }
+        order.price = Money::zero(order.price.currency);
+        put_order(
+            &mut change,
+            &mut order,
+            &issuance,
+            file.certificate.as_ref(),
+            *now,
+        );
+        for certificate in self.store.issued_certificates(order.id).await? {
+            if certificate.revoked_at.is_none() && *now <= certificate.validity.not_after {
+                change.revoke_certificate(certificate.id, *now, Some(CESSATION));
+                let detail = Some(format!("certificate {}", certificate.id));
+                let kind = EventKind::CertificateRevoked;
+                self.note(&mut change, &order, Actor::Reseller, kind, detail)
+                    .await?;
+            }
+        }
+        self.refresh_crl_soon(&mut change, *now);
+        self.unlink_renewed(&mut change, order.renews, *now).await?;
+        let kind = EventKind::OrderRefunded;
+        self.note(&mut change, &order, Actor::Reseller, kind, None)
+            .await?;
+        Ok(Some(change))
+    }
+
+    /// Ends a run that cannot come to a certificate, and gives back what was charged for it. Without a
+    /// certificate the order ends with it; with one, the order goes on. The caller commits.
+    pub(crate) async fn fail_issuance(
+        &self,
+        change: &mut Change,
+        file: OrderFile,
+        failure: Failure,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let (kind, reason) = match &failure {
+            Failure::ValidationExpired => {
+                let reason = "control of the names was not shown in time";
+                (EventKind::ValidationExpired, reason.to_owned())
+            }
+            Failure::IssuerRefused(reason) => (EventKind::IssuerRefused, reason.clone()),
+        };
+        let issuance = file.issuance.reject(reason.clone(), now)?;
+        let mut order = file.order;
+        order.price = order
+            .price
+            .plus(-issuance.price)
+            .map_err(AppError::internal)?;
+        if order.state == OrderState::Open {
+            order = order.fail(failure, now)?;
+            self.unlink_renewed(change, order.renews, now).await?;
+        } else {
+            self.tend_soon(change, order.id, now).await?;
+        }
+        self.refund(change, &issuance, now).await?;
+        put_order(
+            change,
+            &mut order,
+            &issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        change.save_issuance(&issuance);
+        change.void_approvals(issuance.id);
+        self.note(change, &order, Actor::Platform, kind, Some(reason))
+            .await
+    }
+
+    /// Saves a run that was stopped, and ends what was under way for it.
+    pub(crate) fn stop(&self, change: &mut Change, issuance: &Issuance, now: Timestamp) {
+        change.save_issuance(issuance);
+        change.void_approvals(issuance.id);
+        // Its next run finds nothing to do and ends.
+        let task = Task::PollDcv(issuance.id);
+        change.bring_forward(task.kind(), task.subject(), now);
+    }
+
+    /// Adds the counter-entry of a run's charge, if it cost anything.
+    pub(crate) async fn refund(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        if issuance.price.minor == 0 {
+            return Ok(());
+        }
+        let posting = Posting::refund(self.row_id().await?, issuance, now);
+        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
+        Ok(())
+    }
+
+    /// Adds the charge of a run, if it costs anything.
+    pub(crate) async fn charge(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        if issuance.price.minor == 0 {
+            return Ok(());
+        }
+        let posting = Posting::charge(self.row_id().await?, issuance, now);
+        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
+        Ok(())
+    }
+
+    /// Lets the order that a renewal was for be renewed again: the renewal came to nothing.
+    async fn unlink_renewed(
+        &self,
+        change: &mut Change,
+        renewed: Option<OrderId>,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let Some(id) = renewed else { return Ok(()) };
+        let Some(mut file) = self.store.order_file(id).await? else {
+            return Ok(());
+        };
+        file.order.renewed_by = None;
+        file.order.modified_at = now;
+        put_order(
+            change,
+            &mut file.order,
+            &file.issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        self.tend_soon(change, id, now).await
+    }
+}

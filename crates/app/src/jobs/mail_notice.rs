@@ -1,0 +1,77 @@
+//! Sending one notice.
+
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::notices::{News, Notice, NoticeId};
+use chancery_store::orders::OrderFile;
+use chancery_store::{Change, ClaimedJob};
+
+use crate::{App, AppError};
+
+impl App {
+    /// Mails a notice to the people behind its order, unless it is out of date by now. It may go out twice,
+    /// unchanged, when the process dies between the mail server's answer and the commit.
+    pub(super) async fn mail_notice(&self, job: &ClaimedJob, id: NoticeId) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.finish_job(job.id, job.attempt);
+        let notice = self.store.notice(id).await?;
+        if let Some(notice) = notice.filter(|notice| notice.sent_at.is_none())
+            && let Some(file) = self.store.order_file(notice.order).await?
+            && self.still_matters(&notice, &file)
+        {
+            self.send_notice(&mut change, &notice, &file).await?;
+        }
+        self.store.commit(change).await?;
+        Ok(())
+    }
+
+    fn still_matters(&self, notice: &Notice, file: &OrderFile) -> bool {
+        let in_force = file.order.certificate;
+        file.order.is_running(self.clock.now())
+            && match notice.news {
+                News::CsrWanted(certificate) | News::CertificateEnding(certificate, _) => {
+                    in_force == Some(certificate)
+                }
+                News::ControlWanted(issuance) => {
+                    file.issuance.id == issuance && !file.issuance.is_settled()
+                }
+                News::OrderEnding(_) => file.order.renewed_by.is_none(),
+            }
+    }
+
+    async fn send_notice(
+        &self,
+        change: &mut Change,
+        notice: &Notice,
+        file: &OrderFile,
+    ) -> Result<(), AppError> {
+        let order = &file.order;
+        let ids = [order.administrator, order.technical, order.technical];
+        let contacts = self.store.contacts(order.reseller, ids).await?;
+        let mut to: Vec<String> = contacts
+            .into_iter()
+            .map(|contact| contact.details.email)
+            .collect();
+        to.sort_unstable();
+        to.dedup();
+        let now = self.clock.now();
+        let mail = self.notice_mail(notice, file, to.clone())?;
+        let outcome = match self.mailer.send(&mail).await {
+            Ok(()) => to.join(", "),
+            Err(later) if later.may_pass_later() => return Err(AppError::internal(later)),
+            Err(refused) => {
+                tracing::warn!(order.id = order.id.0, %refused, "a notice was refused");
+                format!("{}: {refused}", to.join(", "))
+            }
+        };
+        change.mark_told(notice.id, now);
+        let detail = Some(format!("{}: {outcome}", notice.news.kind()));
+        self.note(
+            change,
+            order,
+            Actor::Platform,
+            EventKind::PersonTold,
+            detail,
+        )
+        .await
+    }
+}

@@ -1,0 +1,250 @@
+//! Tending an order through its term: replacing its certificate in time, telling people what only they can
+//! do, and noting the end.
+//!
+//! One job an order. It reads where the order stands, does what is due, and comes back when something is due
+//! next; whatever changes the order has it run anew. It trusts nothing it planned before, so that a changed
+//! rule or clock needs nobody's attention.
+
+use chancery_domain::certificates::CertificateSummary;
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::issuances::{IssuanceState, NextStep};
+use chancery_domain::notices::News;
+use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_domain::plans::{OFFER_LEAD, due_notice, needs_successor, next_notice, replace_at};
+use chancery_domain::validity::Validity;
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::orders::OrderFile;
+use chancery_store::{Change, ClaimedJob};
+
+use super::Signing;
+use crate::orders::{put_order, restage};
+use crate::{App, AppError};
+
+/// The longest an order is left alone: limits may have changed meanwhile.
+const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// When something is due next.
+struct Due {
+    now: Timestamp,
+    at: Timestamp,
+}
+
+impl Due {
+    fn by(&mut self, at: Timestamp) {
+        if at > self.now {
+            self.at = self.at.min(at);
+        }
+    }
+}
+
+impl App {
+    /// Has an order tended at once.
+    pub(crate) async fn tend_soon(
+        &self,
+        change: &mut Change,
+        order: OrderId,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.enqueue_tend(change, order, now).await
+    }
+
+    /// Has an order tended when the first thing may be due for a certificate just issued.
+    pub(crate) async fn tend_later(
+        &self,
+        change: &mut Change,
+        order: &Order,
+        certificate: Validity,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let end = order.term_end(self.settings.carry_at_most, now);
+        let mut due = Due {
+            now,
+            at: now + AT_LEAST_EVERY,
+        };
+        due.by(replace_at(certificate) - OFFER_LEAD);
+        due.by(end);
+        if let Some(next) = next_notice(end, now) {
+            due.by(next);
+        }
+        self.enqueue_tend(change, order.id, due.at).await
+    }
+
+    pub(super) async fn tend(&self, job: &ClaimedJob, id: OrderId) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut change = Change::new();
+        let file = self.store.order_file(id).await?;
+        let active = file.and_then(|file| match file.order.state {
+            OrderState::Active { expires_at, .. } => Some((file, expires_at)),
+            _ => None,
+        });
+        let Some((file, end)) = active else {
+            change.finish_job(job.id, job.attempt);
+            self.store.commit(change).await?;
+            return Ok(());
+        };
+        let mut signing = None;
+        if now >= end {
+            change.finish_job(job.id, job.attempt);
+            self.end_term(&mut change, file, now).await?;
+        } else {
+            let mut due = Due {
+                now,
+                at: now + AT_LEAST_EVERY,
+            };
+            signing = self.look_after(&mut change, file, end, &mut due).await?;
+            change.postpone_job(job.id, job.attempt, due.at);
+        }
+        self.store.commit(change).await?;
+        match signing {
+            Some(signing) => signing.hand_over(),
+            None => self.wake_worker(),
+        }
+        Ok(())
+    }
+
+    /// Notes that the term is over, and ends what was still under way.
+    async fn end_term(
+        &self,
+        change: &mut Change,
+        mut file: OrderFile,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let order = &mut file.order;
+        if file.issuance.state == IssuanceState::Validating {
+            let price = file.issuance.price;
+            self.refund(change, &file.issuance, now).await?;
+            file.issuance = file.issuance.cancel(now)?;
+            order.price = order.price.plus(-price).map_err(AppError::internal)?;
+            self.stop(change, &file.issuance, now);
+        }
+        put_order(
+            change,
+            order,
+            &file.issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        let kind = EventKind::OrderExpired;
+        self.note(change, order, Actor::Platform, kind, None).await
+    }
+
+    /// Does what is due for an order in its term, and tells when to come back.
+    async fn look_after(
+        &self,
+        change: &mut Change,
+        mut file: OrderFile,
+        end: Timestamp,
+        due: &mut Due,
+    ) -> Result<Option<Signing>, AppError> {
+        let now = due.now;
+        let before = file.order.version;
+        restage(
+            change,
+            &mut file.order,
+            &file.issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        let is_saved = file.order.version != before;
+        due.by(end);
+        let renewal = match file.order.renewed_by {
+            Some(id) => self.store.order_file(id).await?,
+            None => None,
+        };
+        let is_succeeded = renewal.is_some_and(|file| file.order.is_running(now));
+        let told: Vec<News> = (self.store.notices(file.order.id).await?)
+            .into_iter()
+            .map(|notice| notice.news)
+            .collect();
+        if file.order.renewed_by.is_none() {
+            if let Some(left) = due_notice(end, now) {
+                let news = News::OrderEnding(left);
+                self.tell_once(change, &told, &file, news, now).await?;
+            }
+            if let Some(next) = next_notice(end, now) {
+                due.by(next);
+            }
+        }
+        let Some(certificate) = file.certificate.filter(|_| !is_succeeded) else {
+            return Ok(None);
+        };
+        due.by(certificate.validity.not_after + SignedDuration::from_secs(1));
+        if certificate.revoked_at.is_some() || !needs_successor(certificate.validity, end) {
+            return Ok(None);
+        }
+        if is_saved {
+            // The rest goes by a version that this change set has used up: come back at once.
+            due.at = now;
+            return Ok(None);
+        }
+        self.see_to_successor(change, file, certificate, &told, due)
+            .await
+    }
+
+    async fn see_to_successor(
+        &self,
+        change: &mut Change,
+        file: OrderFile,
+        certificate: CertificateSummary,
+        told: &[News],
+        due: &mut Due,
+    ) -> Result<Option<Signing>, AppError> {
+        let now = due.now;
+        let from = replace_at(certificate.validity);
+        let is_under_way = !file.issuance.is_settled();
+        if !is_under_way && file.order.reuse_key {
+            let begins = self.replacement_begins(&file, from, now).await?;
+            if now < begins {
+                due.by(begins);
+                return Ok(None);
+            }
+            // What the run needs is told with it; what comes after it is due when it has moved.
+            due.at = now;
+            return self.begin_replacement(change, file, from, now).await;
+        }
+        let waits_for_people =
+            !is_under_way || matches!(file.issuance.next_step(now), NextStep::Wait);
+        if now < from {
+            due.by(from);
+        } else if waits_for_people {
+            if !is_under_way {
+                let news = News::CsrWanted(certificate.id);
+                self.tell_once(change, told, &file, news, now).await?;
+            }
+            let ends = certificate.validity.not_after;
+            if let Some(left) = due_notice(ends, now) {
+                let news = News::CertificateEnding(certificate.id, left);
+                self.tell_once(change, told, &file, news, now).await?;
+            }
+            if let Some(next) = next_notice(ends, now) {
+                due.by(next);
+            }
+        }
+        Ok(None)
+    }
+
+    /// When the replacement of a certificate is begun: at its time, or ahead of it where proofs will be too
+    /// old by then.
+    async fn replacement_begins(
+        &self,
+        file: &OrderFile,
+        from: Timestamp,
+        now: Timestamp,
+    ) -> Result<Timestamp, AppError> {
+        if now >= from {
+            return Ok(from);
+        }
+        let held = self
+            .authorizations(file.order.reseller, &file.order.names)
+            .await?;
+        let is_good = |name| {
+            held.iter().any(|held| {
+                held.covers(name) && self.rules.is_fresh(held.method, held.obtained_at, from)
+            })
+        };
+        Ok(match file.order.names.iter().all(is_good) {
+            true => from,
+            false => from - OFFER_LEAD,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! What people are told by mail, and the words for it.
+
+use chancery_domain::Timestamp;
+use chancery_domain::authorizations::Challenge;
+use chancery_domain::issuances::NameControl;
+use chancery_domain::names::DomainName;
+use chancery_domain::notices::{News, Notice, NoticeId};
+use chancery_outside::mail::Mail;
+use chancery_store::Change;
+use chancery_store::orders::OrderFile;
+
+use crate::jobs::Task;
+use crate::{App, AppError};
+
+impl App {
+    /// Adds a notice and the job that mails it, unless the same was told before.
+    pub(crate) async fn tell_once(
+        &self,
+        change: &mut Change,
+        told: &[News],
+        file: &OrderFile,
+        news: News,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        if told.contains(&news) {
+            return Ok(());
+        }
+        let notice = Notice {
+            id: NoticeId(self.row_id().await?),
+            order: file.order.id,
+            certificate: file.order.certificate,
+            news,
+            created_at: now,
+            sent_at: None,
+        };
+        change.insert_notice(&notice);
+        self.enqueue(change, Task::MailNotice(notice.id), now).await
+    }
+
+    /// The message of a notice; the same each time.
+    pub(crate) fn notice_mail(
+        &self,
+        notice: &Notice,
+        file: &OrderFile,
+        to: Vec<String>,
+    ) -> Result<Mail, AppError> {
+        let order = &file.order;
+        let name = order.common_name();
+        let names: Vec<&str> = order.names.iter().map(DomainName::as_str).collect();
+        let certificate = file.certificate.map_or_else(String::new, |held| {
+            let ends = date(held.validity.not_after);
+            format!("Certificate: {}, until {ends}\n", held.id)
+        });
+        let term_end = order.term_end(self.settings.carry_at_most, notice.created_at);
+        let (subject, text) = match notice.news {
+            News::CsrWanted(_) => (
+                format!("A new CSR is needed for {name}"),
+                "Two thirds of the certificate's life are over, and it is time to replace it. The\n\
+                 order does not allow its key to be used again, so please make a new key and a\n\
+                 CSR, and send the CSR with a reissue of the order. It costs nothing.\n"
+                    .to_owned(),
+            ),
+            News::ControlWanted(_) => (
+                format!("Show control of {name} again"),
+                format!(
+                    "The certificate is about to be replaced, with the same key. For these names\n\
+                     control has to be shown again first; the rest happens by itself:\n\n{}",
+                    wanted(file.issuance.unproved())
+                ),
+            ),
+            News::CertificateEnding(_, left) => (
+                format!("The certificate for {name} ends in {}", in_days(left)),
+                "Nothing replaces it by itself: the order waits for a new CSR, or for control of\n\
+                 its names to be shown. Ask for the order's authorization info to see which, and\n\
+                 reissue the order or show control before the certificate ends.\n"
+                    .to_owned(),
+            ),
+            News::OrderEnding(left) => (
+                format!("The order for {name} ends in {}", in_days(left)),
+                "No certificate is issued under the order after its end. Renew it before: what is\n\
+                 left of its term is added to the new one.\n"
+                    .to_owned(),
+            ),
+        };
+        let text = format!(
+            "Order:       {}\nProduct:     {}\nNames:       {}\n{certificate}Term:        until {}\n\n{text}",
+            order.id,
+            order.product_name,
+            names.join(", "),
+            date(term_end),
+        );
+        Ok(Mail {
+            to,
+            subject,
+            text,
+            message_id: format!("notice-{}-{}@chancery", notice.id, order.id),
+            date: notice.created_at,
+        })
+    }
+}
+
+/// What is asked for each name, a line or two each.
+fn wanted<'a>(controls: impl Iterator<Item = &'a NameControl>) -> String {
+    let line = |control: &NameControl| match &control.challenge {
+        Challenge::Dns {
+            record_type,
+            host,
+            value,
+        } => {
+            let record = record_type.as_str();
+            format!("{}: DNS record {host} {record} {value}\n", control.name)
+        }
+        Challenge::File { file_name, value } => {
+            let directory = chancery_domain::authorizations::FILE_DIRECTORY;
+            let url = format!("http://{}{directory}{file_name}", control.name);
+            format!("{}: {url} with the content {value}\n", control.name)
+        }
+        Challenge::Email { approver } => {
+            format!(
+                "{}: an approval mail was sent to {approver}\n",
+                control.name
+            )
+        }
+    };
+    controls.map(line).collect()
+}
+
+fn in_days(left: u32) -> String {
+    match left {
+        1 => "one day".to_owned(),
+        _ => format!("{left} days"),
+    }
+}
+
+fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,134 @@
+//! The plan of an order, and the replacements it brings about.
+
+use chancery_domain::authorizations::{Challenge, Method, RecordType};
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::issuances::{
+    Issuance, IssuanceId, IssuanceState, NameControl, NextStep, Purpose,
+};
+use chancery_domain::money::Money;
+use chancery_domain::notices::News;
+use chancery_domain::plans::Plan;
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::Change;
+use chancery_store::orders::OrderFile;
+
+use crate::challenges::challenges;
+use crate::jobs::Signing;
+use crate::order_requests::controls;
+use crate::orders::put_order;
+use crate::{App, AppError, ApproverChoice};
+
+impl App {
+    /// What an order has had and will have.
+    pub(crate) async fn plan(&self, file: &OrderFile, now: Timestamp) -> Result<Plan, AppError> {
+        let issued = match (&file.certificate, file.issuance.purpose) {
+            (None, _) => Vec::new(),
+            // The first run's certificate is the only one there can be.
+            (Some(only), Purpose::First) => vec![*only],
+            (Some(_), _) => self.store.issued_certificates(file.order.id).await?,
+        };
+        let term_end = file.order.term_end(self.settings.carry_at_most, now);
+        let names = &file.issuance.names;
+        Ok(Plan::of(
+            &file.order,
+            &issued,
+            names,
+            term_end,
+            &self.rules,
+            now,
+        ))
+    }
+
+    /// Begins to replace an order's certificate with the same key: proofs that will be good at `from` are
+    /// used again, for the others control is asked for anew. Nothing is signed before `from`.
+    pub(crate) async fn begin_replacement(
+        &self,
+        change: &mut Change,
+        mut file: OrderFile,
+        from: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Signing>, AppError> {
+        let last = self.last_issued(&file).await?;
+        let order = &mut file.order;
+        let method = self.method_for(&last, now);
+        let names = &order.names;
+        let approvers = approvers(&last);
+        let suffix = &self.settings.challenge_domain;
+        let made = challenges(record_type(&last), method, names, &approvers, suffix)
+            .map_err(AppError::Invalid)?;
+        let mut issuance = Issuance {
+            id: IssuanceId(self.row_id().await?),
+            purpose: Purpose::Replacement,
+            price: Money::zero(order.price.currency),
+            method,
+            names: controls(names, made),
+            looks: 0,
+            looked_at: None,
+            validate_by: now + self.settings.validation_time,
+            sign_from: Some(from).filter(|from| now < *from),
+            state: IssuanceState::Validating,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+            ..last
+        };
+        let held = self.authorizations(order.reseller, names).await?;
+        issuance.reuse(&held, &self.rules, from.max(now));
+        order.issuance = issuance.id;
+        put_order(change, order, &issuance, file.certificate.as_ref(), now);
+        let kind = EventKind::ReplacementBegun;
+        self.note(change, order, Actor::Platform, kind, None)
+            .await?;
+        file.issuance = issuance;
+        if file.issuance.next_step(now) == NextStep::Wait {
+            let news = News::ControlWanted(file.issuance.id);
+            self.tell_once(change, &[], &file, news, now).await?;
+        }
+        self.begin(change, file, now).await
+    }
+
+    /// The run that came to the certificate in force.
+    pub(crate) async fn last_issued(&self, file: &OrderFile) -> Result<Issuance, AppError> {
+        if let IssuanceState::Issued { certificate } = file.issuance.state
+            && file.order.certificate == Some(certificate)
+        {
+            return Ok(file.issuance.clone());
+        }
+        let missing = || AppError::Internal("an order's last run is not there".into());
+        let certificate = file.order.certificate.ok_or_else(missing)?;
+        let certificate = self.store.certificate(certificate).await?;
+        let run = certificate.ok_or_else(missing)?.issuance;
+        self.store.issuance(run).await?.ok_or_else(missing)
+    }
+
+    /// The method to show control by again: the last one, where it still proves anything, else the DNS,
+    /// which proves every name.
+    fn method_for(&self, last: &Issuance, now: Timestamp) -> Method {
+        let window = SignedDuration::from_hours(24);
+        match self.rules.is_in_force(last.method, now + window) {
+            true => last.method,
+            false => Method::Dns,
+        }
+    }
+}
+
+/// The kind of DNS record the last run asked for.
+pub(crate) fn record_type(last: &Issuance) -> RecordType {
+    let kinds = last.names.iter().map(|control| match &control.challenge {
+        Challenge::Dns { record_type, .. } => Some(*record_type),
+        Challenge::File { .. } | Challenge::Email { .. } => None,
+    });
+    kinds.flatten().next().unwrap_or(RecordType::Txt)
+}
+
+/// Who approved the last time.
+fn approvers(last: &Issuance) -> Vec<ApproverChoice> {
+    let choice = |control: &NameControl| match &control.challenge {
+        Challenge::Email { approver } => Some(ApproverChoice {
+            name: Some(control.name.to_string()),
+            address: approver.clone(),
+        }),
+        Challenge::Dns { .. } | Challenge::File { .. } => None,
+    };
+    last.names.iter().filter_map(choice).collect()
+}

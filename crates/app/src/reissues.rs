@@ -1,0 +1,290 @@
+//! Reissues: another certificate under the same order, for another key, other names, or both.
+//!
+//! The certificate in force stays good until the new one is issued, and for a while after it. Names beyond
+//! those that are paid for are charged, and given back if the run comes to nothing.
+
+use chancery_domain::Timestamp;
+use chancery_domain::authorizations::Method;
+use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, Purpose};
+use chancery_domain::money::Money;
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::{NameCounts, Order, OrderId};
+use chancery_domain::products::Product;
+use chancery_domain::resellers::Reseller;
+use chancery_pki::csr::Csr;
+use chancery_store::Change;
+use chancery_store::orders::OrderFile;
+
+use crate::challenges::challenges;
+use crate::jobs;
+use crate::order_requests::{Faults, controls};
+use crate::orders::{OpenError, OrderReport, Placed, RepeatKey, put_order};
+use crate::{App, AppError, ApproverChoice, Refusal};
+
+/// A reissue as a dialect understood it: form is checked, content is not.
+#[derive(Clone, Debug, Default)]
+pub struct ReissueRequest {
+    /// The CSR, PEM. Its common name is the order's.
+    pub csr: Option<String>,
+    /// The further names; those of the order, where none are given.
+    pub names: Option<Vec<String>>,
+    /// How control of the names is to be shown; as before, where nothing is said.
+    pub method: Option<Method>,
+    /// Who is to approve, for the email method.
+    pub approvers: Vec<ApproverChoice>,
+    /// Whether the key may be certified again; as before, where nothing is said.
+    pub reuse_key: Option<bool>,
+    /// What the dialect found wrong already; reported together with what is found here.
+    pub errors: Vec<FieldError>,
+}
+
+/// A reissue whose every field has passed.
+struct CheckedReissue<'a> {
+    product: &'a Product,
+    csr: Csr,
+    names: Vec<DomainName>,
+    method: Method,
+    reuse_key: bool,
+}
+
+impl App {
+    /// Begins another certificate for an order in its term. A run that was still being validated is
+    /// stopped for it.
+    ///
+    /// The same request again, by its key or by its CSR and names, gives the answer of the first.
+    pub async fn reissue_order(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+        asked: ReissueRequest,
+        repeat: Option<RepeatKey>,
+    ) -> Result<Placed, AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            if let Some(answer) = self.remembered(reseller, repeat.as_ref()).await? {
+                return Ok(answer);
+            }
+            let report = self.order(reseller, Some(id), None).await?;
+            if !report.file.order.is_running(report.now) {
+                return Err(AppError::WrongState(Box::new(report)));
+            }
+            let checked = self.check_reissue(&report, &asked).await?;
+            if is_repeated(&report.file.issuance, &checked) {
+                return Ok(Placed {
+                    order: id,
+                    controls: report.file.issuance.names,
+                });
+            }
+            let begun = self
+                .begin_reissue(reseller, report, checked, &asked.approvers, repeat.as_ref())
+                .await;
+            match begun {
+                Err(OpenError::Repeated | OpenError::Overtaken) => {}
+                Err(OpenError::App(error)) => return Err(error),
+                Ok(placed) => return Ok(placed),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// Holds a reissue against the order and its product's rules; reports all faults at once.
+    async fn check_reissue(
+        &self,
+        OrderReport { file, now }: &OrderReport,
+        asked: &ReissueRequest,
+    ) -> Result<CheckedReissue<'_>, AppError> {
+        let order = &file.order;
+        let key = &order.product_key;
+        let sold = self.catalogue.product(key);
+        let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
+        let reuse_key = asked.reuse_key.unwrap_or(order.reuse_key);
+        let mut faults = Faults(asked.errors.clone());
+        let csr = faults
+            .required(Field::Csr, asked.csr.clone())
+            .and_then(|text| {
+                let parsed = Csr::parse(&text);
+                faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
+            });
+        let kept = || order.names[1..].iter().map(ToString::to_string).collect();
+        let further: Vec<String> = asked.names.clone().unwrap_or_else(kept);
+        let names = csr.as_ref().and_then(|csr| faults.names(csr, &further));
+        let method = asked.method.unwrap_or(file.issuance.method);
+        if let Some(names) = &names {
+            if names.first() != Some(order.common_name()) {
+                let text = format!("the common name of the order is {}", order.common_name());
+                faults.0.push(FieldError::invalid(Field::Csr, text));
+            }
+            faults.0.extend(product.check_names(names));
+            faults
+                .0
+                .extend(product.check_method(method, names, &self.rules, *now));
+        }
+        if let Some(csr) = &csr
+            && !reuse_key
+            && self.last_issued(file).await?.spki == csr.spki_der
+            && !is_of_run(&file.issuance, csr)
+        {
+            let text =
+                "its key is the one in use: make a new key, or ask for the key to be used again";
+            faults.0.push(FieldError::invalid(Field::Csr, text));
+        }
+        match (csr, names, faults.0.is_empty()) {
+            (Some(csr), Some(names), true) => Ok(CheckedReissue {
+                product,
+                csr,
+                names,
+                method,
+                reuse_key,
+            }),
+            _ => Err(AppError::Invalid(faults.0)),
+        }
+    }
+
+    async fn begin_reissue(
+        &self,
+        reseller: &Reseller,
+        report: OrderReport,
+        checked: CheckedReissue<'_>,
+        approvers: &[ApproverChoice],
+        repeat: Option<&RepeatKey>,
+    ) -> Result<Placed, OpenError> {
+        let now = report.now;
+        let mut change = Change::new();
+        let mut file = report.file.clone();
+        match file.issuance.state {
+            IssuanceState::Validating => self.stop_for_another(&mut change, &mut file, now).await?,
+            // The certificate is about to come.
+            IssuanceState::Signing { .. } => {
+                return Err(AppError::WrongState(Box::new(report)).into());
+            }
+            IssuanceState::Issued { .. }
+            | IssuanceState::Rejected { .. }
+            | IssuanceState::Cancelled => {}
+        }
+        let price = further_price(&file.order, checked.product, &checked.names)?;
+        let suffix = &self.settings.challenge_domain;
+        let record_type = checked.product.record_type;
+        let made = challenges(
+            record_type,
+            checked.method,
+            &checked.names,
+            approvers,
+            suffix,
+        )
+        .map_err(AppError::Invalid)?;
+        let mut issuance = Issuance {
+            id: IssuanceId(self.row_id().await?),
+            order: file.order.id,
+            reseller: reseller.id,
+            purpose: Purpose::Reissue,
+            price,
+            csr: checked.csr.der,
+            spki: checked.csr.spki_der,
+            method: checked.method,
+            names: controls(&checked.names, made),
+            looks: 0,
+            looked_at: None,
+            validate_by: now + self.settings.validation_time,
+            sign_from: None,
+            state: IssuanceState::Validating,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        let held = self.authorizations(reseller.id, &checked.names).await?;
+        issuance.reuse(&held, &self.rules, now);
+        self.check_mail_limits(&issuance, now).await?;
+        let run = issuance.id;
+        let placed = Placed {
+            order: file.order.id,
+            controls: issuance.names.clone(),
+        };
+        let order = &mut file.order;
+        order.issuance = run;
+        order.reuse_key = checked.reuse_key;
+        order.price = order.price.plus(price).map_err(AppError::internal)?;
+        order.modified_at = now;
+        self.remember(&mut change, reseller, repeat, &placed, now)?;
+        self.charge(&mut change, &issuance, now).await?;
+        put_order(
+            &mut change,
+            order,
+            &issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        let kind = EventKind::ReissueAsked;
+        self.note(&mut change, order, Actor::Reseller, kind, None)
+            .await?;
+        self.tend_soon(&mut change, order.id, now).await?;
+        file.issuance = issuance;
+        let signing = self.begin(&mut change, file, now).await?;
+        self.commit_run(change, run).await?;
+        match signing {
+            Some(signing) => signing.hand_over(),
+            None => self.wake_worker(),
+        }
+        Ok(placed)
+    }
+
+    /// Stops a run that is being validated, since another takes its place, and gives back what it cost.
+    async fn stop_for_another(
+        &self,
+        change: &mut Change,
+        file: &mut OrderFile,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.refund(change, &file.issuance, now).await?;
+        let price = &mut file.order.price;
+        *price = price
+            .plus(-file.issuance.price)
+            .map_err(AppError::internal)?;
+        file.issuance = file.issuance.clone().cancel(now)?;
+        self.stop(change, &file.issuance, now);
+        let kind = EventKind::IssuanceCancelled;
+        self.note(change, &file.order, Actor::Reseller, kind, None)
+            .await
+    }
+}
+
+/// What names beyond those that are paid for cost, at today's prices.
+fn further_price(
+    order: &Order,
+    product: &Product,
+    names: &[DomainName],
+) -> Result<Money, AppError> {
+    let wanted = order.paid.or(NameCounts::of(names));
+    if wanted == order.paid {
+        return Ok(Money::zero(order.price.currency));
+    }
+    let price = |counts: NameCounts| {
+        product.quote(
+            order.price.currency,
+            order.term,
+            counts.names,
+            counts.wildcards,
+        )
+    };
+    let (before, after) = (price(order.paid)?, price(wanted)?);
+    Ok(after
+        .total
+        .plus(-before.total)
+        .map_err(AppError::internal)?)
+}
+
+/// Whether a run was begun by the very request that came now: the client lost the first answer.
+fn is_repeated(issuance: &Issuance, asked: &CheckedReissue<'_>) -> bool {
+    let is_alive = !matches!(
+        issuance.state,
+        IssuanceState::Rejected { .. } | IssuanceState::Cancelled
+    );
+    is_alive
+        && is_of_run(issuance, &asked.csr)
+        && issuance.method == asked.method
+        && issuance.covered() == asked.names
+}
+
+fn is_of_run(issuance: &Issuance, csr: &Csr) -> bool {
+    issuance.purpose == Purpose::Reissue && issuance.csr == csr.der
+}

@@ -1,0 +1,131 @@
+//! Renewals: a new order in the place of one that ends, linked both ways.
+
+use chancery_domain::SignedDuration;
+use chancery_domain::authorizations::Method;
+use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_domain::resellers::Reseller;
+use chancery_pki::pem;
+
+use crate::jobs;
+use crate::orders::{OpenError, OrderReport, Placed, RepeatKey};
+use crate::{App, AppError, ApproverChoice, OrderRequest, Refusal};
+
+/// For so long after its end an order may still be renewed.
+const GRACE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A renewal as a dialect understood it. What is not said is as it was in the order to be renewed.
+#[derive(Clone, Debug, Default)]
+pub struct RenewalRequest {
+    /// Years.
+    pub term: Option<i64>,
+    /// The CSR, PEM. Left out, the last one is certified again, which is to ask for its key to be reused.
+    pub csr: Option<String>,
+    /// Further names.
+    pub names: Option<Vec<String>>,
+    /// How control of the names is to be shown.
+    pub method: Option<Method>,
+    /// Who is to approve, for the email method.
+    pub approvers: Vec<ApproverChoice>,
+    /// Whether the key may be certified again when a certificate is replaced.
+    pub reuse_key: Option<bool>,
+    /// A note.
+    pub special_instruction: Option<String>,
+    /// What the dialect found wrong already; reported together with what is found here.
+    pub errors: Vec<FieldError>,
+}
+
+impl App {
+    /// Opens the order that renews another, and charges it. What is left of the old term when the new one
+    /// begins is added to it, up to a bound.
+    ///
+    /// An order is renewed once: asking again with the same term gives the answer of the first.
+    pub async fn renew_order(
+        &self,
+        reseller: &Reseller,
+        id: OrderId,
+        asked: RenewalRequest,
+        repeat: Option<RepeatKey>,
+    ) -> Result<Placed, AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            if let Some(answer) = self.remembered(reseller, repeat.as_ref()).await? {
+                return Ok(answer);
+            }
+            let report = self.order(reseller, Some(id), None).await?;
+            if let Some(renewal) = report.file.order.renewed_by {
+                return self.renewed_before(reseller, renewal, &asked).await;
+            }
+            let OrderState::Active { expires_at, .. } = report.file.order.state else {
+                return Err(AppError::WrongState(Box::new(report)));
+            };
+            if report.now >= expires_at + GRACE {
+                return Err(AppError::WrongState(Box::new(report)));
+            }
+            let request = self.renewal(&report, asked.clone()).await?;
+            let checked = self.check_order(reseller, request).await?;
+            let renewed = Some(report.file);
+            match self
+                .open_order(reseller, checked, renewed, repeat.as_ref())
+                .await
+            {
+                Err(OpenError::Repeated | OpenError::Overtaken) => {}
+                Err(OpenError::App(error)) => return Err(error),
+                Ok(placed) => return Ok(placed),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// The answer to a renewal that was asked for once more.
+    async fn renewed_before(
+        &self,
+        reseller: &Reseller,
+        renewal: OrderId,
+        asked: &RenewalRequest,
+    ) -> Result<Placed, AppError> {
+        let report = self.order(reseller, Some(renewal), None).await?;
+        let Order { term, .. } = report.file.order;
+        let is_same = asked.errors.is_empty() && asked.term == Some(i64::from(term.0));
+        match is_same {
+            true => Ok(Placed {
+                order: renewal,
+                controls: report.file.issuance.names,
+            }),
+            false => Err(Refusal::RenewedBefore(renewal).into()),
+        }
+    }
+
+    /// The order that is asked for: the old one, with what was said about the new.
+    async fn renewal(
+        &self,
+        report: &OrderReport,
+        asked: RenewalRequest,
+    ) -> Result<OrderRequest, AppError> {
+        let order = &report.file.order;
+        let has_csr = asked.csr.is_some() || asked.errors.iter().any(|e| e.field == Field::Csr);
+        let csr = match has_csr {
+            true => asked.csr,
+            false => {
+                let last = self.last_issued(&report.file).await?;
+                Some(pem::encode("CERTIFICATE REQUEST", &last.csr))
+            }
+        };
+        let kept = || order.names[1..].iter().map(ToString::to_string).collect();
+        let method = asked.method.or(Some(report.file.issuance.method));
+        Ok(OrderRequest {
+            product: Some(order.product_key.clone()),
+            term: asked.term,
+            csr,
+            names: asked.names.unwrap_or_else(kept),
+            administrator: Some(order.administrator),
+            technical: Some(order.technical),
+            shipment: None,
+            organization: order.organization.map(|id| id.to_string()),
+            method,
+            approvers: asked.approvers,
+            reuse_key: asked.reuse_key.or(Some(order.reuse_key)),
+            special_instruction: asked.special_instruction,
+            errors: asked.errors,
+        })
+    }
+}
