@@ -94,6 +94,8 @@ const ROWS: &[Row] = {
         row("POST /ssl/v2/orders/new", Contact, "",
             Json(r#"{"productKey": "ssl123", "term": 1, "csr": "{csr}", "authType": "dns",
                 "administratorContactId": "{contactId}", "technicalContactId": "{contactId}"}"#)),
+        row("POST /ssl/v2/orders/{orderId}/renew", IssuedOrder, "", Json(r#"{"term": 1, "csr": "{csr}"}"#)),
+        row("POST /ssl/v2/orders/{orderId}/reissue", IssuedOrder, "", Json(r#"{"csr": "{csr}"}"#)),
         row("GET /ssl/v2/orders/info", Order, "?orderId={orderId}", None),
         row("POST /ssl/v2/orders/{orderId}/cancel", Order, "", Json("[]")),
         row("POST /ssl/v2/orders/{orderId}/download/format/{format}", IssuedOrder, "",

@@ -1,6 +1,6 @@
 //! Placing and cancelling: what is refused and how, and what money does.
 
-use chancery_testkit::{Key, TestServer, csr, csr_with_key, on_both_engines};
+use chancery_testkit::{Downloaded, Key, TestServer, csr, csr_with_key, on_both_engines};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ on_both_engines!(
     names_and_prices_follow_the_product,
     too_little_balance_stores_nothing,
     cancelling_gives_the_money_back_once,
-    what_is_issued_cannot_be_cancelled,
+    what_is_issued_is_given_back_within_its_window,
     orders_are_found_by_name_and_number,
 );
 
@@ -420,14 +420,36 @@ async fn cancelling_gives_the_money_back_once(server: &mut TestServer) {
     refusal.is(400, "SSL2400", "Action prohibited for 'CANCELLED' status.");
 }
 
-async fn what_is_issued_cannot_be_cancelled(server: &mut TestServer) {
+async fn what_is_issued_is_given_back_within_its_window(server: &mut TestServer) {
     let panel = server.panel().await;
-    let id = panel.issue("ssl123", &["shop.test"]).await;
+    let early = panel.issue("ssl123", &["shop.test"]).await;
+    let late = panel.issue("ssl123", &["late.test"]).await;
     let before = panel.cents().await;
-    let refusal = panel.cancel(&id).await.refusal();
+    server.world().advance(29 * 86_400).await;
+    let panel = panel.again().await;
+    // Again and again, all at once: it is given back once.
+    let path = format!("/ssl/v2/orders/{early}/cancel");
+    let bodies = ["", "[]", "{}"];
+    for reply in join_all(bodies.map(|body| panel.http.send("POST", &path, body))).await {
+        assert_eq!(reply.json()["code"], "1000");
+    }
+    assert_eq!(panel.cents().await, before + 1000);
+    let refunded = ("REFUNDED".to_owned(), "CANCELLED".to_owned());
+    assert_eq!(panel.statuses(&early).await, refunded);
+    server.app().run_due_jobs().await.unwrap();
+    let revoked = panel.download(&early, "PEM", Some(true)).await.text();
+    let revoked = Downloaded::of(&panel.http, &revoked).await;
+    assert_eq!(
+        revoked.revocation_reason().as_deref(),
+        Some("Cessation Of Operation")
+    );
+
+    server.world().advance(2 * 86_400).await;
+    let panel = panel.again().await;
+    let refusal = panel.cancel(&late).await.refusal();
     refusal.is(400, "SSL2400", "Action prohibited for 'COMPLETED' status.");
-    assert_eq!(panel.cents().await, before);
-    panel.verify(&id, &["shop.test"]).await;
+    assert_eq!(panel.cents().await, before + 1000);
+    panel.verify(&late, &["late.test"]).await;
 }
 
 async fn orders_are_found_by_name_and_number(server: &mut TestServer) {

@@ -8,6 +8,7 @@ use chancery_domain::issuances::{
 };
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
+use chancery_domain::plans::Plan;
 use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_domain::stages::Stage;
 use chancery_domain::{SignedDuration, Timestamp};
@@ -147,6 +148,18 @@ impl App {
                 serde_json::from_str(&first.answer).map_err(AppError::internal)?,
             )),
         }
+    }
+
+    /// The same with the order's plan.
+    pub async fn described_order(
+        &self,
+        reseller: &Reseller,
+        id: Option<OrderId>,
+        common_name: Option<&DomainName>,
+    ) -> Result<(OrderReport, Plan), AppError> {
+        let report = self.order(reseller, id, common_name).await?;
+        let plan = self.plan(&report.file, report.now).await?;
+        Ok((report, plan))
     }
 
     /// What the reseller has proved about the domains of these names, fresh enough to be used today.

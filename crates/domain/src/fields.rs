@@ -55,6 +55,8 @@ pub enum Field {
     ValidationType,
     /// What makes a repeated request known as one.
     RepeatKey,
+    /// Whether a key may be certified again.
+    ReuseKey,
     /// Whether a certificate comes with its chain.
     WithChain,
     /// The subscriber's private key, to be packed with the certificate.

@@ -11,6 +11,7 @@ use chancery_app::{
     App, AppError, Authorities, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts,
     Settings, built_in_catalogue, parse_catalogue,
 };
+use chancery_domain::SignedDuration;
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::{ValidityRules, ValidityRulesError, days};
 use chancery_issuers::CaSettings;
@@ -259,6 +260,8 @@ async fn parts(
             public_url: config.public_url(),
             validation_time: days(config.validation.days),
             challenge_domain: config.challenge_domain(),
+            carry_at_most: days(config.orders.carry_days),
+            supersede_delay: SignedDuration::from_hours(config.orders.supersede_hours.into()),
             generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
             worker_slots: config.limits.jobs,
         },

@@ -99,6 +99,24 @@ impl Downloaded {
         }
     }
 
+    /// The leaf's serial, hexadecimal.
+    pub fn serial(&self) -> String {
+        let file = self.leaf.display().to_string();
+        let said = openssl(&["x509", "-noout", "-serial", "-in", &file], b"").unwrap();
+        said.trim().trim_start_matches("serial=").to_owned()
+    }
+
+    /// Why the leaf was revoked, in OpenSSL's words, if it is on its CA's list.
+    pub fn revocation_reason(&self) -> Option<String> {
+        let list = self.lists[1].display().to_string();
+        let arguments = ["crl", "-inform", "DER", "-noout", "-text", "-in", &list];
+        let said = openssl(&arguments, b"").unwrap();
+        let (_, entry) = said.split_once(&format!("Serial Number: {}", self.serial()))?;
+        let entry = entry.split("Serial Number:").next().unwrap_or_default();
+        let reason = entry.split("CRL Reason Code:").nth(1).unwrap_or_default();
+        Some(reason.lines().nth(1).unwrap_or_default().trim().to_owned())
+    }
+
     /// The leaf in OpenSSL's words.
     pub fn text(&self) -> String {
         text(&fs::read_to_string(&self.leaf).unwrap())

@@ -16,6 +16,7 @@ mod errors;
 mod forms;
 mod orders;
 mod organizations;
+mod plans;
 mod products;
 mod query;
 mod routes;

@@ -1,21 +1,25 @@
-//! Orders: place, look at, cancel.
+//! Orders: place, look at, renew, reissue, cancel.
 
 use aws_lc_rs::digest;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::HeaderMap;
-use chancery_app::{App, OrderFile, OrderReport, OrderRequest, RepeatKey};
+use axum::http::{HeaderMap, Uri};
+use chancery_app::{
+    App, OrderFile, OrderReport, OrderRequest, ReissueRequest, RenewalRequest, RepeatKey,
+};
 use chancery_domain::fields::{Field, FieldError};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
+use chancery_domain::plans::Plan;
 use serde::Serialize;
 
 use crate::auth::Caller;
 use crate::body::{
-    FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, contact_number, integer,
-    method, note, number_or_text, read, text, texts,
+    FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, boolean, contact_number,
+    integer, method, note, number_or_text, read, text, texts,
 };
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError, order_id};
+use crate::plans::PlanView;
 use crate::query::Query;
 use crate::routes::Wire;
 use crate::scalars::{ContactNumber, Moment, Names, Quoted};
@@ -23,35 +27,69 @@ use crate::status::{CertStatus, OrderStatus, statuses};
 use crate::validations::ControlsView;
 use crate::words::Fault;
 
-/// An order to be placed. What is wrong with its form travels along, to be told with what is wrong with its
-/// content.
-pub(crate) struct PlaceOrder {
-    request: OrderRequest,
+/// A request about an order that may be sent again under a key. What is wrong with its form travels along, to
+/// be told with what is wrong with its content.
+pub(crate) struct Repeatable<T> {
+    request: T,
     repeat: Option<RepeatKey>,
 }
 
-impl FromRequest<Wire> for PlaceOrder {
+impl<T: FromMembers> FromRequest<Wire> for Repeatable<T> {
     type Rejection = WebnicError;
 
     async fn from_request(request: Request, wire: &Wire) -> Result<Self, WebnicError> {
         let (parts, body) = read(request, wire.body_time, JSON_LIMIT).await?;
         let mut members = Members::parse(&body)?;
-        let repeat = repeat_key(&parts.headers, &body)
+        let repeat = repeat_key(&parts.headers, &parts.uri, &body)
             .map_err(|fault| members.note(fault))
             .unwrap_or_default();
         Ok(Self {
+            request: T::from_members(members)?,
             repeat,
-            ..Self::from_members(members)?
         })
     }
 }
 
+/// An order to be placed.
+pub(crate) struct PlaceOrder(OrderRequest);
+
 impl FromMembers for PlaceOrder {
-    fn from_members(body: Members) -> Result<Self, WebnicError> {
-        Ok(Self {
-            request: order_request(body),
-            repeat: None,
-        })
+    fn from_members(members: Members) -> Result<Self, WebnicError> {
+        Ok(Self(order_request(members)))
+    }
+}
+
+/// An order to be renewed.
+pub(crate) struct Renew(RenewalRequest);
+
+impl FromMembers for Renew {
+    fn from_members(mut body: Members) -> Result<Self, WebnicError> {
+        Ok(Self(RenewalRequest {
+            term: body.take(Field::Term, integer),
+            csr: body.take(Field::Csr, text),
+            names: body.take(Field::Names, texts),
+            method: body.take(Field::Method, method),
+            approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
+            reuse_key: body.take(Field::ReuseKey, boolean),
+            special_instruction: body.take(Field::SpecialInstruction, note),
+            errors: body.into_faults(),
+        }))
+    }
+}
+
+/// A certificate to be issued anew.
+pub(crate) struct Reissue(ReissueRequest);
+
+impl FromMembers for Reissue {
+    fn from_members(mut body: Members) -> Result<Self, WebnicError> {
+        Ok(Self(ReissueRequest {
+            csr: body.take(Field::Csr, text),
+            names: body.take(Field::Names, texts),
+            method: body.take(Field::Method, method),
+            approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
+            reuse_key: body.take(Field::ReuseKey, boolean),
+            errors: body.into_faults(),
+        }))
     }
 }
 
@@ -67,6 +105,7 @@ fn order_request(mut body: Members) -> OrderRequest {
         organization: body.take(Field::Organization, number_or_text),
         method: body.take(Field::Method, method),
         approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
+        reuse_key: body.take(Field::ReuseKey, boolean),
         special_instruction: body.take(Field::SpecialInstruction, note),
         errors: body.into_faults(),
     }
@@ -75,8 +114,12 @@ fn order_request(mut body: Members) -> OrderRequest {
 /// The longest `Idempotency-Key` taken.
 const REPEAT_KEY_LIMIT: usize = 200;
 
-/// The key of a request that may be sent again, with the hash of its body as it came.
-fn repeat_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<RepeatKey>, FieldError> {
+/// The key of a request that may be sent again, with the hash of its path and body as they came.
+fn repeat_key(
+    headers: &HeaderMap,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<Option<RepeatKey>, FieldError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -85,7 +128,11 @@ fn repeat_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<RepeatKey>, Fie
         let text = "it has 1 to 200 visible ASCII characters";
         return Err(FieldError::invalid(Field::RepeatKey, text));
     }
-    let hash = digest::digest(&digest::SHA256, body);
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(uri.path().as_bytes());
+    hash.update(b"\n");
+    hash.update(body);
+    let hash = hash.finish();
     Ok(Some(RepeatKey {
         key: String::from_utf8_lossy(key).into_owned(),
         request_hash: hash.as_ref().try_into().expect("SHA-256 has 32 bytes"),
@@ -96,9 +143,50 @@ fn repeat_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<RepeatKey>, Fie
 pub(crate) async fn place(
     State(app): State<App>,
     Caller(reseller): Caller,
-    PlaceOrder { request, repeat }: PlaceOrder,
+    asked: Repeatable<PlaceOrder>,
 ) -> Result<Envelope, WebnicError> {
-    let placed = app.place_order(&reseller, request, repeat).await?;
+    let PlaceOrder(request) = asked.request;
+    let placed = app.place_order(&reseller, request, asked.repeat).await?;
+    Ok(Envelope::of(&ControlsView::of(
+        placed.order,
+        &placed.controls,
+    )))
+}
+
+/// The new order, in its frame.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RenewalView<'a> {
+    renew_order: ControlsView<'a>,
+}
+
+/// `POST /ssl/v2/orders/{orderId}/renew`
+pub(crate) async fn renew(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    OrderPath(id): OrderPath,
+    asked: Repeatable<Renew>,
+) -> Result<Envelope, WebnicError> {
+    let Renew(request) = asked.request;
+    let placed = app
+        .renew_order(&reseller, id, request, asked.repeat)
+        .await?;
+    Ok(Envelope::of(&RenewalView {
+        renew_order: ControlsView::of(placed.order, &placed.controls),
+    }))
+}
+
+/// `POST /ssl/v2/orders/{orderId}/reissue`
+pub(crate) async fn reissue(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    OrderPath(id): OrderPath,
+    asked: Repeatable<Reissue>,
+) -> Result<Envelope, WebnicError> {
+    let Reissue(request) = asked.request;
+    let placed = app
+        .reissue_order(&reseller, id, request, asked.repeat)
+        .await?;
     Ok(Envelope::of(&ControlsView::of(
         placed.order,
         &placed.controls,
@@ -130,10 +218,17 @@ struct OrderView<'a> {
     tecid: ContactNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     special_instruction: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renews: Option<Quoted<OrderId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_by: Option<Quoted<OrderId>>,
+    plan: PlanView<'a>,
 }
 
 impl<'a> OrderView<'a> {
-    fn of(OrderReport { file, now }: &'a OrderReport) -> Self {
+    fn of(OrderReport { file, now }: &'a OrderReport, plan: &'a Plan) -> Self {
         let OrderFile {
             order,
             issuance,
@@ -144,12 +239,13 @@ impl<'a> OrderView<'a> {
             OrderState::Active {
                 settled_at,
                 expires_at,
+            }
+            | OrderState::Refunded {
+                settled_at,
+                expires_at,
             } => (Some(settled_at), Some(expires_at)),
             OrderState::Open | OrderState::Cancelled | OrderState::Failed(_) => (None, None),
         };
-        let signed = certificate
-            .as_ref()
-            .filter(|certificate| certificate.signed_at.is_some());
         Self {
             id: order.id.0,
             order_id: Quoted(order.id),
@@ -160,17 +256,21 @@ impl<'a> OrderView<'a> {
             order_status: status.order,
             cert_status: status.cert,
             product: &order.product_name,
-            renewal: false,
+            renewal: order.renews.is_some(),
             reissue: status.order == OrderStatus::PendingReissue,
-            cancel: status.order == OrderStatus::Cancelled,
+            cancel: matches!(status.order, OrderStatus::Cancelled | OrderStatus::Refunded),
             dtcreate: Moment(order.created_at),
             dtmodify: Moment(order.modified_at.max(issuance.modified_at)),
             dtsettle: settled.map(Moment),
             dtorderexpire: expires.map(Moment),
-            dtcertexpire: signed.map(|certificate| Moment(certificate.validity.not_after)),
+            dtcertexpire: certificate.map(|held| Moment(held.validity.not_after)),
             admid: ContactNumber(order.administrator),
             tecid: ContactNumber(order.technical),
             special_instruction: order.special_instruction.as_deref(),
+            organization_id: order.organization.map(|id| id.0),
+            renews: order.renews.map(Quoted),
+            renewed_by: order.renewed_by.map(Quoted),
+            plan: PlanView::of(plan),
         }
     }
 }
@@ -194,8 +294,8 @@ pub(crate) async fn info(
         fault.text = fault.text.replace("'orderId'", "'orderId' or 'commonName'");
         return Err(Obstacle::Faults(vec![fault]).into());
     }
-    let report = app.order(&reseller, id, name.as_ref()).await?;
-    Ok(Envelope::of(&OrderView::of(&report)))
+    let (report, plan) = app.described_order(&reseller, id, name.as_ref()).await?;
+    Ok(Envelope::of(&OrderView::of(&report, &plan)))
 }
 
 /// A name no order can have is one no order has.
@@ -223,6 +323,13 @@ mod tests {
     use super::*;
     use crate::status::tests::{a_file, an_open_file, at};
 
+    fn no_plan() -> Plan {
+        Plan {
+            certificates: vec![],
+            authorizations: vec![],
+        }
+    }
+
     #[test]
     fn an_order_looks_as_documented() {
         let report = OrderReport {
@@ -236,10 +343,11 @@ mod tests {
             r#""cancel":false,"dtcreate":"2024-12-02T09:42:34Z","#,
             r#""dtmodify":"2024-12-02T09:42:34Z","dtsettle":"2024-05-21T00:33:03Z","#,
             r#""dtorderexpire":"2025-05-21T04:00:00Z","dtcertexpire":"2025-05-20T04:00:00Z","#,
-            r#""admid":"SSL10618T","tecid":"SSL10619T"}"#
+            r#""admid":"SSL10618T","tecid":"SSL10619T","plan":{"certificates":[],"#,
+            r#""authorizations":[]}}"#
         );
         assert_eq!(
-            serde_json::to_string(&OrderView::of(&report)).unwrap(),
+            serde_json::to_string(&OrderView::of(&report, &no_plan())).unwrap(),
             documented
         );
     }
@@ -252,7 +360,7 @@ mod tests {
             file,
             now: at("2025-01-01T00:00:00Z"),
         };
-        let view = serde_json::to_value(OrderView::of(&report)).unwrap();
+        let view = serde_json::to_value(OrderView::of(&report, &no_plan())).unwrap();
         for key in ["dtsettle", "dtorderexpire", "dtcertexpire"] {
             assert_eq!(view[key], Value::Null, "{key}");
         }
@@ -260,21 +368,8 @@ mod tests {
         assert_eq!(view["specialInstruction"], "call first");
         let mut cancelled = report.clone();
         cancelled.file.order.state = OrderState::Cancelled;
-        let view = serde_json::to_value(OrderView::of(&cancelled)).unwrap();
+        let view = serde_json::to_value(OrderView::of(&cancelled, &no_plan())).unwrap();
         assert_eq!(view["cancel"], true);
-    }
-
-    #[test]
-    fn a_certificate_that_is_only_reserved_has_no_end_yet() {
-        let mut file = a_file();
-        file.order.state = OrderState::Open;
-        file.certificate.as_mut().unwrap().signed_at = None;
-        let report = OrderReport {
-            file,
-            now: at("2025-01-01T00:00:00Z"),
-        };
-        let view = serde_json::to_value(OrderView::of(&report)).unwrap();
-        assert_eq!(view["dtcertexpire"], Value::Null);
     }
 
     #[test]
@@ -314,12 +409,20 @@ mod tests {
         let key = |text: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert("Idempotency-Key", text.try_into().unwrap());
-            repeat_key(&headers, b"{}")
+            repeat_key(&headers, &Uri::from_static("/ssl/v2/orders/new"), b"{}")
         };
         let held = key(b"a-1").unwrap().unwrap();
         assert_eq!(held.key, "a-1");
-        assert_eq!(held.request_hash[..2], [0x44, 0x13]);
-        assert!(repeat_key(&HeaderMap::new(), b"{}").unwrap().is_none());
+        let elsewhere = Uri::from_static("/ssl/v2/orders/1/renew");
+        let mut headers = HeaderMap::new();
+        headers.insert("Idempotency-Key", "a-1".parse().unwrap());
+        let other = repeat_key(&headers, &elsewhere, b"{}").unwrap().unwrap();
+        assert_ne!(held.request_hash, other.request_hash);
+        assert!(
+            repeat_key(&HeaderMap::new(), &Uri::from_static("/"), b"{}")
+                .unwrap()
+                .is_none()
+        );
         assert!(key(&[b'x'; 200]).is_ok());
         for wrong in [&b""[..], b"a b", "ä".as_bytes(), &[b'x'; 201]] {
             assert!(key(wrong).is_err(), "{wrong:?}");

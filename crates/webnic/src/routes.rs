@@ -137,6 +137,13 @@ fn table() -> Vec<Row> {
             organizations::update,
         ),
         Row::of(Money, POST, "/ssl/v2/orders/new", orders::place),
+        Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew),
+        Row::of(
+            Money,
+            POST,
+            "/ssl/v2/orders/{orderId}/reissue",
+            orders::reissue,
+        ),
         Row::of(Read, GET, "/ssl/v2/orders/info", orders::info),
         Row::of(
             Orders,

@@ -5,10 +5,9 @@
 
 use std::fmt;
 
-use chancery_app::{CertificateSummary, OrderFile};
+use chancery_app::OrderFile;
 use chancery_domain::Timestamp;
-use chancery_domain::issuances::{Issuance, IssuanceState};
-use chancery_domain::orders::{Failure, OrderState};
+use chancery_domain::stages::Stage;
 use serde::{Serialize, Serializer};
 
 /// `orderStatus`, as far as orders can be in it.
@@ -21,6 +20,7 @@ pub(crate) enum OrderStatus {
     Completed,
     Expired,
     Cancelled,
+    Refunded,
     Rejected,
 }
 
@@ -45,51 +45,30 @@ pub(crate) struct Statuses {
 
 /// The statuses of an order at a moment.
 pub(crate) fn statuses(file: &OrderFile, now: Timestamp) -> Statuses {
-    let pair = |order, cert| Statuses { order, cert };
-    match &file.order.state {
-        OrderState::Open => pair(open_status(&file.issuance), CertStatus::Initial),
-        OrderState::Cancelled => pair(OrderStatus::Cancelled, CertStatus::Cancelled),
-        OrderState::Failed(Failure::ValidationExpired) => {
-            pair(OrderStatus::Expired, CertStatus::Expired)
-        }
-        OrderState::Failed(Failure::IssuerRefused(_)) => {
-            pair(OrderStatus::Rejected, CertStatus::Failed)
-        }
-        OrderState::Active { expires_at, .. } if now >= *expires_at => {
-            pair(OrderStatus::Expired, CertStatus::Expired)
-        }
-        OrderState::Active { .. } => match &file.issuance.state {
-            IssuanceState::Validating | IssuanceState::Signing { .. } => {
-                pair(OrderStatus::PendingReissue, CertStatus::PendingReissue)
-            }
-            IssuanceState::Issued { .. }
-            | IssuanceState::Rejected { .. }
-            | IssuanceState::Cancelled => pair(
-                OrderStatus::Completed,
-                cert_status(file.certificate.as_ref(), now),
-            ),
-        },
-    }
+    let OrderFile {
+        order,
+        issuance,
+        certificate,
+    } = file;
+    of_stage(Stage::of(order, issuance, certificate.as_ref(), now))
 }
 
-fn open_status(issuance: &Issuance) -> OrderStatus {
-    match issuance.state {
-        IssuanceState::Validating if issuance.looks == 0 => OrderStatus::Pending,
-        IssuanceState::Validating => OrderStatus::InProcess,
-        // An open order whose run is settled is about to be closed by the same hand.
-        IssuanceState::Signing { .. }
-        | IssuanceState::Issued { .. }
-        | IssuanceState::Rejected { .. }
-        | IssuanceState::Cancelled => OrderStatus::Processed,
-    }
-}
-
-fn cert_status(certificate: Option<&CertificateSummary>, now: Timestamp) -> CertStatus {
-    match certificate {
-        Some(certificate) if certificate.revoked_at.is_some() => CertStatus::Revoked,
-        Some(certificate) if now > certificate.validity.not_after => CertStatus::Expired,
-        Some(_) | None => CertStatus::Active,
-    }
+/// The pair of a stage. The one table of them.
+pub(crate) fn of_stage(stage: Stage) -> Statuses {
+    let (order, cert) = match stage {
+        Stage::Placed => (OrderStatus::Pending, CertStatus::Initial),
+        Stage::Validating => (OrderStatus::InProcess, CertStatus::Initial),
+        Stage::Issuing => (OrderStatus::Processed, CertStatus::Initial),
+        Stage::Active => (OrderStatus::Completed, CertStatus::Active),
+        Stage::Reissuing => (OrderStatus::PendingReissue, CertStatus::PendingReissue),
+        Stage::Lapsed => (OrderStatus::Completed, CertStatus::Expired),
+        Stage::Revoked => (OrderStatus::Completed, CertStatus::Revoked),
+        Stage::Expired | Stage::ValidationExpired => (OrderStatus::Expired, CertStatus::Expired),
+        Stage::Cancelled => (OrderStatus::Cancelled, CertStatus::Cancelled),
+        Stage::Refunded => (OrderStatus::Refunded, CertStatus::Cancelled),
+        Stage::Refused => (OrderStatus::Rejected, CertStatus::Failed),
+    };
+    Statuses { order, cert }
 }
 
 impl fmt::Display for OrderStatus {
@@ -102,6 +81,7 @@ impl fmt::Display for OrderStatus {
             Self::Completed => "COMPLETED",
             Self::Expired => "EXPIRED",
             Self::Cancelled => "CANCELLED",
+            Self::Refunded => "REFUNDED",
             Self::Rejected => "REJECTED",
         })
     }
@@ -135,13 +115,14 @@ impl Serialize for CertStatus {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use chancery_domain::SignedDuration;
     use chancery_domain::authorizations::{Challenge, Method, RecordType};
-    use chancery_domain::certificates::CertificateId;
+    use chancery_domain::certificates::{CertificateId, CertificateSummary};
     use chancery_domain::contacts::ContactId;
-    use chancery_domain::issuances::{IssuanceId, NameControl};
+    use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, Purpose};
     use chancery_domain::money::{Currency, Money};
     use chancery_domain::names::DomainName;
-    use chancery_domain::orders::{Order, OrderId};
+    use chancery_domain::orders::{Failure, NameCounts, Order, OrderId, OrderState};
     use chancery_domain::products::Term;
     use chancery_domain::resellers::ResellerId;
     use chancery_domain::validity::Validity;
@@ -166,13 +147,21 @@ pub(crate) mod tests {
             names: names.to_vec(),
             administrator: ContactId(10_618),
             technical: ContactId(10_619),
+            organization: None,
             price: Money::zero(Currency::parse("USD").unwrap()),
+            paid: NameCounts::of(&names),
             issuance: IssuanceId(5),
+            certificate: Some(CertificateId(9)),
+            reuse_key: false,
+            renews: None,
+            renewed_by: None,
+            carry_until: None,
             special_instruction: None,
             state: OrderState::Active {
                 settled_at: at("2024-05-21T00:33:03Z"),
                 expires_at: at("2025-05-21T04:00:00Z"),
             },
+            stage: Stage::Active,
             created_at: placed,
             modified_at: placed,
             version: 3,
@@ -190,6 +179,8 @@ pub(crate) mod tests {
             id: IssuanceId(5),
             order: order.id,
             reseller: order.reseller,
+            purpose: Purpose::First,
+            price: order.price,
             csr: vec![],
             spki: vec![],
             method: Method::Dns,
@@ -197,6 +188,7 @@ pub(crate) mod tests {
             looks: 1,
             looked_at: None,
             validate_by: at("2025-01-01T00:00:00Z"),
+            sign_from: None,
             state: IssuanceState::Issued {
                 certificate: CertificateId(9),
             },
@@ -210,7 +202,7 @@ pub(crate) mod tests {
                 not_before: at("2024-05-21T00:00:00Z"),
                 not_after: at("2025-05-20T04:00:00Z"),
             },
-            signed_at: Some(at("2024-05-21T00:33:03Z")),
+            signed_at: at("2024-05-21T00:33:03Z"),
             revoked_at: None,
         };
         OrderFile {
@@ -257,7 +249,15 @@ pub(crate) mod tests {
         is(&file, spring, "COMPLETED", "REVOKED");
         let mut file = a_file();
         file.issuance.state = IssuanceState::Validating;
+        file.issuance.purpose = Purpose::Reissue;
         is(&file, spring, "PENDING_REISSUE", "PENDING_REISSUE");
+        // What the platform does by itself is not shown.
+        file.issuance.purpose = Purpose::Replacement;
+        is(&file, spring, "COMPLETED", "ACTIVE");
+        let window = SignedDuration::from_hours(24 * 30);
+        let settled = at("2024-06-01T00:00:00Z");
+        file.order = file.order.refund(window, settled).unwrap();
+        is(&file, spring, "REFUNDED", "CANCELLED");
         let mut file = an_open_file(4);
         file.order.state = OrderState::Cancelled;
         is(&file, spring, "CANCELLED", "CANCELLED");
@@ -332,6 +332,7 @@ pub(crate) mod tests {
                 ("CANCELLED", "CANCELLED"),
                 ("REJECTED", "FAILED"),
                 ("PENDING_REISSUE", "PENDING_REISSUE"),
+                ("REFUNDED", "CANCELLED"),
             ];
             let shown = statuses(&file, now);
             let words = (shown.order.to_string(), shown.cert.to_string());

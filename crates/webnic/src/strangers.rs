@@ -14,6 +14,8 @@ pub fn read_bodies(body: &[u8]) -> Vec<Option<u16>> {
         read::<csrs::GenerateCsr>(body),
         read::<csrs::DecodeCsr>(body),
         read::<orders::PlaceOrder>(body),
+        read::<orders::Renew>(body),
+        read::<orders::Reissue>(body),
         read::<organizations::Told>(body),
         read::<search::Search>(body),
         read::<validations::ChangeMethod>(body),

@@ -82,6 +82,7 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         Field::Username => "username",
         Field::Password => "password",
         Field::RepeatKey => "Idempotency-Key",
+        Field::ReuseKey => "reuseKey",
         Field::WithChain => "bundle",
         Field::PrivateKey => "privateKey",
         Field::StorePassword => "pfxPassword",
@@ -249,6 +250,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::TooManyMails => {
             "Too many approval mails were sent for this order. Try again later.".to_owned()
         }
+        Refusal::RenewedBefore(order) => format!("The order was renewed by order {order} already."),
         Refusal::ProductWithdrawn(key) => format!("The product '{key}' is not sold any more."),
         Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
         Refusal::OtherCurrency(currency) => format!("The balance is in {currency}."),
@@ -331,6 +333,7 @@ mod tests {
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
             Refusal::TooManyMails,
+            Refusal::RenewedBefore(chancery_domain::orders::OrderId(7)),
             Refusal::ProductWithdrawn("ssl123".to_owned()),
             Refusal::CreditOfNothing,
             Refusal::OtherCurrency(usd),

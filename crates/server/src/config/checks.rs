@@ -172,6 +172,12 @@ impl Config {
         {
             return Err(setting("validation.days lies between 1 and 30"));
         }
+        if self.orders.carry_days > 366 {
+            return Err(setting("orders.carry_days is 366 at most"));
+        }
+        if self.orders.supersede_hours > 24 * 366 {
+            return Err(setting("orders.supersede_hours is 8784 at most"));
+        }
         let [_, country, _] = self.ca_names();
         if !chancery_domain::contacts::is_country(country) {
             return Err(setting("ca.country is not a two-letter country code"));
@@ -268,6 +274,10 @@ mod tests {
                 c.smtp.password = Some(Secret("y".to_owned()));
             }),
             ("validation.days", |c| c.validation.days = 31),
+            ("orders.carry_days", |c| c.orders.carry_days = 367),
+            ("orders.supersede_hours", |c| {
+                c.orders.supersede_hours = 9_000;
+            }),
             ("public_url", |c| {
                 c.public_url = Some("ssl.reseller.example".to_owned());
             }),

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use reading::Flags;
 pub(crate) use reading::is_shown;
 pub use sections::{
-    CaConfig, DnsConfig, LimitsConfig, OteConfig, SmtpConfig, TlsMode, ValidationConfig,
+    CaConfig, DnsConfig, LimitsConfig, OrdersConfig, OteConfig, SmtpConfig, TlsMode,
+    ValidationConfig,
 };
 
 /// All settings, as read; [`Config::check`] makes sure of them.
@@ -60,6 +61,8 @@ pub struct Config {
     pub ca: CaConfig,
     /// Domain control validation.
     pub validation: ValidationConfig,
+    /// Orders over their terms.
+    pub orders: OrdersConfig,
     /// Bounds.
     pub limits: LimitsConfig,
     /// The built-in outside world; OTE mode only.
@@ -126,6 +129,7 @@ impl Default for Config {
             smtp: SmtpConfig::default(),
             ca: CaConfig::default(),
             validation: ValidationConfig::default(),
+            orders: OrdersConfig::default(),
             limits: LimitsConfig::default(),
             ote: OteConfig::default(),
         }

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::{Config, ConfigError, Mode, setting};
 
 /// The sections of the file; the first part of a variable's name.
-const SECTIONS: [&str; 6] = ["dns", "smtp", "ca", "validation", "limits", "ote"];
+const SECTIONS: [&str; 7] = ["dns", "smtp", "ca", "validation", "limits", "ote", "orders"];
 
 /// What the flags of the command line say; `None` where they say nothing.
 #[derive(Clone, Debug, Default, Serialize)]

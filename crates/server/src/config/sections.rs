@@ -76,6 +76,16 @@ pub struct ValidationConfig {
     pub rules: Option<PathBuf>,
 }
 
+/// Orders over their terms.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrdersConfig {
+    /// How many days of a renewed order's remaining term are added to its renewal at most.
+    pub carry_days: u32,
+    /// For how many hours a certificate stays good after a reissue has taken its place.
+    pub supersede_hours: u32,
+}
+
 /// Bounds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -144,6 +154,15 @@ impl Default for ValidationConfig {
             days: 30,
             challenge_domain: None,
             rules: None,
+        }
+    }
+}
+
+impl Default for OrdersConfig {
+    fn default() -> Self {
+        Self {
+            carry_days: 90,
+            supersede_hours: 72,
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Orders, issuances and certificates: each state there and back, each save by version.
 
+use chancery_domain::SignedDuration;
 use chancery_domain::certificates::{CertificateId, CertificateState};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
+use chancery_domain::stages::Stage;
 use chancery_store::{StoreError, values};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{
     OURS, THEIRS, a_certificate, a_proof, an_issuance, an_order, at, commit, name, store_an_order,
+    store_resellers, usd,
 };
 
 on_both_engines!(
@@ -55,18 +58,29 @@ async fn every_state_of_an_order_comes_back(bed: &Bed) {
             settled_at: at(50),
             expires_at: at(5_000),
         },
+        OrderState::Refunded {
+            settled_at: at(50),
+            expires_at: at(5_000),
+        },
         OrderState::Cancelled,
         OrderState::Failed(OrderFailure::ValidationExpired),
         OrderState::Failed(OrderFailure::IssuerRefused("CAA says no".to_owned())),
         OrderState::Open,
     ];
     for (round, state) in (0..).zip(states) {
+        let before = order.stage;
         order = Order {
             state,
+            stage: Stage::ALL[usize::try_from(round).unwrap()],
+            names: vec![name("shop.example")],
+            price: usd(round),
+            certificate: Some(CertificateId(round)),
+            renewed_by: Some(OrderId(round)),
+            reuse_key: round % 2 == 0,
             modified_at: at(100 + round),
             ..order
         };
-        commit(bed, |change| change.save_order(&order))
+        commit(bed, |change| change.save_order(&order, before))
             .await
             .unwrap();
         order.version += 1;
@@ -76,14 +90,15 @@ async fn every_state_of_an_order_comes_back(bed: &Bed) {
 }
 
 async fn an_order_saved_twice_from_one_reading_is_a_conflict(bed: &Bed) {
-    let (order, _) = store_an_order(bed, 1).await;
+    let (order, issuance) = store_an_order(bed, 1).await;
     let cancelled = order.clone().cancel(at(99)).unwrap();
-    commit(bed, |change| change.save_order(&cancelled))
+    commit(bed, |change| change.save_order(&cancelled, Stage::Placed))
         .await
         .unwrap();
-    let settled = order.settle(at(99)).unwrap();
+    let settled =
+        (order.settle(&issuance, CertificateId(9), SignedDuration::ZERO, at(99))).unwrap();
     assert!(is_conflict(
-        &commit(bed, |change| change.save_order(&settled)).await,
+        &commit(bed, |change| change.save_order(&settled, Stage::Placed)).await,
         "order"
     ));
     let found = bed
@@ -150,7 +165,7 @@ async fn a_contact_is_in_use_while_an_order_needs_it(bed: &Bed) {
         expires_at: at(500),
     };
     let active = Order { state, ..order };
-    commit(bed, |change| change.save_order(&active))
+    commit(bed, |change| change.save_order(&active, Stage::Placed))
         .await
         .unwrap();
     assert!(in_use(active.technical, 499).await.unwrap());
@@ -161,7 +176,7 @@ async fn a_contact_is_in_use_while_an_order_needs_it(bed: &Bed) {
         version: 1,
         ..active
     };
-    commit(bed, |change| change.save_order(&cancelled))
+    commit(bed, |change| change.save_order(&cancelled, Stage::Placed))
         .await
         .unwrap();
     assert!(!in_use(cancelled.technical, 0).await.unwrap());
@@ -228,16 +243,8 @@ async fn a_certificate_is_reserved_then_signed_once(bed: &Bed) {
             .unwrap(),
         certificate
     );
-    let summary = bed
-        .store
-        .order_file(order.id)
-        .await
-        .unwrap()
-        .unwrap()
-        .certificate
-        .unwrap();
-    assert_eq!((summary.id, summary.signed_at), (certificate.id, None));
-    assert_eq!(summary.validity, certificate.validity);
+    let summaries = bed.store.issued_certificates(order.id).await.unwrap();
+    assert_eq!(summaries, []);
 
     let sign = async |der: &[u8]| {
         commit(bed, |change| {
@@ -259,8 +266,17 @@ async fn a_certificate_is_reserved_then_signed_once(bed: &Bed) {
             .unwrap(),
         certificate
     );
-    let file = bed.store.order_file(order.id).await.unwrap().unwrap();
-    assert_eq!(file.certificate.unwrap().signed_at, Some(at(40)));
+    let in_force = Order {
+        certificate: Some(certificate.id),
+        ..order
+    };
+    commit(bed, |change| change.save_order(&in_force, Stage::Placed))
+        .await
+        .unwrap();
+    let file = bed.store.order_file(in_force.id).await.unwrap().unwrap();
+    assert_eq!(file.certificate, certificate.summary());
+    let summaries = bed.store.issued_certificates(in_force.id).await.unwrap();
+    assert_eq!(summaries, [certificate.summary().unwrap()]);
     assert_eq!(
         bed.store.certificate(CertificateId(78)).await.unwrap(),
         None
@@ -395,6 +411,7 @@ async fn rows_that_make_no_sense_are_corrupt(bed: &Bed) {
         "update issuances set method = 'magic'",
         "update issuances set controls = '{}'",
     ];
+    store_resellers(bed).await;
     for (id, breakage) in (0..).zip(breakages) {
         let order = Order {
             version: 0,

@@ -2,14 +2,16 @@
 
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::contacts::{Contact, ContactId, Role};
+use chancery_domain::issuances::Issuance;
 use chancery_domain::ledger::Posting;
-use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::{Credential, ResellerId};
 use chancery_store::{Change, Sequence, StoreError};
 use futures_util::future::join_all;
 
 use crate::bed::{Bed, on_both_engines};
-use crate::things::{OURS, THEIRS, a_contact, a_reseller, at, commit, store_resellers, usd};
+use crate::things::{
+    OURS, THEIRS, a_contact, a_reseller, an_issuance, an_order, at, commit, store_resellers, usd,
+};
 
 on_both_engines!(
     a_reseller_comes_back_as_it_went,
@@ -145,13 +147,13 @@ async fn money_moves_in_both_books(bed: &Bed) {
     post(bed, Posting::credit(1, OURS, usd(1_000), note, at(1)))
         .await
         .unwrap();
-    post(bed, Posting::charge(2, OURS, OrderId(1), usd(300), at(2)))
+    post(bed, Posting::charge(2, &a_run(OURS, 1, 300), at(2)))
         .await
         .unwrap();
-    post(bed, Posting::charge(3, OURS, OrderId(2), usd(700), at(3)))
+    post(bed, Posting::charge(3, &a_run(OURS, 2, 700), at(3)))
         .await
         .unwrap();
-    post(bed, Posting::refund(4, OURS, OrderId(2), usd(700), at(4)))
+    post(bed, Posting::refund(4, &a_run(OURS, 2, 700), at(4)))
         .await
         .unwrap();
     assert_eq!(bed.store.balance(OURS).await.unwrap(), Some(usd(700)));
@@ -175,12 +177,21 @@ async fn money_moves_in_both_books(bed: &Bed) {
     assert_eq!(rows[7].opt_int(2).unwrap(), Some(2));
 }
 
+/// A run of an order that costs so much.
+fn a_run(reseller: ResellerId, order: i64, minor: i64) -> Issuance {
+    Issuance {
+        reseller,
+        price: usd(minor),
+        ..an_issuance(&an_order(order))
+    }
+}
+
 async fn a_charge_above_the_balance_changes_nothing(bed: &Bed) {
     store_resellers(bed).await;
     post(bed, Posting::credit(1, OURS, usd(1_000), None, at(1)))
         .await
         .unwrap();
-    let refused = post(bed, Posting::charge(2, OURS, OrderId(1), usd(1_001), at(2))).await;
+    let refused = post(bed, Posting::charge(2, &a_run(OURS, 1, 1_001), at(2))).await;
     assert!(matches!(refused, Err(StoreError::Refused("balance"))));
     let stranger = post(bed, Posting::credit(3, ResellerId(9), usd(1), None, at(2))).await;
     assert!(matches!(stranger, Err(StoreError::Refused("balance"))));
@@ -197,13 +208,13 @@ async fn an_order_is_given_back_once(bed: &Bed) {
     post(bed, Posting::credit(1, OURS, usd(1_000), None, at(1)))
         .await
         .unwrap();
-    post(bed, Posting::charge(2, OURS, OrderId(7), usd(400), at(2)))
+    post(bed, Posting::charge(2, &a_run(OURS, 7, 400), at(2)))
         .await
         .unwrap();
-    post(bed, Posting::refund(3, OURS, OrderId(7), usd(400), at(3)))
+    post(bed, Posting::refund(3, &a_run(OURS, 7, 400), at(3)))
         .await
         .unwrap();
-    let again = post(bed, Posting::refund(4, OURS, OrderId(7), usd(400), at(4))).await;
+    let again = post(bed, Posting::refund(4, &a_run(OURS, 7, 400), at(4))).await;
     assert!(matches!(again, Err(StoreError::Refused("posting"))));
     assert_eq!(
         bed.store.ledger_audit().await.unwrap(),
@@ -224,7 +235,7 @@ async fn many_charges_at_once_keep_the_books(bed: &Bed) {
             *id = 100 + bed.store.next_id(Sequence::Row).await.unwrap();
         }
         let reseller = if n % 2 == 0 { OURS } else { THEIRS };
-        let posting = Posting::charge(ids[0], reseller, OrderId(n), usd(10), at(2));
+        let posting = Posting::charge(ids[0], &a_run(reseller, n, 10), at(2));
         let mut change = Change::new();
         change.post(&posting, [ids[1], ids[2]]);
         bed.store.commit(change).await.is_ok()

@@ -3,12 +3,16 @@
 use chancery_domain::authorizations::{Challenge, Method, RecordType};
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
 use chancery_domain::contacts::{Contact, ContactDetails, ContactId, Role};
-use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, Proof};
+use chancery_domain::issuances::{
+    Issuance, IssuanceId, IssuanceState, NameControl, Proof, Purpose,
+};
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
+use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::Term;
 use chancery_domain::resellers::{Reseller, ResellerId};
+use chancery_domain::stages::Stage;
 use chancery_domain::validity::Validity;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
@@ -51,12 +55,23 @@ pub fn an_order(id: i64) -> Order {
         product_name: "SSL 123 ☃".to_owned(),
         term: Term(2),
         names: vec![name("shop.example"), name("*.shop.example")],
+        organization: Some(OrganizationId(8)),
         administrator: ContactId(11),
         technical: ContactId(12),
         price: usd(1_999),
+        paid: NameCounts {
+            names: 3,
+            wildcards: 1,
+        },
         issuance: IssuanceId(id + 5),
+        certificate: None,
+        reuse_key: true,
+        renews: Some(OrderId(id + 900)),
+        renewed_by: None,
+        carry_until: Some(at(7_000)),
         special_instruction: Some("ring twice".to_owned()),
         state: OrderState::Open,
+        stage: Stage::Placed,
         created_at: at(10),
         modified_at: at(11),
         version: 0,
@@ -78,6 +93,8 @@ pub fn an_issuance(order: &Order) -> Issuance {
         id: order.issuance,
         order: order.id,
         reseller: order.reseller,
+        purpose: Purpose::First,
+        price: order.price,
         csr: vec![1, 2, 3],
         spki: vec![4, 5],
         method: Method::Dns,
@@ -85,6 +102,7 @@ pub fn an_issuance(order: &Order) -> Issuance {
         looks: 0,
         looked_at: None,
         validate_by: at(1_000),
+        sign_from: None,
         state: IssuanceState::Validating,
         created_at: at(10),
         modified_at: at(11),
@@ -157,6 +175,9 @@ pub async fn commit(
 
 /// Stores two resellers, and an order of the first with its issuance.
 pub async fn store_an_order(bed: &Bed, id: i64) -> (Order, Issuance) {
+    if bed.store.reseller(OURS).await.unwrap().is_none() {
+        store_resellers(bed).await;
+    }
     let order = an_order(id);
     let issuance = an_issuance(&order);
     commit(bed, |change| {
