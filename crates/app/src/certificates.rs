@@ -78,11 +78,11 @@ impl App {
         id: OrderId,
     ) -> Result<(String, Chain), AppError> {
         let report = self.order(reseller, Some(id), None).await?;
-        let certificates = self.store.certificates_of(id).await?;
-        let latest = certificates
-            .iter()
-            .find_map(|certificate| Some((certificate, certificate.der()?)));
-        let (latest, der) = latest.ok_or(Refusal::NotIssued)?;
+        let in_force = report.file.order.certificate.ok_or(Refusal::NotIssued)?;
+        let found = self.store.certificate(in_force).await?;
+        let latest =
+            found.ok_or_else(|| AppError::Internal("a certificate is not there".into()))?;
+        let der = latest.der().ok_or(Refusal::NotIssued)?;
         let issuer = self.issuing_ca_of(&latest.issuer).await?;
         let issuer =
             issuer.ok_or_else(|| AppError::Internal("the issuing CA is not there".into()))?;

@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, Change); 16] = [
+        let wrong: [(&str, Change); 18] = [
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
             ("smtp.tls", |c| {
                 c.smtp.tls = TlsMode::None;
