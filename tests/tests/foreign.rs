@@ -3,6 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use chancery_domain::Timestamp;
+use chancery_domain::names::DomainName;
+use chancery_domain::validity::{ValidityRules, days};
+use chancery_issuers::{CaSettings, CaUrls, EmbeddedCa, LeafRequest};
+use chancery_pki::certificate::to_pem;
+use chancery_pki::identities::{BusinessCategory, Identity, Place, Registration};
+use chancery_pki::keys::{KeyAlgorithm, SigningKey};
+use chancery_pki::sealing::MasterKey;
 use chancery_testkit::{Downloaded, Engine, TestServer, openssl, pkilint, run};
 use serde_json::json;
 
@@ -69,6 +77,61 @@ fn lint_baseline(downloaded: &Downloaded) {
     let leaf = text(&downloaded.leaf);
     let arguments = ["lint", "-t", "DV-FINAL-CERTIFICATE", "-s", "ERROR", &leaf];
     says_nothing("lint_cabf_serverauth_cert", &arguments);
+}
+
+#[test]
+fn linters_have_nothing_to_say_about_organizations() {
+    let seat = || Place {
+        country: "DE".to_owned(),
+        state: Some("Nordrhein-Westfalen".to_owned()),
+        locality: Some("Köln".to_owned()),
+    };
+    let registration = Registration {
+        category: BusinessCategory::PrivateOrganization,
+        jurisdiction: seat(),
+        number: "HRB 12345".to_owned(),
+    };
+    let name = "Bücher & Söhne GmbH";
+    let validated = Identity::new(name, seat()).unwrap();
+    let extended = Identity::extended(name, seat(), registration).unwrap();
+    for (kind, identity) in [("OV", &validated), ("EV", &extended)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("leaf.pem");
+        fs::write(&file, a_leaf_of(identity)).unwrap();
+        says_nothing("lint_pkix_cert", &["lint", &text(&file)]);
+        let profile = format!("{kind}-FINAL-CERTIFICATE");
+        let arguments = ["lint", "-t", &profile, "-s", "ERROR", &text(&file)];
+        says_nothing("lint_cabf_serverauth_cert", &arguments);
+    }
+}
+
+/// A leaf of a new CA, PEM.
+fn a_leaf_of(identity: &Identity) -> String {
+    let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    let url = |file: &str| format!("http://pki.example.com/{file}");
+    let urls = CaUrls {
+        root_crl: url("root.crl"),
+        root_certificate: url("root.crt"),
+        issuing_crl: url("issuing.crl"),
+        issuing_certificate: url("issuing.crt"),
+    };
+    let (settings, master) = (
+        CaSettings::new("Example", "CH"),
+        MasterKey::generate().unwrap(),
+    );
+    let made = EmbeddedCa::create(&settings, &urls, &master, now).unwrap();
+    let ca = EmbeddedCa::open(&made, &urls, &master).unwrap();
+    let name = DomainName::parse("shop.example.com").unwrap();
+    let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
+    let request = LeafRequest {
+        names: &[name],
+        identity: Some(identity),
+        spki_der: key.spki_der(),
+        validity: ValidityRules::default().leaf_validity(now, now + days(365)),
+        cap_days: 200,
+    };
+    let reserved = ca.reserve(&request, now).unwrap();
+    to_pem(&ca.sign(&reserved.tbs).unwrap())
 }
 
 fn text(path: &Path) -> String {

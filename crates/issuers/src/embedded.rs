@@ -8,8 +8,11 @@ use chancery_domain::validity::{Validity, days};
 use chancery_pki::Malformed;
 use chancery_pki::certificate::{Issuer, NoRandom, Signed, assemble, mint_serial, to_pem};
 use chancery_pki::crl::{CrlHead, Revoked, build_crl_tbs};
+use chancery_pki::identities::Identity;
 use chancery_pki::keys::{SigningKey, SigningKeyError};
-use chancery_pki::lint::{CrlRules, CrlScope, Finding, LeafRules, lint_crl, lint_leaf};
+use chancery_pki::lint::{
+    CrlRules, CrlScope, Finding, LeafRules, SubjectRule, lint_crl, lint_leaf,
+};
 use chancery_pki::profiles::{Leaf, LeafProfile};
 use chancery_pki::public_keys::sha256;
 use chancery_pki::sealing::MasterKey;
@@ -47,6 +50,8 @@ struct Member {
 pub struct LeafRequest<'a> {
     /// Its names, each proved; the first becomes the common name where it is short enough.
     pub names: &'a [DomainName],
+    /// The organization it names, with every text as vetting verified it, for OV and EV; `None` for DV.
+    pub identity: Option<&'a Identity>,
     /// Its key, canonical, from `chancery_pki::public_keys::PublicKey`.
     pub spki_der: &'a [u8],
     /// Its first and last second; fractions are cut off.
@@ -173,12 +178,22 @@ impl EmbeddedCa {
         let tbs = self.profile.build_tbs(&Leaf {
             serial,
             names: request.names,
+            identity: request.identity,
             spki_der: request.spki_der,
             not_before: whole_seconds(request.validity.not_before),
             not_after: whole_seconds(request.validity.not_after),
         })?;
         let cap = days(request.cap_days).min(VALIDITY_CEILING);
-        refuse(lint_leaf(&tbs, &self.leaf_rules(cap, Some(now))))?;
+        let subject = match request.identity {
+            Some(identity) => SubjectRule::Organization(identity),
+            None => SubjectRule::NamesOnly,
+        };
+        let rules = LeafRules {
+            subject,
+            now: Some(now),
+            ..self.leaf_rules(cap)
+        };
+        refuse(lint_leaf(&tbs, &rules))?;
         Ok(Reservation {
             serial: serial.to_vec(),
             tbs,
@@ -189,11 +204,11 @@ impl EmbeddedCa {
     /// Second half: signs the recorded octets and returns the certificate.
     ///
     /// The octets are linted once more, since a store may be damaged or tampered with, but without the
-    /// rules that hang on the time of the reservation. The signature is not verified: that would take
+    /// rules that hang on the time of the reservation or on what was verified then. The signature is not verified: that would take
     /// several times as long as the rest, the library checks RSA signatures itself against faults, and the
     /// key proved itself in [`EmbeddedCa::open`].
     pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
-        refuse(lint_leaf(tbs, &self.leaf_rules(VALIDITY_CEILING, None)))?;
+        refuse(lint_leaf(tbs, &self.leaf_rules(VALIDITY_CEILING)))?;
         self.issuing.sign(tbs)
     }
 
@@ -264,13 +279,15 @@ impl EmbeddedCa {
         &self.id
     }
 
-    fn leaf_rules(&self, validity_cap: SignedDuration, now: Option<Timestamp>) -> LeafRules<'_> {
+    /// The rules for what is on record.
+    fn leaf_rules(&self, validity_cap: SignedDuration) -> LeafRules<'_> {
         LeafRules {
             issuer: &self.issuing.issuer,
             crl_url: &self.urls.issuing_crl,
             ca_issuers_url: &self.urls.issuing_certificate,
             validity_cap,
-            now,
+            subject: SubjectRule::OnRecord,
+            now: None,
         }
     }
 }

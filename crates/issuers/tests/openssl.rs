@@ -9,6 +9,7 @@ use chancery_domain::names::DomainName;
 use chancery_domain::validity::ValidityRules;
 use chancery_issuers::{CaSettings, CaUrls, EmbeddedCa, LeafRequest, Reservation, Revoked};
 use chancery_pki::certificate::to_pem;
+use chancery_pki::identities::{BusinessCategory, Identity, Place, Registration};
 use chancery_pki::keys::{KeyAlgorithm, SigningKey};
 use chancery_pki::pem;
 use chancery_pki::sealing::MasterKey;
@@ -40,12 +41,22 @@ fn a_ca(algorithm: KeyAlgorithm) -> EmbeddedCa {
 }
 
 fn reserve(ca: &EmbeddedCa, names: &[&str], key: &SigningKey) -> Reservation {
+    reserve_for(ca, names, None, key)
+}
+
+fn reserve_for(
+    ca: &EmbeddedCa,
+    names: &[&str],
+    identity: Option<&Identity>,
+    key: &SigningKey,
+) -> Reservation {
     let names: Vec<_> = names
         .iter()
         .map(|name| DomainName::parse(name).unwrap())
         .collect();
     let request = LeafRequest {
         names: &names,
+        identity,
         spki_der: key.spki_der(),
         validity: ValidityRules::default().leaf_validity(now(), now() + DAY * 365),
         cap_days: 200,
@@ -166,5 +177,56 @@ fn openssl_reads_what_the_profile_says() {
         ] {
             assert!(said.contains(part), "{part} is not in {said}");
         }
+    }
+}
+
+#[test]
+fn openssl_reads_the_organizations_of_leaves() {
+    let ca = a_ca(KeyAlgorithm::P256);
+    let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
+    let place = |state: Option<&str>, locality: Option<&str>| Place {
+        country: "DE".to_owned(),
+        state: state.map(str::to_owned),
+        locality: locality.map(str::to_owned),
+    };
+    let name = "Bücher & Söhne GmbH";
+    let seat = || place(Some("Nordrhein-Westfalen"), Some("Köln"));
+    let registration = Registration {
+        category: BusinessCategory::PrivateOrganization,
+        jurisdiction: place(Some("Nordrhein-Westfalen"), Some("Köln")),
+        number: "HRB 12345".to_owned(),
+    };
+    let long = format!("{}.{}.example", "a".repeat(40), "b".repeat(40));
+    let organization = "C=DE, ST=Nordrhein-Westfalen, L=Köln, O=Bücher & Söhne GmbH";
+    let registered = "businessCategory=Private Organization, jurisdictionC=DE, \
+        jurisdictionST=Nordrhein-Westfalen, jurisdictionL=Köln, serialNumber=HRB 12345, ";
+    let validated = Identity::new(name, seat()).unwrap();
+    let extended = Identity::extended(name, seat(), registration).unwrap();
+    for (identity, host, subject) in [
+        (
+            &validated,
+            "shop.example",
+            format!("{organization}, CN=shop.example"),
+        ),
+        (&validated, &long, organization.to_owned()),
+        (
+            &extended,
+            "shop.example",
+            format!("{registered}{organization}, CN=shop.example"),
+        ),
+    ] {
+        let leaf = reserve_for(&ca, &[host], Some(identity), &key);
+        let leaf = ca.sign(&leaf.tbs).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("leaf.pem"), to_pem(&leaf)).unwrap();
+        let read = "x509 -in leaf.pem -noout -subject -nameopt oneline,-esc_msb,utf8,-space_eq";
+        let (_, said) = openssl(folder.path(), read);
+        assert_eq!(said.trim(), format!("subject={subject}"));
+        let (_, said) = openssl(folder.path(), "x509 -in leaf.pem -noout -text");
+        assert!(
+            said.contains("X509v3 Subject Alternative Name: \n"),
+            "{said}"
+        );
+        assert!(!said.contains("Policies"), "{said}");
     }
 }

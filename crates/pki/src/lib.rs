@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod crl;
 pub mod csr;
 pub mod delivery;
+pub mod identities;
 pub mod keys;
 pub mod lint;
 pub mod names;

@@ -6,13 +6,15 @@
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc3280::EMAIL_ADDRESS;
 use const_oid::db::rfc4519::{
-    COMMON_NAME, COUNTRY_NAME, LOCALITY_NAME, ORGANIZATION_NAME, ORGANIZATIONAL_UNIT_NAME, ST,
+    COMMON_NAME, COUNTRY_NAME, LOCALITY_NAME, ORGANIZATION_NAME, ORGANIZATIONAL_UNIT_NAME,
+    SERIAL_NUMBER, ST,
 };
 use der::asn1::Any;
 use der::{Decode, Encode, Tag};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 
+use crate::identities::JURISDICTION_COUNTRY;
 use crate::structures::Malformed;
 
 /// What a name says; absent attributes are left out.
@@ -51,6 +53,15 @@ pub enum NameError {
     /// Nothing, or a filler such as `-` or `N/A`.
     #[error("the {0} has no meaning; leave it out instead")]
     Placeholder(&'static str),
+    /// Something that has to be there is not.
+    #[error("the {0} is missing")]
+    Missing(&'static str),
+    /// Control characters, spaces around it, or what its string type does not have.
+    #[error("the {0} has characters that a certificate cannot carry there")]
+    Characters(&'static str),
+    /// An attribute that has no place there.
+    #[error("there is an attribute that nobody verifies")]
+    Unexpected,
     /// A mail address that is not ASCII.
     #[error("the mail address has to be ASCII")]
     Email,
@@ -136,7 +147,7 @@ pub(crate) fn write_name<'a>(
     let mut name = RdnSequence::default();
     for (kind, text) in parts {
         let string = match kind {
-            COUNTRY_NAME => Tag::PrintableString,
+            COUNTRY_NAME | JURISDICTION_COUNTRY | SERIAL_NUMBER => Tag::PrintableString,
             EMAIL_ADDRESS => Tag::Ia5String,
             _ => Tag::Utf8String,
         };
@@ -147,6 +158,24 @@ pub(crate) fn write_name<'a>(
         name.push(RelativeDistinguishedName::try_from(vec![attribute])?);
     }
     Ok(name.to_der()?)
+}
+
+/// Checks that a text has a meaning, at most so many characters, and none that is not to be seen.
+pub(crate) fn check_text(
+    attribute: &'static str,
+    limit: usize,
+    text: &str,
+) -> Result<(), NameError> {
+    if is_placeholder(text) {
+        return Err(NameError::Placeholder(attribute));
+    }
+    if text.chars().count() > limit {
+        return Err(NameError::TooLong { attribute, limit });
+    }
+    if text.trim() != text || text.contains(char::is_control) {
+        return Err(NameError::Characters(attribute));
+    }
+    Ok(())
 }
 
 /// Whether a text only fills a field (BR 7.1.2.7.3 names such values).

@@ -1,7 +1,7 @@
 //! What our certificates look like: the profiles of leaves, of the issuing CA and of the root.
 //!
 //! Leaves follow BR 7.1.2.7 with the choices of a private CA: nothing of a request is copied but its names
-//! and its key; no policy is asserted, because those of the CA/Browser Forum would claim an audit that did
+//! and its key, an organization is named only where one was verified; no policy is asserted, because those of the CA/Browser Forum would claim an audit that did
 //! not happen. Everything that does not change between two leaves of an issuer is encoded once. Whether
 //! the result is right is not judged here but by [`crate::lint`], before anything is signed.
 
@@ -25,6 +25,7 @@ use x509_cert::ext::pkix::{
 use x509_cert::time::Validity;
 
 use crate::certificate::Issuer;
+use crate::identities::Identity;
 use crate::keys::KeyAlgorithm;
 use crate::names::write_name;
 use crate::public_keys::key_id;
@@ -49,6 +50,8 @@ pub struct Leaf<'a> {
     pub serial: [u8; 16],
     /// The names, the first of which becomes the common name where it is short enough.
     pub names: &'a [DomainName],
+    /// The organization it is for; none in a domain-validated leaf.
+    pub identity: Option<&'a Identity>,
     /// The canonical key, from [`crate::public_keys::PublicKey`].
     pub spki_der: &'a [u8],
     /// First second of validity.
@@ -80,8 +83,10 @@ impl LeafProfile {
             .first()
             .map(DomainName::as_str)
             .filter(|name| name.len() <= COMMON_NAME_LIMIT);
-        let subject = write_name(common_name.map(|name| (COMMON_NAME, name)).into_iter())?;
-        let names = alternative_names(leaf.names.iter(), common_name.is_none())?;
+        let identity = leaf.identity.into_iter().flat_map(Identity::attributes);
+        let subject = write_name(identity.chain(common_name.map(|name| (COMMON_NAME, name))))?;
+        let is_empty = leaf.identity.is_none() && common_name.is_none();
+        let names = alternative_names(leaf.names.iter(), is_empty)?;
         write_tbs(Tbs {
             serial: &leaf.serial,
             signature_algorithm: self.signature_algorithm,

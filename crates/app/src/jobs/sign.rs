@@ -212,6 +212,7 @@ impl App {
         let validity = self.rules.leaf_validity(now, term_end);
         let request = LeafRequest {
             names: &names,
+            identity: None,
             spki_der: &issuance.spki,
             validity,
             cap_days: rule.validity_days,

@@ -48,6 +48,7 @@ fn reserve(world: &World, names: &[DomainName], at: Timestamp) -> Result<Reserva
     world.ca.reserve(
         &LeafRequest {
             names,
+            identity: None,
             spki_der,
             validity,
             cap_days: 200,
@@ -105,6 +106,7 @@ fn what_breaks_a_rule_is_not_reserved() {
         world.ca.reserve(
             &LeafRequest {
                 names: &names,
+                identity: None,
                 spki_der,
                 validity,
                 cap_days,
@@ -297,6 +299,7 @@ proptest! {
             let rebuilt = world.ca.profile.build_tbs(&Leaf {
                 serial,
                 names: &[name(&info.dns_names[0])],
+                identity: None,
                 spki_der: &info.spki_der,
                 not_before: info.not_before,
                 not_after: info.not_after,

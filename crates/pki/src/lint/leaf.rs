@@ -2,7 +2,7 @@
 
 use chancery_domain::names::DomainName;
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc4519::COMMON_NAME;
+use const_oid::db::rfc4519::{COMMON_NAME, ORGANIZATIONAL_UNIT_NAME};
 use const_oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CERTIFICATE_POLICIES,
     ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME,
@@ -11,6 +11,7 @@ use const_oid::db::rfc5280::{
 use jiff::{SignedDuration, Timestamp};
 use x509_parser::certificate::TbsCertificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::x509::AttributeTypeAndValue;
 
 use super::{
     Finding, Findings, age, check_authority_key_id, check_ca_issuers_url, check_crl_url,
@@ -18,6 +19,8 @@ use super::{
     serial, timestamp,
 };
 use crate::certificate::Issuer;
+use crate::identities::Identity;
+use crate::names::NameError;
 use crate::profiles::{Leaf, LeafProfile};
 
 /// What a leaf is held against.
@@ -31,8 +34,22 @@ pub struct LeafRules<'a> {
     pub ca_issuers_url: &'a str,
     /// The longest validity allowed on the day of issuance.
     pub validity_cap: SignedDuration,
+    /// What the subject has to say beside a common name.
+    pub subject: SubjectRule<'a>,
     /// The time of signing; `None` leaves out the rule on back-dating.
     pub now: Option<Timestamp>,
+}
+
+/// What the subject has to say beside a common name that is one of the names.
+#[derive(Clone, Copy, Debug)]
+pub enum SubjectRule<'a> {
+    /// Nothing: only the names were verified (BR 7.1.2.7.2).
+    NamesOnly,
+    /// Exactly this organization (BR 7.1.2.7.4; EVG 7.1.4.2).
+    Organization(&'a Identity),
+    /// Nothing, or all that belongs to an organization: it was held against one of the others when it went on
+    /// record.
+    OnRecord,
 }
 
 /// How far the first second of validity may lie from the signing (BR 7.1.2.7).
@@ -87,6 +104,9 @@ pub fn lint_leaf(tbs: &[u8], rules: &LeafRules<'_>) -> Vec<Finding> {
         );
     }
     let mut names = Vec::new();
+    let subject = check_name(&mut findings, &certificate.subject);
+    let stated = stated(&subject);
+    let identity = Identity::read(&stated);
     for extension in certificate.extensions() {
         check_extension(&mut findings, rules, &certificate, extension, &mut names);
     }
@@ -97,20 +117,42 @@ pub fn lint_leaf(tbs: &[u8], rules: &LeafRules<'_>) -> Vec<Finding> {
             .any(|ext| identifier(&ext.oid) == Some(id));
         findings.require(is_there, "BR 7.1.2.7.6", message);
     }
-    check_subject(&mut findings, &certificate, &names);
-    check_form(&mut findings, tbs, build_anew(&certificate, &names, rules));
+    check_common_name(&mut findings, &subject, &names);
+    check_identity(&mut findings, &identity, &names, rules.subject);
+    let identity = identity.ok().flatten();
+    let built = build_anew(&certificate, &names, identity.as_ref(), rules);
+    check_form(&mut findings, tbs, built);
     findings.0
 }
 
-/// What the profile makes of the names, the key and the times that were read.
+/// The attributes of a subject beside the common name. One that is no text appears as an empty one, which none
+/// of ours is.
+fn stated<'a>(subject: &[&'a AttributeTypeAndValue<'a>]) -> Vec<(ObjectIdentifier, &'a str)> {
+    // An identifier that the builders do not know passes for one that is refused.
+    let kind = |attribute: &AttributeTypeAndValue<'_>| {
+        identifier(attribute.attr_type()).unwrap_or(ORGANIZATIONAL_UNIT_NAME)
+    };
+    subject
+        .iter()
+        .map(|attribute| {
+            let text = str::from_utf8(attribute.attr_value().data).unwrap_or_default();
+            (kind(attribute), text)
+        })
+        .filter(|(kind, _)| *kind != COMMON_NAME)
+        .collect()
+}
+
+/// What the profile makes of the names, the organization, the key and the times that were read.
 fn build_anew(
     certificate: &TbsCertificate<'_>,
     names: &[DomainName],
+    identity: Option<&Identity>,
     rules: &LeafRules<'_>,
 ) -> Option<Vec<u8>> {
     let leaf = Leaf {
         serial: serial(certificate)?,
         names,
+        identity,
         spki_der: certificate.subject_pki.raw,
         not_before: timestamp(certificate.validity.not_before)?,
         not_after: timestamp(certificate.validity.not_after)?,
@@ -216,19 +258,17 @@ fn check_alternative_names(
     }
 }
 
-/// The subject of a domain-validated certificate is empty, or one common name that is one of the names.
-fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>, names: &[DomainName]) {
-    for attribute in check_name(findings, &certificate.subject) {
-        let value = attribute.attr_value();
+/// A common name is one of the names.
+fn check_common_name(
+    findings: &mut Findings,
+    subject: &[&AttributeTypeAndValue<'_>],
+    names: &[DomainName],
+) {
+    for attribute in subject {
         if identifier(attribute.attr_type()) != Some(COMMON_NAME) {
-            findings.require(
-                false,
-                "BR 7.1.2.7.2",
-                "the subject says more than a common name, and nobody verified it",
-            );
             continue;
         }
-        let text = str::from_utf8(value.data).unwrap_or_default();
+        let text = str::from_utf8(attribute.attr_value().data).unwrap_or_default();
         findings.require(
             names.iter().any(|name| name.as_str() == text),
             "BR 7.1.4.3",
@@ -238,6 +278,39 @@ fn check_subject(findings: &mut Findings, certificate: &TbsCertificate<'_>, name
             (1..=64).contains(&text.chars().count()),
             "BR 7.1.4.2",
             "the common name has not 1 to 64 characters",
+        );
+    }
+}
+
+/// What the subject says beside the common name is nothing, or the organization that was verified.
+fn check_identity(
+    findings: &mut Findings,
+    identity: &Result<Option<Identity>, NameError>,
+    names: &[DomainName],
+    rule: SubjectRule<'_>,
+) {
+    match rule {
+        SubjectRule::NamesOnly => findings.require(
+            matches!(identity, Ok(None)),
+            "BR 7.1.2.7.2",
+            "the subject says more than a common name, and nobody verified it",
+        ),
+        SubjectRule::Organization(verified) => findings.require(
+            matches!(identity, Ok(Some(found)) if found == verified),
+            "BR 7.1.2.7.4",
+            "the subject is not the organization that was verified",
+        ),
+        SubjectRule::OnRecord => {}
+    }
+    if let Err(error) = identity {
+        let message = format!("the subject is not a whole organization: {error}");
+        findings.require(false, "BR 7.1.2.7.4", &message);
+    }
+    if let Ok(Some(found)) = identity {
+        findings.require(
+            !found.is_extended() || names.iter().all(|name| !name.is_wildcard()),
+            "EVG 7.1.2.1",
+            "an extended certificate has a wildcard among its names",
         );
     }
 }

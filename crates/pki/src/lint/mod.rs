@@ -33,7 +33,7 @@ use crate::structures::RsaPublicKey;
 
 pub use authority::{AuthorityRules, lint_authority};
 pub use crl::{CrlRules, CrlScope, lint_crl};
-pub use leaf::{LeafRules, lint_leaf};
+pub use leaf::{LeafRules, SubjectRule, lint_leaf};
 
 /// One breach of one rule.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,4 +1,6 @@
-use const_oid::db::rfc4519::ORGANIZATION_NAME;
+use const_oid::db::rfc4519::{
+    BUSINESS_CATEGORY, COUNTRY_NAME, GIVEN_NAME, LOCALITY_NAME, ORGANIZATION_NAME, SERIAL_NUMBER,
+};
 use const_oid::db::rfc5280::{
     ID_AD_OCSP, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_POLICIES,
     ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS,
@@ -8,6 +10,7 @@ use const_oid::db::rfc5280::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::identities::{BusinessCategory, JURISDICTION_COUNTRY, Place, Registration};
 
 fn general_names(names: &[(u32, &[u8])]) -> Vec<u8> {
     let names: Vec<_> = names
@@ -259,6 +262,7 @@ fn urls_have_to_be_http() {
         let leaf = Leaf {
             serial: mint_serial().unwrap(),
             names: &[DomainName::parse("shop.example").unwrap()],
+            identity: None,
             spki_der: key.spki_der(),
             not_before: now(),
             not_after: now() + DAY,
@@ -287,6 +291,151 @@ fn the_alternative_name_is_critical_exactly_without_a_subject() {
         assert_eq!(lint_leaf(&tbs, &leaf_rules(&issuer)), []);
         let mut template = Template::parse(&tbs);
         assert_eq!(template.extension(ID_CE_SUBJECT_ALT_NAME).1, critical);
+    }
+}
+
+fn a_place(locality: Option<&str>) -> Place {
+    Place {
+        country: "MY".to_owned(),
+        state: None,
+        locality: locality.map(str::to_owned),
+    }
+}
+
+fn an_organization() -> Identity {
+    Identity::new("Shop Ltd", a_place(Some("Kajang"))).unwrap()
+}
+
+fn a_registered_organization() -> Identity {
+    let registration = Registration {
+        category: BusinessCategory::PrivateOrganization,
+        jurisdiction: a_place(None),
+        number: "201901000005".to_owned(),
+    };
+    Identity::extended("Shop Ltd", a_place(Some("Kajang")), registration).unwrap()
+}
+
+#[test]
+fn each_rule_for_organizations_is_checked() {
+    let (issuer, _) = an_issuer(KeyAlgorithm::P256);
+    let organization = an_organization();
+    let good = a_leaf_of(&issuer, &["shop.example"], Some(&organization));
+    let rules = LeafRules {
+        subject: SubjectRule::Organization(&organization),
+        ..leaf_rules(&issuer)
+    };
+    let (utf8, printable) = (Tag::Utf8String, Tag::PrintableString);
+    type Part = (ObjectIdentifier, Tag, &'static str);
+    let whole: [Part; 4] = [
+        (COUNTRY_NAME, printable, "MY"),
+        (LOCALITY_NAME, utf8, "Kajang"),
+        (ORGANIZATION_NAME, utf8, "Shop Ltd"),
+        (COMMON_NAME, utf8, "shop.example"),
+    ];
+    let without = |left_out: usize| {
+        let mut parts = whole.to_vec();
+        parts.remove(left_out);
+        change(move |t| t.set_subject(&parts))
+    };
+    let with = |part: Part| {
+        let mut parts = whole.to_vec();
+        parts.insert(0, part);
+        change(move |t| t.set_subject(&parts))
+    };
+    let instead = |place: usize, part: Part| {
+        let mut parts = whole.to_vec();
+        parts[place] = part;
+        change(move |t| t.set_subject(&parts))
+    };
+    let (of_identity, of_type) = ("BR 7.1.2.7.4", "BR 7.1.4.2");
+    let changes = vec![
+        (of_identity, without(0)),
+        (of_identity, without(1)),
+        (of_identity, without(2)),
+        (of_identity, change(|t| t.set_subject(&[]))),
+        (of_identity, instead(2, (ORGANIZATION_NAME, utf8, "Shop"))),
+        (of_identity, instead(2, (ORGANIZATION_NAME, utf8, "-"))),
+        (of_identity, instead(0, (COUNTRY_NAME, printable, "my"))),
+        (of_identity, instead(0, (COUNTRY_NAME, printable, "SG"))),
+        ("X.690 10-11", instead(0, (COUNTRY_NAME, utf8, "MY"))),
+        (
+            of_type,
+            instead(2, (ORGANIZATION_NAME, Tag::BmpString, "\0S")),
+        ),
+        (of_identity, with((ST, utf8, "Selangor"))),
+        (of_identity, with((GIVEN_NAME, utf8, "Ann"))),
+        (of_identity, with((SERIAL_NUMBER, printable, "1"))),
+        (
+            "BR 7.1.2.7.3, 7.1.2.10.2",
+            with((ORGANIZATIONAL_UNIT_NAME, utf8, "IT")),
+        ),
+        ("BR 7.1.4.1", with((ORGANIZATION_NAME, utf8, "Shop Ltd"))),
+        (
+            "X.690 10-11",
+            change(move |t| {
+                t.set_subject(&[whole[1], whole[0], whole[2], whole[3]]);
+            }),
+        ),
+    ];
+    assert_each_is_found(&good, |tbs| lint_leaf(tbs, &rules), changes);
+    let rules_broken = |subject| {
+        let rules = LeafRules { subject, ..rules };
+        let findings = lint_leaf(&good, &rules);
+        findings.iter().map(|f| f.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules_broken(SubjectRule::NamesOnly), ["BR 7.1.2.7.2"]);
+    assert!(rules_broken(SubjectRule::OnRecord).is_empty());
+    let other = a_registered_organization();
+    assert_eq!(
+        rules_broken(SubjectRule::Organization(&other)),
+        ["BR 7.1.2.7.4"]
+    );
+}
+
+#[test]
+fn each_rule_for_registered_organizations_is_checked() {
+    let (issuer, _) = an_issuer(KeyAlgorithm::P256);
+    let organization = a_registered_organization();
+    let good = a_leaf_of(&issuer, &["shop.example"], Some(&organization));
+    let rules = |subject| LeafRules {
+        subject,
+        ..leaf_rules(&issuer)
+    };
+    let verified = rules(SubjectRule::Organization(&organization));
+    let (utf8, printable) = (Tag::Utf8String, Tag::PrintableString);
+    let whole = [
+        (BUSINESS_CATEGORY, utf8, "Private Organization"),
+        (JURISDICTION_COUNTRY, printable, "MY"),
+        (SERIAL_NUMBER, printable, "201901000005"),
+        (COUNTRY_NAME, printable, "MY"),
+        (LOCALITY_NAME, utf8, "Kajang"),
+        (ORGANIZATION_NAME, utf8, "Shop Ltd"),
+    ];
+    let mut changes = Vec::new();
+    for left_out in 0..whole.len() {
+        let mut parts = whole.to_vec();
+        parts.remove(left_out);
+        changes.push(("BR 7.1.2.7.4", change(move |t| t.set_subject(&parts))));
+    }
+    let instead = |place: usize, text: &'static str| {
+        let mut parts = whole.to_vec();
+        parts[place].2 = text;
+        ("BR 7.1.2.7.4", change(move |t| t.set_subject(&parts)))
+    };
+    changes.extend([
+        instead(0, "private organization"),
+        instead(1, "XX"),
+        instead(2, "*"),
+        instead(2, ""),
+    ]);
+    assert_each_is_found(&good, |tbs| lint_leaf(tbs, &verified), changes);
+    let recorded = rules(SubjectRule::OnRecord);
+    assert_eq!(lint_leaf(&good, &recorded), []);
+
+    let names = ["shop.example", "*.shop.example"];
+    let wildcard = a_leaf_of(&issuer, &names, Some(&organization));
+    for rules in [verified, recorded] {
+        assert_eq!(lint_leaf(&wildcard, &rules)[0].rule, "EVG 7.1.2.1");
     }
 }
 

@@ -14,6 +14,7 @@ use x509_cert::time::{Time, Validity};
 
 use super::*;
 use crate::certificate::{assemble, mint_serial};
+use crate::identities::Identity;
 use crate::keys::SigningKey;
 use crate::names::{Attributes, encode_name};
 use crate::profiles::{Authority, Leaf, LeafProfile, build_root_tbs};
@@ -196,6 +197,10 @@ fn a_root(key: &SigningKey) -> Vec<u8> {
 }
 
 fn a_leaf(issuer: &Issuer, names: &[&str]) -> Vec<u8> {
+    a_leaf_of(issuer, names, None)
+}
+
+fn a_leaf_of(issuer: &Issuer, names: &[&str], identity: Option<&Identity>) -> Vec<u8> {
     let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
     let names: Vec<_> = names
         .iter()
@@ -204,6 +209,7 @@ fn a_leaf(issuer: &Issuer, names: &[&str]) -> Vec<u8> {
     let leaf = Leaf {
         serial: mint_serial().unwrap(),
         names: &names,
+        identity,
         spki_der: key.spki_der(),
         not_before: now(),
         not_after: now() + DAY * 199 - SECOND,
@@ -218,6 +224,7 @@ fn leaf_rules(issuer: &Issuer) -> LeafRules<'_> {
         crl_url: CRL_URL,
         ca_issuers_url: CA_URL,
         validity_cap: DAY * 200,
+        subject: SubjectRule::NamesOnly,
         now: Some(now()),
     }
 }
