@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beyond the Rust toolchain, where it is missing: PostgreSQL's server, OpenSSL's and
-# curl's programs (Debian packages; as root or with sudo), and pkilint in .venv. Done once; then it takes no time.
+# curl's programs, Java's keytool (Debian packages; as root or with sudo), and pkilint in .venv. Done once; then it
+# takes no time.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -26,7 +27,8 @@ missing=
 has cc || missing="$missing gcc libc6-dev"
 has curl || missing="$missing curl"
 has openssl || missing="$missing openssl"
-has_postgres || missing="$missing postgresql"
+has keytool || missing="$missing default-jre-headless"
+has_postgres && has pg_dump || missing="$missing postgresql"
 has_venv || missing="$missing python3 python3-venv"
 
 if [ -n "$missing" ]; then

@@ -11,6 +11,7 @@ mod authority;
 mod catalogue;
 mod contacts;
 mod dependencies;
+mod downloads;
 mod foreign;
 mod matrix;
 mod money;

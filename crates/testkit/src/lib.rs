@@ -30,7 +30,7 @@ pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
-pub use tools::{openssl, pkilint, repository_root};
+pub use tools::{keytool, openssl, pkilint, python, repository_root};
 pub use worlds::World;
 
 /// Declares each test of the list twice, `sqlite::name` and `postgres::name`: `async fn name(&mut TestServer)`.

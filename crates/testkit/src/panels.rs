@@ -79,7 +79,19 @@ impl Panel {
 
     /// Places an order and carries it to its certificate by DNS records. Gives its number.
     pub async fn issue(&self, product: &str, names: &[&str]) -> String {
-        let placed = self.place(&self.order(product, "dns", names).await).await;
+        self.issue_order(&self.order(product, "dns", names).await)
+            .await
+    }
+
+    /// The same with a CSR of one's own.
+    pub async fn issue_for(&self, product: &str, names: &[&str], csr: &str) -> String {
+        let mut order = self.order(product, "dns", names).await;
+        order["csr"] = json!(csr);
+        self.issue_order(&order).await
+    }
+
+    async fn issue_order(&self, order: &Value) -> String {
+        let placed = self.place(order).await;
         self.publish(&placed.data).await;
         self.finish(&placed.id).await;
         placed.id
@@ -168,17 +180,19 @@ impl Panel {
 
     /// `orders/{id}/download/format/{format}`, as the panels do it.
     pub async fn download(&self, id: &str, format: &str, bundle: Option<bool>) -> Reply {
+        let bundle = bundle.map(|bundle| bundle.to_string());
+        let part = bundle.as_ref().map(|bundle| ("bundle", bundle.as_bytes()));
+        let parts: Vec<_> = part.into_iter().collect();
+        self.download_with(id, format, &parts).await
+    }
+
+    /// The same with these parts in the form; `privateKey` is sent as a file.
+    pub async fn download_with(&self, id: &str, format: &str, parts: &[(&str, &[u8])]) -> Reply {
         let path = format!("/ssl/v2/orders/{id}/download/format/{format}");
-        let mut form = String::new();
-        if let Some(bundle) = bundle {
-            form.push_str("--cut\r\nContent-Disposition: form-data; name=\"bundle\"\r\n\r\n");
-            form.push_str(&format!("{bundle}\r\n"));
-        }
-        form.push_str("--cut--\r\n");
         let http = self
             .http
             .with_header("content-type", "multipart/form-data; boundary=cut");
-        http.send("POST", &path, form).await
+        http.send("POST", &path, form(parts)).await
     }
 
     /// The certificate with its chain, PEM.
@@ -225,6 +239,24 @@ fn challenges(data: &Value) -> Vec<Value> {
         .chain(further)
         .cloned()
         .collect()
+}
+
+/// A multipart form with the boundary `cut`.
+fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut form = Vec::new();
+    for (name, content) in parts {
+        let file = match *name {
+            "privateKey" => "; filename=\"shop.key\"\r\nContent-Type: application/octet-stream",
+            _ => "",
+        };
+        let head =
+            format!("--cut\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+        form.extend(head.as_bytes());
+        form.extend(*content);
+        form.extend(b"\r\n");
+    }
+    form.extend(b"--cut--\r\n");
+    form
 }
 
 /// An amount as the dialect writes it, in cents.

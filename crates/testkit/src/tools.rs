@@ -1,4 +1,4 @@
-//! Second opinions: OpenSSL and pkilint, which know nothing of our code.
+//! Second opinions: OpenSSL, Java's keytool, Python and pkilint, which know nothing of our code.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -17,6 +17,22 @@ pub fn openssl<A: AsRef<OsStr>>(arguments: &[A], input: &[u8]) -> Result<String,
     command.args(arguments);
     let missing = "openssl is not installed (on Debian: apt-get install openssl)";
     ran(command, input, missing)
+}
+
+/// Runs Java's keytool; gives what it printed, or what it complained of.
+pub fn keytool<A: AsRef<OsStr>>(arguments: &[A]) -> Result<String, String> {
+    let mut command = Command::new("keytool");
+    command.arg("-J-Duser.language=en").args(arguments);
+    let missing = "keytool is not installed (on Debian: apt-get install default-jre-headless)";
+    ran(command, b"", missing)
+}
+
+/// Runs a Python script; gives what it printed, or what it complained of.
+pub fn python<A: AsRef<OsStr>>(script: &str, arguments: &[A]) -> Result<String, String> {
+    let mut command = Command::new("python3");
+    command.args(["-c", script]).args(arguments);
+    let missing = "python3 is not installed (on Debian: apt-get install python3)";
+    ran(command, b"", missing)
 }
 
 /// Runs one of pkilint's programs; gives its findings, each with the place it is about. What it marks as mere
