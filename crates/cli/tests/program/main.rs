@@ -10,5 +10,6 @@ mod crash;
 mod evidence;
 mod first_order;
 mod operators;
+mod passing_keys;
 mod programs;
 mod shutdown;

@@ -61,13 +61,22 @@ impl Installation {
 
     /// Starts the server in OTE mode and waits until it serves.
     pub async fn serve(&self) -> Running {
-        let mut running = self.spawn();
+        self.serve_with(&[]).await
+    }
+
+    /// The same with environment variables.
+    pub async fn serve_with(&self, variables: &[(&str, &str)]) -> Running {
+        let mut running = self.spawn_with(variables);
         running.read_address(self).await;
         running
     }
 
     /// Starts the server in OTE mode and waits for nothing.
     pub fn spawn(&self) -> Running {
+        self.spawn_with(&[])
+    }
+
+    fn spawn_with(&self, variables: &[(&str, &str)]) -> Running {
         let mut command = tokio::process::Command::from(self.command(&[
             "serve",
             "--ote",
@@ -80,6 +89,7 @@ impl Installation {
             .open(self.log())
             .unwrap();
         command
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true);
@@ -120,7 +130,8 @@ impl Installation {
         command
     }
 
-    fn log(&self) -> PathBuf {
+    /// What every server here has written to its log.
+    pub fn log(&self) -> PathBuf {
         self.folder.path().join("server.log")
     }
 
