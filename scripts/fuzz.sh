@@ -14,7 +14,7 @@ command -v c++ >/dev/null 2>&1 || {
 }
 
 seconds=${FUZZ_SECONDS:-60}
-[ $# -gt 0 ] || set -- csr json_bodies names
+[ $# -gt 0 ] || set -- csr forms json_bodies names private_keys
 platform=$(rustc -vV | sed -n 's/^host: //p')
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table

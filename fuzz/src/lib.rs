@@ -6,13 +6,19 @@
 use chancery_domain::authorizations::{Method, approver_addresses, authorization_domains};
 use chancery_domain::names::DomainName;
 use chancery_pki::csr::Csr;
+use chancery_pki::delivery::SubscriberKey;
 
 /// What takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its folder of seeds.
-pub const TARGETS: [(&str, Target); 3] =
-    [("csr", csr), ("json_bodies", json_bodies), ("names", names)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("csr", csr),
+    ("forms", forms),
+    ("json_bodies", json_bodies),
+    ("names", names),
+    ("private_keys", private_keys),
+];
 
 /// CSRs, as text and as DER. What was read once is read again the same from its own DER.
 pub fn csr(data: &[u8]) {
@@ -25,6 +31,17 @@ pub fn csr(data: &[u8]) {
         assert_eq!(again.common_name, csr.common_name);
         assert_eq!(again.dns_names, csr.dns_names);
         assert_eq!(again.spki_der, csr.spki_der);
+    }
+}
+
+/// Forms of a download: a line with the content type, then the body.
+pub fn forms(data: &[u8]) {
+    let end = data.iter().position(|octet| *octet == b'\n');
+    let (kind, body) = data.split_at(end.unwrap_or(0));
+    let kind = String::from_utf8_lossy(kind);
+    let body = body.strip_prefix(b"\n").unwrap_or(body);
+    if let Some(refusal) = chancery_webnic::read_form(&kind, body) {
+        assert_eq!(refusal, 400, "a form can only be wrong");
     }
 }
 
@@ -70,5 +87,13 @@ pub fn names(data: &[u8]) {
             name.host_str().ends_with(domain),
             "{address} speaks for {name}"
         );
+    }
+}
+
+/// Private keys that are sent along to be packed. They are read or refused; nothing of them is told.
+pub fn private_keys(data: &[u8]) {
+    match SubscriberKey::parse(data) {
+        Ok(key) => assert_eq!(format!("{key:?}"), "SubscriberKey(..)"),
+        Err(error) => drop(error.to_string()),
     }
 }

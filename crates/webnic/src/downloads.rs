@@ -166,7 +166,7 @@ impl FromRequest<Wire> for DownloadForm {
 }
 
 impl DownloadForm {
-    fn read(kind: &str, body: &[u8]) -> Result<Self, WebnicError> {
+    pub(crate) fn read(kind: &str, body: &[u8]) -> Result<Self, WebnicError> {
         let is_of = |prefix: &str| {
             let start = kind.get(..prefix.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))

@@ -29,4 +29,4 @@ mod validations;
 mod words;
 
 pub use routes::{Route, router, routes};
-pub use strangers::read_bodies;
+pub use strangers::{read_bodies, read_form};

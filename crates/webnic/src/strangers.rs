@@ -1,8 +1,9 @@
-//! Bodies from strangers, all parsers at once: an entrance for the fuzzers.
+//! Bodies from strangers, all parsers at once: entrances for the fuzzers.
 
 use axum::response::IntoResponse;
 
 use crate::body::{FromMembers, Members};
+use crate::downloads::DownloadForm;
 use crate::errors::WebnicError;
 use crate::{contacts, csrs, orders, organizations, search, tokens, validations};
 
@@ -21,6 +22,13 @@ pub fn read_bodies(body: &[u8]) -> Vec<Option<u16>> {
         read::<validations::ChangeMethod>(body),
         read::<validations::ChangeApprovers>(body),
     ]
+}
+
+/// Reads the body of a download, and tells the status of a refusal.
+pub fn read_form(content_type: &str, body: &[u8]) -> Option<u16> {
+    let form = DownloadForm::read(content_type, body);
+    form.err()
+        .map(|refusal| refusal.into_response().status().as_u16())
 }
 
 fn read<T: FromMembers>(body: &[u8]) -> Option<u16> {
