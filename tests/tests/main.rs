@@ -19,6 +19,7 @@ mod orders;
 mod organizations;
 mod outages;
 mod production;
+mod rates;
 mod regressions;
 mod repeats;
 mod strangers;

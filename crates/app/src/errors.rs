@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use chancery_domain::TransitionError;
 use chancery_domain::access::Scope;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
 use chancery_domain::orders::OrderId;
 use chancery_domain::organizations::OrganizationId;
+use chancery_domain::rates::Excess;
+use chancery_domain::{Timestamp, TransitionError};
 use chancery_store::StoreError;
 
 use crate::orders::OrderReport;
@@ -36,6 +37,14 @@ pub enum AppError {
         /// What it would have to be.
         needed: Scope,
     },
+    /// Too many calls, or too many wrong secrets.
+    #[error("too often; again in {retry_seconds} seconds")]
+    TooMany {
+        /// Of what.
+        what: TooMany,
+        /// When it is worth another try.
+        retry_seconds: u64,
+    },
     /// There is no such thing, or it is another reseller's.
     #[error("there is no {what} {id}")]
     NotFound {
@@ -59,6 +68,15 @@ pub enum AppError {
     /// Our fault. Shows nothing to the caller.
     #[error("something went wrong on our side")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What an [`AppError::TooMany`] is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TooMany {
+    /// Calls of a credential or a reseller.
+    Calls(Excess),
+    /// Wrong secrets for one username from one address.
+    FailedSignIns,
 }
 
 /// What a [`AppError::NotFound`] is about.
@@ -163,6 +181,16 @@ impl AppError {
     /// Wraps a failure of ours.
     pub fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Box::new(error))
+    }
+
+    /// Too many; the next is let through at `until`.
+    pub(crate) fn too_many(what: TooMany, now: Timestamp, until: Timestamp) -> Self {
+        let micros = until.duration_since(now).as_micros();
+        let retry_seconds = u64::try_from(micros).unwrap_or(0).div_ceil(1_000_000);
+        Self::TooMany {
+            what,
+            retry_seconds: retry_seconds.max(1),
+        }
     }
 
     /// The one thing wrong is this field.

@@ -6,6 +6,7 @@
 
 mod approvals;
 mod authorities;
+mod call_counts;
 mod cancellations;
 mod catalogue;
 mod certificates;
@@ -43,6 +44,7 @@ use chancery_store::{Sequence, Store};
 
 pub use approvals::{ApprovalAsked, ApprovalState};
 pub use authorities::{Authorities, AuthoritySettings};
+pub use call_counts::CallLimits;
 pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
 pub use certificates::{Delivery, SentKey};
 pub use chancery_domain::certificates::CertificateSummary;
@@ -53,7 +55,7 @@ pub use chancery_store::orders::OrderFile;
 pub use chancery_store::organizations::{OrganizationFilter, TextFilter};
 pub use clock::Clock;
 pub use contacts::NewContact;
-pub use errors::{AppError, Noun, Refusal};
+pub use errors::{AppError, Noun, Refusal, TooMany};
 pub use operators::{CaCertificates, Credited, NewCredential, Operations};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use orders::{OrderReport, Placed, RepeatKey};
@@ -82,6 +84,8 @@ pub struct Settings {
     pub generate_keys: bool,
     /// How many jobs run at once.
     pub worker_slots: usize,
+    /// How often a credential and a reseller may call.
+    pub call_limits: CallLimits,
 }
 
 /// What the use cases are made of.
@@ -122,6 +126,8 @@ pub struct Inner {
     pub(crate) master_key: MasterKey,
     pub(crate) settings: Settings,
     tokens: sign_in::TokenKeys,
+    failed_sign_ins: sign_in::FailedSignIns,
+    call_counts: call_counts::CallCounts,
     computers: Arc<tokio::sync::Semaphore>,
     worker: jobs::Wake,
     signers: jobs::SignerQueue,
@@ -153,6 +159,8 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
             tokens: sign_in::TokenKeys::new(&parts.master_key),
+            failed_sign_ins: sign_in::FailedSignIns::new(parts.settings.call_limits),
+            call_counts: call_counts::CallCounts::new(parts.settings.call_limits),
             store: parts.store,
             authorities: parts.authorities,
             dcv: parts.dcv,

@@ -6,16 +6,21 @@
 //!
 //! Knowing who calls is not letting them in: [`App::admit`] does that, for every dialect alike.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use aws_lc_rs::{constant_time, digest};
 use chancery_domain::access::Scope;
+use chancery_domain::rates::{Bucket, Pace};
 use chancery_domain::resellers::{Credential, Reseller};
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_pki::sealing::MasterKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, AppError};
+use crate::call_counts::CallLimits;
+use crate::{App, AppError, TooMany};
 
 /// The life of a token, in seconds.
 pub const TOKEN_SECONDS: i64 = 3_600;
@@ -66,15 +71,18 @@ impl TokenKeys {
 }
 
 impl App {
-    /// Trades a credential for a token.
-    pub async fn sign_in(&self, username: &str, password: &str) -> Result<Token, AppError> {
-        let found = self.store.credential(username).await?;
-        let Some((credential, _)) = found.filter(|(held, _)| held.revoked_at.is_none()) else {
-            return Err(AppError::UnknownUsername);
-        };
-        if !is_secret(password, &credential.secret_hash) {
-            return Err(AppError::WrongPassword);
-        }
+    /// Trades a credential for a token. From where does not matter, but for wrong secrets, which are counted.
+    pub async fn sign_in(
+        &self,
+        username: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<Token, AppError> {
+        let SignedIn {
+            credential,
+            reseller,
+        } = self.prove(username, password, address).await?;
+        self.count_call(&credential.username, reseller.id).await?;
         let now = self.clock.now().as_second();
         let claims = Claims {
             sub: credential.username,
@@ -89,6 +97,34 @@ impl App {
             text,
             expires_in: TOKEN_SECONDS,
         })
+    }
+
+    /// Tells whose credential this is.
+    pub async fn prove(
+        &self,
+        username: &str,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<SignedIn, AppError> {
+        let now = self.clock.now();
+        let failures = &self.0.failed_sign_ins;
+        if let Some(until) = failures.held_until(username, address, now) {
+            return Err(AppError::too_many(TooMany::FailedSignIns, now, until));
+        }
+        let found = self.store.credential(username).await?;
+        let live = found.filter(|(held, _)| held.revoked_at.is_none());
+        let error = match live {
+            Some((credential, reseller)) if is_secret(password, &credential.secret_hash) => {
+                return Ok(SignedIn {
+                    credential,
+                    reseller,
+                });
+            }
+            Some(_) => AppError::WrongPassword,
+            None => AppError::UnknownUsername,
+        };
+        failures.count(username, address, now);
+        Err(error)
     }
 
     /// Tells whose token this is.
@@ -109,8 +145,9 @@ impl App {
         }
     }
 
-    /// Lets a credential in, from an address, for something that needs a scope.
-    pub fn admit(
+    /// Lets a credential in, from an address, for something that needs a scope, and counts the call. Calls from
+    /// elsewhere do not count: who stole a credential cannot use up what its owner may.
+    pub async fn admit(
         &self,
         who: SignedIn,
         address: IpAddr,
@@ -127,6 +164,7 @@ impl App {
             tracing::warn!(%address, username, "refused: the credential is not allowed there");
             return Err(AppError::AddressNotAllowed(address));
         }
+        self.count_call(&username, reseller.id).await?;
         if !access.scope.includes(needed) {
             let held = access.scope;
             tracing::warn!(%held, %needed, username, "refused: the credential's scope is smaller");
@@ -134,6 +172,61 @@ impl App {
         }
         Ok(reseller)
     }
+}
+
+/// Wrong secrets of late, by username and address, so that nobody can go on guessing.
+///
+/// By both: who shares an address with someone who guesses, as behind a proxy, is not held with them, and
+/// nobody can hold a username from elsewhere.
+pub(crate) struct FailedSignIns {
+    pace: Pace,
+    buckets: Mutex<HashMap<[u8; 32], Bucket>>,
+}
+
+/// How many usernames and addresses are remembered at once.
+const MOST_FAILURES: usize = 10_000;
+
+impl FailedSignIns {
+    pub(crate) fn new(limits: CallLimits) -> Self {
+        let times = limits.failed_sign_ins_per_minute;
+        Self {
+            pace: Pace::new(SignedDuration::from_mins(1), times, times),
+            buckets: Mutex::default(),
+        }
+    }
+
+    fn held_until(&self, username: &str, address: IpAddr, now: Timestamp) -> Option<Timestamp> {
+        let buckets = self.buckets.lock();
+        if buckets.is_empty() {
+            return None;
+        }
+        let bucket = buckets.get(&failure_key(username, address))?;
+        bucket.room_at(&self.pace, now)
+    }
+
+    fn count(&self, username: &str, address: IpAddr, now: Timestamp) {
+        if self.pace.is_unlimited() {
+            return;
+        }
+        let mut buckets = self.buckets.lock();
+        if buckets.len() >= MOST_FAILURES {
+            buckets.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if buckets.len() >= MOST_FAILURES {
+            buckets.clear();
+        }
+        let key = failure_key(username, address);
+        buckets.entry(key).or_default().take(&self.pace, now);
+    }
+}
+
+/// A username at an address. Whoever has an IPv6 address has all of its network (RFC 6177).
+fn failure_key(username: &str, address: IpAddr) -> [u8; 32] {
+    let network = match address.to_canonical() {
+        IpAddr::V4(four) => u64::from(u32::from(four)),
+        IpAddr::V6(six) => six.to_bits().checked_shr(64).map_or(0, |bits| bits as u64),
+    };
+    secret_hash(&format!("{network:x} {username}"))
 }
 
 /// Whether this is the secret kept under a hash.

@@ -126,6 +126,7 @@ fn failure(error: AppError) -> Response {
         | AppError::WrongPassword
         | AppError::AddressNotAllowed(_)
         | AppError::OutOfScope { .. }
+        | AppError::TooMany { .. }
         | AppError::Invalid(_)
         | AppError::Refused(_)
         | AppError::WrongState(_) => (

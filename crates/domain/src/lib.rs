@@ -20,6 +20,7 @@ pub mod orders;
 pub mod organizations;
 pub mod plans;
 pub mod products;
+pub mod rates;
 pub mod resellers;
 pub mod stages;
 pub mod validity;

@@ -85,6 +85,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     worker: JoinHandle<()>,
+    counting: JoinHandle<()>,
     world: Option<OutsideWorld>,
     lock: Option<File>,
 }
@@ -170,12 +171,17 @@ impl Server {
         };
         let app = App::new(parts(&config, store, clock, world.as_ref()).await?);
         app.start_periodic_jobs().await?;
+        app.restore_call_counts().await?;
 
         let (stop, stopped) = watch::channel(false);
         let worker = tokio::spawn({
             let (app, stopped) = (app.clone(), stopped.clone());
             let drain = Duration::from_secs(config.limits.drain_seconds);
             async move { app.run_worker(stopped, drain).await }
+        });
+        let counting = tokio::spawn({
+            let (app, stopped) = (app.clone(), stopped.clone());
+            async move { app.keep_settling_calls(stopped).await }
         });
         let router = router(&config, &app, world.as_ref());
         let serving = tokio::spawn(listener::serve(
@@ -192,6 +198,7 @@ impl Server {
             stop,
             serving,
             worker,
+            counting,
             world,
             lock,
         })
@@ -216,6 +223,11 @@ impl Server {
         if let Err(error) = self.worker.await {
             tracing::error!(%error, "the worker stopped badly");
         }
+        if let Err(error) = self.counting.await {
+            tracing::error!(%error, "the count of calls stopped badly");
+        }
+        // What was counted while the last requests finished.
+        self.app.settle_calls().await;
         if let Some(world) = self.world {
             world.stop().await;
         }
@@ -264,6 +276,7 @@ async fn parts(
             supersede_delay: SignedDuration::from_hours(config.orders.supersede_hours.into()),
             generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
             worker_slots: config.limits.jobs,
+            call_limits: config.call_limits(),
         },
     })
 }

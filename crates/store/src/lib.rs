@@ -16,6 +16,7 @@
 pub mod approvals;
 pub mod authorities;
 mod authorizations;
+pub mod call_counts;
 pub mod certificates;
 mod changes;
 mod contacts;

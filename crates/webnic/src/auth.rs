@@ -1,6 +1,6 @@
 //! Who is asking: a bearer token becomes a reseller, if the route may be used with it from there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -19,22 +19,42 @@ impl FromRequestParts<Wire> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, wire: &Wire) -> Result<Self, WebnicError> {
         let reseller = admit(parts, wire).await;
-        reseller.map(Self).map_err(|error| {
-            let family = Family::of(parts.uri.path());
-            WebnicError::new(family, Obstacle::App(error))
-        })
+        reseller.map(Self).map_err(|error| refused(parts, error))
     }
 }
 
 async fn admit(parts: &Parts, wire: &Wire) -> Result<Reseller, AppError> {
     let token = bearer(&parts.headers).ok_or(AppError::Unauthenticated)?;
     let who = wire.app().authenticate(token).await?;
-    let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-        return Err(AppError::internal(std::io::Error::other(
-            "the listener did not say where the request came from",
-        )));
-    };
-    wire.app().admit(who, address.ip(), wire.needs())
+    let Address(address) = Address::of(parts)?;
+    wire.app().admit(who, address, wire.needs()).await
+}
+
+/// Where the client is.
+pub(crate) struct Address(pub(crate) IpAddr);
+
+impl Address {
+    fn of(parts: &Parts) -> Result<Self, AppError> {
+        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = connected.map(|ConnectInfo(client)| Self(client.ip()));
+        address.ok_or_else(|| {
+            AppError::internal(std::io::Error::other(
+                "the listener did not say where the request came from",
+            ))
+        })
+    }
+}
+
+impl FromRequestParts<Wire> for Address {
+    type Rejection = WebnicError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Wire) -> Result<Self, WebnicError> {
+        Self::of(parts).map_err(|error| refused(parts, error))
+    }
+}
+
+fn refused(parts: &Parts, error: AppError) -> WebnicError {
+    WebnicError::new(Family::of(parts.uri.path()), Obstacle::App(error))
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1).

@@ -5,6 +5,7 @@ use chancery_app::App;
 use chancery_domain::fields::Field;
 use serde::Serialize;
 
+use crate::auth::Address;
 use crate::body::{Body, FromMembers, Members, text};
 use crate::envelope::Envelope;
 use crate::errors::WebnicError;
@@ -35,9 +36,10 @@ struct TokenView<'a> {
 /// `POST /reseller/v2/api-user/token`
 pub(crate) async fn create(
     State(app): State<App>,
+    Address(address): Address,
     Body(asked): Body<SignIn>,
 ) -> Result<Envelope, WebnicError> {
-    let signed_in = app.sign_in(&asked.username, &asked.password).await;
+    let signed_in = app.sign_in(&asked.username, &asked.password, address).await;
     let token = signed_in.map_err(WebnicError::of_reseller_api)?;
     Ok(Envelope::of(&TokenView {
         access_token: &token.text,

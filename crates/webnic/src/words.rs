@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use chancery_app::{Noun, Refusal};
+use chancery_app::{Noun, Refusal, TooMany};
 use chancery_domain::authorizations::Method;
 use chancery_domain::contacts::{ContactField, Role};
 use chancery_domain::fields::{Field, FieldError, Problem, SubjectPart};
+use chancery_domain::rates::Excess;
 
 use crate::scalars::{ContactNumber, parse_digits};
 
@@ -225,6 +226,24 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
             None => format!("Contact not found: {id}"),
         },
     }
+}
+
+/// What is said to who comes too often.
+pub(crate) fn too_many(what: TooMany, retry_seconds: u64) -> String {
+    let what = match what {
+        TooMany::Calls(Excess::Second(limit)) => {
+            format!("Too many requests: there may be {limit} a second.")
+        }
+        TooMany::Calls(Excess::Day(limit)) => {
+            format!("Too many requests: there may be {limit} a day.")
+        }
+        TooMany::Calls(Excess::Month(limit)) => {
+            format!("Too many requests: there may be {limit} a month.")
+        }
+        TooMany::FailedSignIns => "Too many wrong passwords.".to_owned(),
+    };
+    let plural = if retry_seconds == 1 { "" } else { "s" };
+    format!("{what} Try again in {retry_seconds} second{plural}.")
 }
 
 /// What is said when a rule of business forbids.

@@ -208,6 +208,8 @@ impl Config {
 mod tests {
     use std::path::PathBuf;
 
+    use chancery_domain::rates::RateLimits;
+
     use super::*;
     use crate::config::{CaConfig, DnsConfig, Mode, Secret, SmtpConfig};
 
@@ -313,6 +315,23 @@ mod tests {
             change(&mut config);
             refused(&config, name);
         }
+    }
+
+    #[test]
+    fn calls_are_limited_in_production_and_elsewhere_on_demand() {
+        let config = |mode, limited| {
+            let mut config = production();
+            config.mode = mode;
+            config.rates.limited = limited;
+            config.call_limits().reseller
+        };
+        let unlimited = RateLimits::default();
+        let limits = config(Mode::Production, None);
+        assert_eq!((limits.per_day, limits.per_month), (5_000, 100_000));
+        assert_eq!((limits.per_second, limits.burst), (50, 100));
+        assert_eq!(config(Mode::Production, Some(false)), unlimited);
+        assert_eq!(config(Mode::Ote, None), unlimited);
+        assert_eq!(config(Mode::Ote, Some(true)), limits);
     }
 
     #[test]

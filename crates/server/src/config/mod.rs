@@ -11,14 +11,15 @@ mod sections;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use chancery_app::KeyAlgorithm;
+use chancery_app::{CallLimits, KeyAlgorithm};
 use chancery_domain::access::Networks;
+use chancery_domain::rates::RateLimits;
 use serde::{Deserialize, Serialize};
 
 pub use reading::Flags;
 pub(crate) use reading::is_shown;
 pub use sections::{
-    CaConfig, DnsConfig, LimitsConfig, OrdersConfig, OteConfig, SmtpConfig, TlsMode,
+    CaConfig, DnsConfig, LimitsConfig, OrdersConfig, OteConfig, RatesConfig, SmtpConfig, TlsMode,
     ValidationConfig,
 };
 
@@ -65,6 +66,8 @@ pub struct Config {
     pub orders: OrdersConfig,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// How often resellers may call.
+    pub rates: RatesConfig,
     /// The built-in outside world; OTE mode only.
     pub ote: OteConfig,
 }
@@ -131,6 +134,7 @@ impl Default for Config {
             validation: ValidationConfig::default(),
             orders: OrdersConfig::default(),
             limits: LimitsConfig::default(),
+            rates: RatesConfig::default(),
             ote: OteConfig::default(),
         }
     }
@@ -232,6 +236,29 @@ impl Config {
                 "trusted_proxies: {network} is everyone, who could then claim any address"
             ))),
             None => Ok(networks),
+        }
+    }
+
+    /// How often resellers may call; in OTE mode as often as they like, unless that was said.
+    pub(crate) fn call_limits(&self) -> CallLimits {
+        let rates = &self.rates;
+        if !rates.limited.unwrap_or(!self.is_ote()) {
+            return CallLimits::default();
+        }
+        CallLimits {
+            credential: RateLimits {
+                per_day: rates.credential_per_day,
+                per_month: rates.credential_per_month,
+                per_second: rates.credential_per_second,
+                burst: rates.credential_burst,
+            },
+            reseller: RateLimits {
+                per_day: rates.reseller_per_day,
+                per_month: rates.reseller_per_month,
+                per_second: rates.reseller_per_second,
+                burst: rates.reseller_burst,
+            },
+            failed_sign_ins_per_minute: rates.failed_sign_ins_per_minute,
         }
     }
 

@@ -15,7 +15,16 @@ use serde::de::DeserializeOwned;
 use super::{Config, ConfigError, Mode, setting};
 
 /// The sections of the file; the first part of a variable's name.
-const SECTIONS: [&str; 7] = ["dns", "smtp", "ca", "validation", "limits", "ote", "orders"];
+const SECTIONS: [&str; 8] = [
+    "dns",
+    "smtp",
+    "ca",
+    "validation",
+    "orders",
+    "limits",
+    "rates",
+    "ote",
+];
 
 /// What the flags of the command line say; `None` where they say nothing.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -100,6 +100,32 @@ pub struct LimitsConfig {
     pub jobs: usize,
 }
 
+/// How often resellers may call. 0 is no limit.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RatesConfig {
+    /// Whether the other settings here hold. Default: not in OTE mode.
+    pub limited: Option<bool>,
+    /// Calls of a credential in a day.
+    pub credential_per_day: u32,
+    /// Calls of a credential in a month.
+    pub credential_per_month: u32,
+    /// Calls of a credential in a second, in the long run.
+    pub credential_per_second: u32,
+    /// Calls of a credential at once, after a pause.
+    pub credential_burst: u32,
+    /// Calls of a reseller in a day, all credentials together.
+    pub reseller_per_day: u32,
+    /// Calls of a reseller in a month.
+    pub reseller_per_month: u32,
+    /// Calls of a reseller in a second, in the long run.
+    pub reseller_per_second: u32,
+    /// Calls of a reseller at once, after a pause.
+    pub reseller_burst: u32,
+    /// Wrong passwords for one username from one address in a minute.
+    pub failed_sign_ins_per_minute: u32,
+}
+
 /// The built-in outside world.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -174,6 +200,23 @@ impl Default for LimitsConfig {
             request_seconds: 30,
             drain_seconds: 30,
             jobs: 32,
+        }
+    }
+}
+
+impl Default for RatesConfig {
+    fn default() -> Self {
+        Self {
+            limited: None,
+            credential_per_day: 5_000,
+            credential_per_month: 100_000,
+            credential_per_second: 50,
+            credential_burst: 100,
+            reseller_per_day: 5_000,
+            reseller_per_month: 100_000,
+            reseller_per_second: 50,
+            reseller_burst: 100,
+            failed_sign_ins_per_minute: 10,
         }
     }
 }

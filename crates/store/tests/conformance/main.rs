@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod bed;
+mod call_counts;
 mod changes;
 mod control;
 mod jobs;

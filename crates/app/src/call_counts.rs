@@ -1,0 +1,253 @@
+//! How often credentials and resellers call, held against their limits.
+//!
+//! A call is let through, or not, by what this process knows: no call waits for the database. What was let
+//! through is settled with the shared sums every few seconds, sooner where much is fresh. Only where more than a
+//! hundredth of a limit is fresh does a call wait for a settlement; so processes together exceed a limit by no
+//! more than that for each (`chancery_domain::rates`), and a process that is killed forgets no more. A database
+//! that takes no writes keeps no call waiting: until it does again, each process goes by its own count.
+//!
+//! Bursts are each process's own.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chancery_domain::Timestamp;
+use chancery_domain::rates::{Hold, Period, RateLimits, Span, Tally};
+use chancery_domain::resellers::ResellerId;
+use chancery_store::call_counts::CallCount;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use crate::{App, AppError, TooMany};
+
+/// How long calls may be fresh.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a settlement that failed is not tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often one may call. By default as often as one likes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallLimits {
+    /// Each credential.
+    pub credential: RateLimits,
+    /// Each reseller, all of its credentials together.
+    pub reseller: RateLimits,
+    /// Wrong secrets for one username from one address; 0 is no limit.
+    pub failed_sign_ins_per_minute: u32,
+}
+
+pub(crate) struct CallCounts {
+    limits: CallLimits,
+    tallies: Mutex<Tallies>,
+    /// Held by the one who settles, while the others wait for it. When it last failed.
+    settling: tokio::sync::Mutex<Option<Instant>>,
+    much_is_fresh: Notify,
+}
+
+#[derive(Default)]
+struct Tallies {
+    credentials: HashMap<String, Tally>,
+    resellers: HashMap<ResellerId, Tally>,
+}
+
+/// What a call does while too much is fresh.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Patience {
+    /// It waits for a settlement.
+    Wait,
+    /// It goes through: there is none to be had.
+    GoOn,
+}
+
+const CREDENTIAL: &str = "credential:";
+const RESELLER: &str = "reseller:";
+
+impl CallCounts {
+    pub(crate) fn new(limits: CallLimits) -> Self {
+        Self {
+            limits,
+            tallies: Mutex::default(),
+            settling: tokio::sync::Mutex::default(),
+            much_is_fresh: Notify::new(),
+        }
+    }
+
+    fn exist(&self) -> bool {
+        self.limits.credential.exist() || self.limits.reseller.exist()
+    }
+
+    fn are_settled(&self) -> bool {
+        self.limits.credential.are_counted() || self.limits.reseller.are_counted()
+    }
+
+    /// Counts a call, or tells what holds it.
+    fn count(
+        &self,
+        username: &str,
+        reseller: ResellerId,
+        now: Timestamp,
+        patience: Patience,
+    ) -> Result<(), Hold> {
+        let mut tallies = self.tallies.lock();
+        let Tallies {
+            credentials,
+            resellers,
+        } = &mut *tallies;
+        if !credentials.contains_key(username) {
+            credentials.insert(username.to_owned(), Tally::new(now));
+        }
+        let by_credential = credentials.get_mut(username);
+        let by_reseller = resellers.entry(reseller);
+        let mut both = [
+            (
+                by_credential.expect("it was inserted where it was not there"),
+                &self.limits.credential,
+            ),
+            (
+                by_reseller.or_insert_with(|| Tally::new(now)),
+                &self.limits.reseller,
+            ),
+        ];
+        for (tally, limits) in &mut both {
+            match tally.hold(limits, now) {
+                Some(Hold::Settle) if patience == Patience::GoOn => {}
+                Some(hold) => return Err(hold),
+                None => {}
+            }
+        }
+        let mut is_much = false;
+        for (tally, limits) in both {
+            is_much |= tally.count(limits, now);
+        }
+        if is_much {
+            self.much_is_fresh.notify_one();
+        }
+        Ok(())
+    }
+
+    /// What is fresh.
+    fn fresh(&self) -> Vec<CallCount> {
+        let tallies = self.tallies.lock();
+        let credentials = tallies
+            .credentials
+            .iter()
+            .map(|(name, tally)| (format!("{CREDENTIAL}{name}"), tally, self.limits.credential));
+        let resellers = tallies
+            .resellers
+            .iter()
+            .map(|(id, tally)| (format!("{RESELLER}{id}"), tally, self.limits.reseller));
+        credentials
+            .chain(resellers)
+            .filter(|(_, _, limits)| limits.are_counted())
+            .flat_map(|(subject, tally, _)| {
+                tally.fresh().map(move |(period, calls)| CallCount {
+                    subject: subject.clone(),
+                    period,
+                    calls,
+                })
+            })
+            .collect()
+    }
+
+    /// Learns a sum, so many of whose calls were fresh here.
+    fn settle(&self, sum: &CallCount, calls: u64, now: Timestamp) {
+        let mut tallies = self.tallies.lock();
+        let tally = if let Some(name) = sum.subject.strip_prefix(CREDENTIAL) {
+            let tallies = &mut tallies.credentials;
+            tallies
+                .entry(name.to_owned())
+                .or_insert_with(|| Tally::new(now))
+        } else if let Some(Ok(id)) = sum.subject.strip_prefix(RESELLER).map(str::parse) {
+            let tallies = &mut tallies.resellers;
+            tallies
+                .entry(ResellerId(id))
+                .or_insert_with(|| Tally::new(now))
+        } else {
+            return;
+        };
+        tally.settle(sum.period, calls, sum.calls);
+    }
+}
+
+impl App {
+    /// Counts a call of a credential, or refuses it.
+    pub(crate) async fn count_call(
+        &self,
+        username: &str,
+        reseller: ResellerId,
+    ) -> Result<(), AppError> {
+        let counts = &self.0.call_counts;
+        if !counts.exist() {
+            return Ok(());
+        }
+        let mut patience = Patience::Wait;
+        loop {
+            let now = self.clock.now();
+            match counts.count(username, reseller, now, patience) {
+                Ok(()) => return Ok(()),
+                Err(Hold::Until(until, excess)) => {
+                    tracing::info!(username, reseller = reseller.0, "refused: too many calls");
+                    return Err(AppError::too_many(TooMany::Calls(excess), now, until));
+                }
+                Err(Hold::Settle) if self.settle_calls().await => {}
+                Err(Hold::Settle) => patience = Patience::GoOn,
+            }
+        }
+    }
+
+    /// Learns what the database knows of today and this month.
+    pub async fn restore_call_counts(&self) -> Result<(), AppError> {
+        let counts = &self.0.call_counts;
+        if !counts.are_settled() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let periods = [Span::Day, Span::Month].map(|span| Period::at(span, now));
+        for sum in self.store.calls_of_all(periods).await? {
+            counts.settle(&sum, 0, now);
+        }
+        Ok(())
+    }
+
+    /// Adds what is fresh to the shared sums, and learns those. Whether the database took it.
+    pub async fn settle_calls(&self) -> bool {
+        let counts = &self.0.call_counts;
+        let mut failed = counts.settling.lock().await;
+        if failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+            return false;
+        }
+        let mut fresh = counts.fresh();
+        if fresh.is_empty() {
+            return true;
+        }
+        fresh.sort();
+        match self.store.add_calls(fresh.clone()).await {
+            Ok(sums) => {
+                let now = self.clock.now();
+                for (sum, fresh) in sums.iter().zip(&fresh) {
+                    counts.settle(sum, fresh.calls, now);
+                }
+                *failed = None;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "calls are counted by this process alone");
+                *failed = Some(Instant::now());
+            }
+        }
+        failed.is_none()
+    }
+
+    /// Settles every few seconds, until told to stop.
+    pub async fn keep_settling_calls(&self, mut stop: watch::Receiver<bool>) {
+        let counts = &self.0.call_counts;
+        while counts.are_settled() {
+            tokio::select! {
+                () = tokio::time::sleep(SETTLE_EVERY) => {}
+                () = counts.much_is_fresh.notified() => {}
+                _ = stop.changed() => return,
+            }
+            self.settle_calls().await;
+        }
+    }
+}
