@@ -31,7 +31,7 @@ pub struct SentKey {
 }
 
 impl App {
-    /// The latest certificate of an order, without its key.
+    /// The certificate of an order that is in force, without its key.
     pub async fn deliver(
         &self,
         reseller: &Reseller,
@@ -48,7 +48,7 @@ impl App {
         })
     }
 
-    /// The latest certificate of an order, together with its key.
+    /// The certificate of an order that is in force, together with its key.
     pub async fn deliver_with_key(
         &self,
         reseller: &Reseller,
@@ -71,7 +71,7 @@ impl App {
         })
     }
 
-    /// The common name of an order and its latest certificate.
+    /// The common name of an order, and its certificate in force with those above it.
     async fn chain_of(
         &self,
         reseller: &Reseller,
@@ -80,10 +80,10 @@ impl App {
         let report = self.order(reseller, Some(id), None).await?;
         let in_force = report.file.order.certificate.ok_or(Refusal::NotIssued)?;
         let found = self.store.certificate(in_force).await?;
-        let latest =
+        let certificate =
             found.ok_or_else(|| AppError::Internal("a certificate is not there".into()))?;
-        let der = latest.der().ok_or(Refusal::NotIssued)?;
-        let issuer = self.issuing_ca_of(&latest.issuer).await?;
+        let der = certificate.der().ok_or(Refusal::NotIssued)?;
+        let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let issuer =
             issuer.ok_or_else(|| AppError::Internal("the issuing CA is not there".into()))?;
         let chain = Chain {
