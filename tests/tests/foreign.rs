@@ -73,7 +73,7 @@ fn lint_pkix(downloaded: &Downloaded) {
     }
 }
 
-fn lint_baseline(downloaded: &Downloaded) {
+pub(crate) fn lint_baseline(downloaded: &Downloaded) {
     let leaf = text(&downloaded.leaf);
     let arguments = ["lint", "-t", "DV-FINAL-CERTIFICATE", "-s", "ERROR", &leaf];
     says_nothing("lint_cabf_serverauth_cert", &arguments);

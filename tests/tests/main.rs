@@ -13,6 +13,7 @@ mod contacts;
 mod dependencies;
 mod downloads;
 mod foreign;
+mod lives;
 mod matrix;
 mod money;
 mod orders;

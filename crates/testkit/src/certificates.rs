@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use chancery_domain::Timestamp;
 use tempfile::TempDir;
 
 use crate::http::Http;
@@ -69,11 +70,7 @@ impl Downloaded {
 
     /// Has OpenSSL verify the chain, the lists and the host names, as of a time by the server's clock.
     pub fn verify(&self, now: &str, hosts: &[&str]) {
-        let seconds = now
-            .parse::<chancery_domain::Timestamp>()
-            .unwrap()
-            .as_second()
-            .to_string();
+        let seconds = now.parse::<Timestamp>().unwrap().as_second().to_string();
         let path = |file: &PathBuf| file.display().to_string();
         for host in hosts {
             let arguments = [
@@ -106,11 +103,33 @@ impl Downloaded {
         said.trim().trim_start_matches("serial=").to_owned()
     }
 
-    /// Why the leaf was revoked, in OpenSSL's words, if it is on its CA's list.
+    /// The first and the last second of the leaf.
+    pub fn validity(&self) -> [Timestamp; 2] {
+        let file = self.leaf.display().to_string();
+        let dates = [
+            "x509", "-noout", "-dates", "-dateopt", "iso_8601", "-in", &file,
+        ];
+        let said = openssl(&dates, b"").unwrap();
+        let mut lines = said.lines().map(|line| {
+            let (_, date) = line.split_once('=').unwrap();
+            date.replace(' ', "T").parse().unwrap()
+        });
+        [(); 2].map(|()| lines.next().unwrap())
+    }
+
+    /// Why the leaf was revoked, in OpenSSL's words, by its CA's list as it was downloaded with it.
     pub fn revocation_reason(&self) -> Option<String> {
-        let list = self.lists[1].display().to_string();
-        let arguments = ["crl", "-inform", "DER", "-noout", "-text", "-in", &list];
-        let said = openssl(&arguments, b"").unwrap();
+        self.reason_in(&fs::read(&self.lists[1]).unwrap())
+    }
+
+    /// Why the leaf is revoked by now.
+    pub async fn revocation_reason_now(&self, http: &Http) -> Option<String> {
+        let urls = Urls::of(http, &fs::read_to_string(&self.leaf).unwrap());
+        self.reason_in(&fetched(http, &urls.crl, "application/pkix-crl").await)
+    }
+
+    fn reason_in(&self, list: &[u8]) -> Option<String> {
+        let said = openssl(&["crl", "-inform", "DER", "-noout", "-text"], list).unwrap();
         let (_, entry) = said.split_once(&format!("Serial Number: {}", self.serial()))?;
         let entry = entry.split("Serial Number:").next().unwrap_or_default();
         let reason = entry.split("CRL Reason Code:").nth(1).unwrap_or_default();

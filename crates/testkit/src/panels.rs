@@ -14,7 +14,8 @@ pub struct Panel {
     pub http: Http,
     /// The token.
     pub token: String,
-    world: World,
+    /// The outside world it publishes to.
+    pub world: World,
     credential: [String; 2],
 }
 
