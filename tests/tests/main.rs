@@ -22,6 +22,7 @@ mod outages;
 mod production;
 mod rates;
 mod regressions;
+mod renewals;
 mod repeats;
 mod strangers;
 mod time;

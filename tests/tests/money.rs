@@ -3,7 +3,7 @@
 
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::resellers::ResellerId;
-use chancery_testkit::{Engine, Panel, PlacedOrder, TestServer, run_server};
+use chancery_testkit::{Engine, Panel, PlacedOrder, Reply, TestServer, csr, run_server};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -23,6 +23,10 @@ enum Step {
     Prove(usize),
     /// Changes how the nth order is proved.
     ChangeMethod(usize),
+    /// Asks for another certificate of the nth order, with so many names more than it was placed with.
+    Reissue { at: usize, more: usize },
+    /// Renews the nth order, perhaps again.
+    Renew(usize),
     /// Time goes by.
     Wait { days: i64 },
 }
@@ -35,6 +39,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..8_usize).prop_map(Step::Cancel),
         3 => (0..8_usize).prop_map(Step::Prove),
         1 => (0..8_usize).prop_map(Step::ChangeMethod),
+        3 => (0..8_usize, 0..3_usize).prop_map(|(at, more)| Step::Reissue { at, more }),
+        2 => (0..8_usize).prop_map(Step::Renew),
         1 => prop_oneof![Just(1_i64), Just(31_i64)].prop_map(|days| Step::Wait { days }),
     ];
     prop::collection::vec(step, 1..16)
@@ -76,16 +82,80 @@ fn no_sequence_of_calls_loses_or_doubles_money_on_postgres() {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Open,
-    Issued,
+    /// Since so many days; may be given back while they are fewer than 30.
+    Issued(i64),
     GivenBack,
+}
+
+/// An order, as the shopkeeper sees it.
+struct Held {
+    id: String,
+    names: Vec<String>,
+    /// What was paid for it and not given back, a reissue under way left out.
+    paid: i64,
+    /// Further names that are paid for.
+    further: usize,
+    /// What a reissue under way has cost, and its names.
+    reissue: Option<(i64, Vec<String>)>,
+    renewed_by: Option<usize>,
+    renews: Option<usize>,
+    state: State,
+}
+
+impl Held {
+    fn new(id: String, names: Vec<String>, paid: i64) -> Self {
+        Self {
+            id,
+            further: names.len() - 1,
+            names,
+            paid,
+            reissue: None,
+            renewed_by: None,
+            renews: None,
+            state: State::Open,
+        }
+    }
+
+    /// Its names are proved, and what was under way is issued.
+    fn issued(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Issued(0);
+        }
+        if let Some((price, names)) = self.reissue.take() {
+            self.paid += price;
+            self.further = self.further.max(names.len() - 1);
+            self.names = names;
+        }
+    }
+
+    fn price_of(&self, names: &[String]) -> i64 {
+        1000 * i64::try_from((names.len() - 1).saturating_sub(self.further)).unwrap()
+    }
+
+    fn is_in_term(&self, grace: i64) -> bool {
+        matches!(self.state, State::Issued(days) if days < 365 + grace)
+    }
 }
 
 /// What the shopkeeper notes down.
 struct Book {
     cents: i64,
-    orders: Vec<(PlacedOrder, i64, State)>,
+    orders: Vec<Held>,
     /// What was sent under each key, and which order that became.
     of_keys: [Option<(Value, Option<usize>)>; 3],
+}
+
+impl Book {
+    /// Gives back all that an order has cost.
+    fn give_back(&mut self, at: usize) {
+        let held = &mut self.orders[at];
+        let pending = held.reissue.take().map_or(0, |(price, _)| price);
+        self.cents += held.paid + pending;
+        held.state = State::GivenBack;
+        if let Some(renewed) = held.renews {
+            self.orders[renewed].renewed_by = None;
+        }
+    }
 }
 
 async fn walk(server: &mut TestServer, steps: &[Step]) {
@@ -109,17 +179,19 @@ async fn walk(server: &mut TestServer, steps: &[Step]) {
         take(server, &panel, reseller, &mut book, number, step).await;
         let panel = first.again().await;
         assert_eq!(panel.cents().await, book.cents, "after {step:?}");
-        for (order, _, state) in &book.orders {
-            let (told, _) = panel.statuses(&order.id).await;
-            let fits = match state {
-                State::Open => ["PENDING", "IN_PROCESS"].contains(&&told[..]),
-                State::Issued => told == "COMPLETED" || told == "EXPIRED",
-                State::GivenBack => told == "CANCELLED" || told == "EXPIRED",
+        for held in &book.orders {
+            let (told, _) = panel.statuses(&held.id).await;
+            let allowed: &[&str] = match (held.state, &held.reissue) {
+                (State::Open, _) => &["PENDING", "IN_PROCESS"],
+                (State::Issued(_), Some(_)) => &["PENDING_REISSUE"],
+                (State::Issued(days), None) if days >= 365 => &["EXPIRED"],
+                (State::Issued(_), None) => &["COMPLETED"],
+                (State::GivenBack, _) => &["CANCELLED", "EXPIRED", "REFUNDED"],
             };
+            let (id, state) = (&held.id, held.state);
             assert!(
-                fits,
-                "{} is {told}, not {state:?}, after {step:?}",
-                order.id
+                allowed.contains(&&told[..]),
+                "{id} is {told}, not {state:?}, after {step:?}"
             );
         }
         let faults = server.faults().await;
@@ -149,90 +221,189 @@ async fn take(
             book.cents += cents;
         }
         Step::Place { names } => {
-            let names: Vec<String> = (0..names)
-                .map(|at| format!("s{at}.shop{number}.test"))
-                .collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let names = (0..names).map(|at| format!("s{at}.shop{number}.test"));
+            let names: Vec<String> = names.collect();
             let price = 1000 * i64::try_from(names.len()).unwrap();
-            let order = panel.order("ssl123", "dns", &names).await;
+            let order = panel.order("ssl123", "dns", &borrowed(&names)).await;
             let reply = panel.http.post("/ssl/v2/orders/new", &order).await;
             if book.cents >= price {
                 book.cents -= price;
-                book.orders
-                    .push((PlacedOrder::of(&reply), price, State::Open));
+                let id = PlacedOrder::of(&reply).id;
+                book.orders.push(Held::new(id, names, price));
             } else {
-                let message = "Unable to place order due to insufficient balance";
-                reply.refusal().is(400, "SSL2400", message);
+                poor(&reply);
             }
         }
-        Step::PlaceUnderKey { key } => {
-            if book.of_keys[key].is_none() {
-                let name = format!("key{key}.shop{number}.test");
-                book.of_keys[key] = Some((panel.order("ssl123", "dns", &[&name]).await, None));
-            }
-            let (order, placed) = book.of_keys[key].as_mut().unwrap();
-            let reply = panel.place_under_key(&format!("key-{key}"), order).await;
-            match placed {
-                Some(at) => assert_eq!(PlacedOrder::of(&reply).id, book.orders[*at].0.id),
-                None if book.cents >= 1000 => {
-                    book.cents -= 1000;
-                    *placed = Some(book.orders.len());
-                    book.orders
-                        .push((PlacedOrder::of(&reply), 1000, State::Open));
-                }
-                None => assert_eq!(reply.status, 400, "{}", reply.text()),
-            }
-        }
+        Step::PlaceUnderKey { key } => place_under_key(panel, book, number, key).await,
         Step::Cancel(at) => {
-            let Some((order, price, state)) = book.orders.get_mut(at) else {
+            let Some(held) = book.orders.get(at) else {
                 return;
             };
-            let reply = panel.cancel(&order.id).await;
-            match state {
+            let reply = panel.cancel(&held.id).await;
+            match held.state {
                 State::Open => {
                     reply.data();
-                    (*state, book.cents) = (State::GivenBack, book.cents + *price);
+                    book.give_back(at);
                 }
-                State::Issued => assert_eq!(reply.status, 400, "{}", reply.text()),
+                State::Issued(days) if days < 30 => {
+                    assert_eq!(reply.status, 200, "{}", reply.text());
+                    book.give_back(at);
+                }
+                State::Issued(_) => assert_eq!(reply.status, 400, "{}", reply.text()),
                 // Cancelled before, or expired: either way nothing moves.
                 State::GivenBack => {}
             }
         }
         Step::Prove(at) => {
-            let Some((order, _, state)) = book.orders.get_mut(at) else {
+            let Some(held) = book.orders.get_mut(at) else {
                 return;
             };
-            panel.publish(&panel.auth_info(&order.id).await).await;
-            panel.look(&order.id).await;
-            if *state == State::Open {
-                *state = State::Issued;
-            }
+            panel.publish(&panel.auth_info(&held.id).await).await;
+            panel.look(&held.id).await;
+            held.issued();
         }
         Step::ChangeMethod(at) => {
-            let Some((order, _, state)) = book.orders.get(at) else {
+            let Some(held) = book.orders.get(at) else {
                 return;
             };
-            let reply = panel
-                .change_method(&order.id, &json!({ "authType": "dns" }))
-                .await;
-            assert_eq!(
-                reply.status == 200,
-                *state == State::Open,
-                "{}",
-                reply.text()
-            );
+            let body = json!({ "authType": "dns" });
+            let reply = panel.change_method(&held.id, &body).await;
+            let is_open = held.state == State::Open || held.reissue.is_some();
+            assert_eq!(reply.status == 200, is_open, "{}", reply.text());
         }
+        Step::Reissue { at, more } => reissue(panel, book, number, at, more).await,
+        Step::Renew(at) => renew(panel, book, at).await,
         Step::Wait { days } => {
             server.world().advance(days * 86_400).await;
-            if days > 30 {
-                // A key is known for thirty days.
-                book.of_keys = [const { None }; 3];
-                for (_, price, state) in &mut book.orders {
-                    if *state == State::Open {
-                        (*state, book.cents) = (State::GivenBack, book.cents + *price);
-                    }
-                }
-            }
+            pass(book, days);
         }
     }
+}
+
+async fn place_under_key(panel: &Panel, book: &mut Book, number: usize, key: usize) {
+    if book.of_keys[key].is_none() {
+        let name = format!("key{key}.shop{number}.test");
+        book.of_keys[key] = Some((panel.order("ssl123", "dns", &[&name]).await, None));
+    }
+    let (order, placed) = book.of_keys[key].as_mut().unwrap();
+    let reply = panel.place_under_key(&format!("key-{key}"), order).await;
+    match placed {
+        Some(at) => assert_eq!(PlacedOrder::of(&reply).id, book.orders[*at].id),
+        None if book.cents >= 1000 => {
+            book.cents -= 1000;
+            *placed = Some(book.orders.len());
+            let placed = PlacedOrder::of(&reply);
+            let name = placed.challenges()[0]["name"].as_str().unwrap().to_owned();
+            book.orders.push(Held::new(placed.id, vec![name], 1000));
+        }
+        None => assert_eq!(reply.status, 400, "{}", reply.text()),
+    }
+}
+
+/// Asks for a reissue twice over, as a client does that lost the first answer.
+async fn reissue(panel: &Panel, book: &mut Book, number: usize, at: usize, more: usize) {
+    let Some(held) = book.orders.get_mut(at) else {
+        return;
+    };
+    let mut names = vec![held.names[0].clone()];
+    names.extend((0..more).map(|at| format!("m{at}.more{number}.test")));
+    let body = json!({ "csr": csr(&[&names[0]]), "sanfield": names[1..] });
+    let path = format!("/ssl/v2/orders/{}/reissue", held.id);
+    let first = panel.http.post(&path, &body).await;
+    let second = panel.http.post(&path, &body).await;
+    if !held.is_in_term(0) {
+        assert_eq!(first.status, 400, "{}", first.text());
+        return;
+    }
+    let given_back = held.reissue.as_ref().map_or(0, |(price, _)| *price);
+    let price = held.price_of(&names);
+    if book.cents + given_back < price {
+        poor(&first);
+        poor(&second);
+        return;
+    }
+    let placed = PlacedOrder::of(&first);
+    assert_eq!(PlacedOrder::of(&second).id, placed.id);
+    book.cents += given_back - price;
+    held.reissue = Some((price, names));
+    if placed
+        .challenges()
+        .iter()
+        .all(|name| name["status"] == "VALIDATED")
+    {
+        panel.world.run_due_jobs().await;
+        held.issued();
+    }
+}
+
+/// Renews twice over.
+async fn renew(panel: &Panel, book: &mut Book, at: usize) {
+    let Some(held) = book.orders.get(at) else {
+        return;
+    };
+    let path = format!("/ssl/v2/orders/{}/renew", held.id);
+    let body = json!({ "term": 1 });
+    let first = panel.http.post(&path, &body).await;
+    let second = panel.http.post(&path, &body).await;
+    let number = |reply: &Reply| {
+        reply.data()["renewOrder"]["orderId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    if let Some(renewal) = held.renewed_by {
+        assert_eq!(number(&first), book.orders[renewal].id);
+        return;
+    }
+    if !held.is_in_term(30) {
+        assert_eq!(first.status, 400, "{}", first.text());
+        return;
+    }
+    let price = 1000 * i64::try_from(held.names.len()).unwrap();
+    if book.cents < price {
+        poor(&first);
+        return;
+    }
+    assert_eq!(number(&first), number(&second));
+    book.cents -= price;
+    let mut renewal = Held::new(number(&first), held.names.clone(), price);
+    renewal.renews = Some(at);
+    if panel.statuses(&renewal.id).await.0 != "PENDING" {
+        panel.world.run_due_jobs().await;
+        renewal.issued();
+    }
+    let place = book.orders.len();
+    book.orders[at].renewed_by = Some(place);
+    book.orders.push(renewal);
+}
+
+/// What days bring: what is open for more than thirty is given back.
+fn pass(book: &mut Book, days: i64) {
+    for at in 0..book.orders.len() {
+        let held = &mut book.orders[at];
+        if let State::Issued(age) = &mut held.state {
+            *age += days;
+        }
+        if days < 30 {
+            continue;
+        }
+        if held.state == State::Open {
+            book.give_back(at);
+        } else if let Some((price, _)) = held.reissue.take() {
+            book.cents += price;
+        }
+    }
+    if days > 30 {
+        // A key is known for thirty days.
+        book.of_keys = [const { None }; 3];
+    }
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+fn poor(reply: &Reply) {
+    let message = "Unable to place order due to insufficient balance";
+    reply.refusal().is(400, "SSL2400", message);
 }
