@@ -28,4 +28,5 @@ mod strangers;
 mod time;
 mod transport;
 mod validation;
+mod vetting;
 mod walk;

@@ -9,6 +9,7 @@ use chancery_domain::money::Currency;
 use chancery_domain::orders::OrderId;
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::rates::Excess;
+use chancery_domain::vetting::VettingError;
 use chancery_domain::{Timestamp, TransitionError};
 use chancery_store::StoreError;
 
@@ -90,6 +91,10 @@ pub enum Noun {
     Product,
     /// An organization.
     Organization,
+    /// A vetting case.
+    VettingCase,
+    /// A piece of evidence with a file.
+    Evidence,
     /// A reseller.
     Reseller,
     /// A request for approval.
@@ -107,6 +112,8 @@ impl std::fmt::Display for Noun {
             Self::Contact => "contact",
             Self::Product => "product",
             Self::Organization => "organization",
+            Self::VettingCase => "vetting case",
+            Self::Evidence => "evidence with a file",
             Self::Reseller => "reseller",
             Self::Approval => "approval",
             Self::Credential => "credential",
@@ -133,6 +140,9 @@ pub enum Refusal {
     /// The reseller has another organization by that name and address.
     #[error("organization {0} has that name and address")]
     OrganizationExists(OrganizationId),
+    /// A step in a vetting case that its rules do not allow.
+    #[error(transparent)]
+    Vetting(#[from] VettingError),
     /// There is no certificate yet.
     #[error("the certificate is not issued yet")]
     NotIssued,
@@ -168,6 +178,12 @@ impl From<StoreError> for AppError {
             StoreError::Conflict { .. } => Self::Busy,
             other => Self::Internal(Box::new(other)),
         }
+    }
+}
+
+impl From<VettingError> for AppError {
+    fn from(error: VettingError) -> Self {
+        Self::Refused(error.into())
     }
 }
 

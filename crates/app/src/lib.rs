@@ -30,12 +30,15 @@ mod renewals;
 mod sign_in;
 mod time_travel;
 mod validations;
+mod vetting;
+mod vetting_desk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::ValidityRules;
+use chancery_domain::vetting::DualControl;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_outside::dcv::Dcv;
 use chancery_outside::mail::Mailer;
@@ -53,6 +56,7 @@ pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
 pub use chancery_store::orders::OrderFile;
 pub use chancery_store::organizations::{OrganizationFilter, TextFilter};
+pub use chancery_store::vetting::CaseSummary;
 pub use clock::Clock;
 pub use contacts::NewContact;
 pub use errors::{AppError, Noun, Refusal, TooMany};
@@ -66,6 +70,8 @@ pub use renewals::RenewalRequest;
 pub use sign_in::{SignedIn, Token};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;
+pub use vetting::ValidationStanding;
+pub use vetting_desk::{CaseFile, NewEvidence, VettingPolicy};
 
 /// What an operator decides about the use cases.
 #[derive(Clone, Debug)]
@@ -86,6 +92,10 @@ pub struct Settings {
     pub worker_slots: usize,
     /// How often a credential and a reseller may call.
     pub call_limits: CallLimits,
+    /// Which vetting cases take two people.
+    pub dual_control: DualControl,
+    /// How long after it was opened a vetting case is approved by nobody; only a test environment has this.
+    pub approve_cases_after: Option<SignedDuration>,
 }
 
 /// What the use cases are made of.
@@ -190,7 +200,11 @@ impl App {
 
     /// The operator's chores, on the same database and clock.
     pub fn operations(&self) -> Operations {
-        Operations::new(self.store.clone(), self.clock.clone())
+        let policy = VettingPolicy {
+            rules: self.rules.clone(),
+            dual_control: self.settings.dual_control,
+        };
+        Operations::new(self.store.clone(), self.clock.clone()).under(policy)
     }
 
     /// Makes sure that the database takes writes.

@@ -12,12 +12,13 @@ use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
 use crate::challenges::random_hex;
 use crate::sign_in::{is_secret, secret_hash};
-use crate::{AppError, Clock, Noun, Refusal};
+use crate::{AppError, Clock, Noun, Refusal, VettingPolicy};
 
 /// The operator's chores on a database.
 pub struct Operations {
-    store: Store,
-    clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) vetting: VettingPolicy,
 }
 
 /// A credential just made. The only place where its secret ever stands.
@@ -49,7 +50,17 @@ pub struct CaCertificates {
 impl Operations {
     /// Chores on this database, by this clock.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+        Self {
+            store,
+            clock,
+            vetting: VettingPolicy::default(),
+        }
+    }
+
+    /// The same, with vetting as this operator has it.
+    #[must_use]
+    pub fn under(self, vetting: VettingPolicy) -> Self {
+        Self { vetting, ..self }
     }
 
     /// The mode a database belongs to for good: the one it was first started in, which is `asked` if it

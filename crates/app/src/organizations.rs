@@ -8,6 +8,7 @@ use chancery_domain::organizations::{
     LegalFacts, Organization, OrganizationEvent, OrganizationEventKind, OrganizationId,
 };
 use chancery_domain::resellers::Reseller;
+use chancery_domain::vetting::CaseId;
 use chancery_store::organizations::{IdentityKey, OrganizationFilter};
 use chancery_store::{Change, Sequence, StoreError};
 
@@ -59,8 +60,7 @@ impl App {
         let mut change = Change::new();
         change.insert_organization(&organization, identity);
         let kind = OrganizationEventKind::Created;
-        self.note_of(&mut change, &organization, Actor::Reseller, kind, None)
-            .await?;
+        change.insert_organization_event(&self.event_of(&organization, None, kind).await?);
         match self.store.commit(change).await {
             Ok(_) => Ok(organization),
             // The same was created at once by another request.
@@ -133,8 +133,10 @@ impl App {
             } else {
                 OrganizationEventKind::FactsChanged
             };
-            self.note_of(&mut change, &after, Actor::Reseller, kind, None)
-                .await?;
+            change.insert_organization_event(&self.event_of(&after, None, kind).await?);
+            if after.edition != edition {
+                self.void_cases(&mut change, &after).await?;
+            }
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other.into()),
@@ -159,24 +161,23 @@ impl App {
         }
     }
 
-    /// Adds a line to an organization's history.
-    async fn note_of(
+    /// A line of an organization's history, about what its reseller did.
+    pub(crate) async fn event_of(
         &self,
-        change: &mut Change,
         organization: &Organization,
-        actor: Actor,
+        case: Option<CaseId>,
         kind: OrganizationEventKind,
-        detail: Option<String>,
-    ) -> Result<(), AppError> {
-        change.insert_organization_event(&OrganizationEvent {
+    ) -> Result<OrganizationEvent, AppError> {
+        Ok(OrganizationEvent {
             id: self.row_id().await?,
             organization: organization.id,
+            case,
             at: self.clock.now(),
-            actor,
+            actor: Actor::Reseller,
+            operator: None,
             kind,
-            detail,
-        });
-        Ok(())
+            detail: None,
+        })
     }
 }
 

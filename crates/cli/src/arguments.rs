@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Balances of resellers
     #[command(subcommand)]
     Balance(BalanceCommand),
+    /// Finding out whether organizations are what they say
+    #[command(subcommand)]
+    Vetting(VettingCommand),
     /// The embedded CA
     #[command(subcommand)]
     Ca(CaCommand),
@@ -218,6 +221,133 @@ pub(crate) enum BalanceCommand {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VettingCommand {
+    /// List the open cases, the newest first
+    List {
+        /// Those that are decided, too
+        #[arg(long)]
+        all: bool,
+        /// Go on before this case; a list has at most 500
+        #[arg(long, value_name = "CASE")]
+        before: Option<i64>,
+        /// Answer in JSON, a line for each
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show a case: the organization, what is still to be shown and by what, what is on record
+    Show {
+        /// The case's id
+        #[arg(long, value_name = "ID")]
+        case: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write a file on record to standard output
+    File {
+        /// The id of the piece of evidence
+        #[arg(long, value_name = "ID")]
+        evidence: i64,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Put a piece of evidence on record
+    Record(Box<RecordFlags>),
+    /// Decide that the organization is what it says
+    Approve {
+        /// The case's id
+        #[arg(long, value_name = "ID")]
+        case: i64,
+        /// For EV: the discrepancies found, and how they were resolved; recorded as your cross-check first
+        #[arg(long, value_name = "TEXT")]
+        cross_check: Option<String>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        operator: OperatorFlag,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Decide against it, or take an approval back
+    Reject {
+        /// The case's id
+        #[arg(long, value_name = "ID")]
+        case: i64,
+        /// Why; the reseller reads it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        operator: OperatorFlag,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Who acts.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OperatorFlag {
+    /// Who you are; without it, the name of the account you are signed in with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operator: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RecordFlags {
+    /// The case's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) case: i64,
+    /// What it shows, such as legal-existence; `show` lists what is missing
+    #[arg(long)]
+    pub(crate) item: String,
+    /// Where it comes from, such as government-register; `show` lists what counts
+    #[arg(long)]
+    pub(crate) source: String,
+    /// Where exactly: a URL, an entry's number
+    #[arg(long)]
+    pub(crate) reference: Option<String>,
+    /// What was found
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// What was found, as a file of at most 5 MiB
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// When it was found, such as 2026-11-22T10:00:00Z; now, unless said
+    #[arg(long, value_name = "TIME")]
+    pub(crate) obtained_at: Option<chancery_domain::Timestamp>,
+    /// With the item registration: private-organization, government-entity, business-entity or
+    /// non-commercial-entity
+    #[arg(long, requires = "country", requires = "number")]
+    pub(crate) category: Option<String>,
+    /// The country of registration, two letters
+    #[arg(long, requires = "category")]
+    pub(crate) country: Option<String>,
+    /// The state of registration, where the register is the state's
+    #[arg(long, requires = "category")]
+    pub(crate) state: Option<String>,
+    /// The place of registration, where the register is the place's
+    #[arg(long, requires = "category")]
+    pub(crate) locality: Option<String>,
+    /// The registration number, or the day it was registered
+    #[arg(long, requires = "category")]
+    pub(crate) number: Option<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) operator: OperatorFlag,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod first_steps;
 mod http_client;
 mod operators;
 mod serve;
+mod vetting;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Credential(command) => operators::credential(command).await,
         Command::Balance(command) => operators::balance(command).await,
         Command::Job(command) => operators::job(command).await,
+        Command::Vetting(command) => vetting::vetting(command).await,
         Command::Ca(command) => authority::ca(command).await,
         Command::Demo(asked) => demo::demo(&asked).await,
     }

@@ -7,8 +7,10 @@
 pub mod access;
 pub mod authorizations;
 pub mod certificates;
+pub mod checklists;
 pub mod contacts;
 pub mod events;
+pub mod evidence;
 pub mod fields;
 pub mod issuances;
 pub mod ledger;
@@ -16,14 +18,17 @@ pub mod money;
 pub mod names;
 pub mod notices;
 pub mod observations;
+pub mod operators;
 pub mod orders;
 pub mod organizations;
 pub mod plans;
 pub mod products;
 pub mod rates;
+pub mod registrations;
 pub mod resellers;
 pub mod stages;
 pub mod validity;
+pub mod vetting;
 
 pub use jiff::{SignedDuration, Timestamp};
 

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::contacts::{ContactDetails, ContactField, ContactId, RawContactDetails};
 use crate::events::Actor;
 use crate::fields::{Field, FieldError, Problem};
+use crate::operators::OperatorName;
 use crate::resellers::ResellerId;
+use crate::vetting::CaseId;
 
 crate::id! {
     /// The id of an [`Organization`].
@@ -150,11 +152,30 @@ pub enum OrganizationEventKind {
     ContactChanged,
     /// Its name or address was changed, and with it the edition.
     FactsChanged,
+    /// A case was opened.
+    CaseOpened,
+    /// Evidence was put on record.
+    EvidenceRecorded,
+    /// A case was approved.
+    CaseApproved,
+    /// A case was rejected.
+    CaseRejected,
+    /// A case ended with its edition.
+    CaseVoided,
 }
 
 impl OrganizationEventKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Created, Self::ContactChanged, Self::FactsChanged];
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::ContactChanged,
+        Self::FactsChanged,
+        Self::CaseOpened,
+        Self::EvidenceRecorded,
+        Self::CaseApproved,
+        Self::CaseRejected,
+        Self::CaseVoided,
+    ];
 
     /// The word under which the kind is stored.
     pub fn as_str(self) -> &'static str {
@@ -162,6 +183,11 @@ impl OrganizationEventKind {
             Self::Created => "created",
             Self::ContactChanged => "contact_changed",
             Self::FactsChanged => "facts_changed",
+            Self::CaseOpened => "case_opened",
+            Self::EvidenceRecorded => "evidence_recorded",
+            Self::CaseApproved => "case_approved",
+            Self::CaseRejected => "case_rejected",
+            Self::CaseVoided => "case_voided",
         }
     }
 
@@ -178,10 +204,14 @@ pub struct OrganizationEvent {
     pub id: i64,
     /// Of which organization.
     pub organization: OrganizationId,
+    /// In which case, if in one.
+    pub case: Option<CaseId>,
     /// When.
     pub at: Timestamp,
     /// Who.
     pub actor: Actor,
+    /// Which operator, if one.
+    pub operator: Option<OperatorName>,
     /// What.
     pub kind: OrganizationEventKind,
     /// More, for people. Never a secret.

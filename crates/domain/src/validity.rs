@@ -127,6 +127,17 @@ impl ValidityRules {
         until
     }
 
+    /// Whether evidence of an identity obtained at `obtained_at` may still be used at `now` (BR 4.2.1).
+    pub fn is_identity_fresh(&self, obtained_at: Timestamp, now: Timestamp) -> bool {
+        now <= self.identity_end(obtained_at, now)
+    }
+
+    /// The last moment that evidence of an identity may be used, by the limits in force at `now`.
+    pub fn identity_end(&self, obtained_at: Timestamp, now: Timestamp) -> Timestamp {
+        let end = obtained_at.checked_add(days(self.at(now).identity_reuse_days));
+        end.unwrap_or(Timestamp::MAX)
+    }
+
     /// The life of a certificate signed at `now` under an order that ends at `order_end`.
     ///
     /// It begins an hour back and lasts a day less than the cap, or until the order ends, whichever is
@@ -224,6 +235,20 @@ mod tests {
             until(Method::Dns, "2029-06-01T00:00:00Z"),
             "2029-06-11T00:00:00Z"
         );
+    }
+
+    #[test]
+    fn evidence_of_an_identity_lasts_398_days() {
+        let rules = ValidityRules::default();
+        let obtained = at("2026-11-22T10:00:00Z");
+        let last = at("2027-12-25T10:00:00Z");
+        assert_eq!(rules.identity_end(obtained, obtained), last);
+        assert!(rules.is_identity_fresh(obtained, last));
+        assert!(!rules.is_identity_fresh(obtained, at("2027-12-25T10:00:01Z")));
+        // What was obtained under the old limit counts by the one of today.
+        let old = at("2025-06-01T00:00:00Z");
+        assert!(rules.is_identity_fresh(old, at("2026-03-14T23:59:59Z")));
+        assert!(!rules.is_identity_fresh(old, at("2026-11-22T00:00:00Z")));
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::time::Duration;
 use axum::Router;
 use chancery_app::{
     App, AppError, Authorities, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts,
-    Settings, built_in_catalogue, parse_catalogue,
+    Settings, VettingPolicy, built_in_catalogue, parse_catalogue,
 };
 use chancery_domain::SignedDuration;
 use chancery_domain::products::Catalogue;
 use chancery_domain::validity::{ValidityRules, ValidityRulesError, days};
+use chancery_domain::vetting::DualControl;
 use chancery_issuers::CaSettings;
 use chancery_ote::OteError;
 use chancery_outside::dcv::Dcv;
@@ -25,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, ConfigError, TlsMode};
+use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteCredential, refuse_other_mode};
 use crate::ote::OutsideWorld;
 use crate::{health, listener, repository, secrets};
@@ -114,7 +115,11 @@ pub async fn operations(config: &Config) -> Result<Operations, StartError> {
         return Err(StartError::Setting(text.to_owned()));
     }
     let clock = Clock::restore(&store).await?;
-    Ok(Operations::new(store, clock))
+    let policy = VettingPolicy {
+        rules: validity_rules(config)?,
+        dual_control: dual_control(config),
+    };
+    Ok(Operations::new(store, clock).under(policy))
 }
 
 /// Checks a configuration as a start would, short of opening the database or a socket.
@@ -277,6 +282,8 @@ async fn parts(
             generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
             worker_slots: config.limits.jobs,
             call_limits: config.call_limits(),
+            dual_control: dual_control(config),
+            approve_cases_after: approve_cases_after(config),
         },
     })
 }
@@ -340,6 +347,18 @@ fn catalogue(config: &Config) -> Result<Catalogue, StartError> {
     };
     let text = fs::read_to_string(file).map_err(|e| StartError::File(file.clone(), e))?;
     parse_catalogue(&text).map_err(|error| StartError::Catalogue(file.clone(), error))
+}
+
+fn dual_control(config: &Config) -> DualControl {
+    match config.vetting.two_operators {
+        TwoOperators::Ev => DualControl::Ev,
+        TwoOperators::Always => DualControl::Always,
+    }
+}
+
+fn approve_cases_after(config: &Config) -> Option<SignedDuration> {
+    let is_automatic = config.is_ote() && config.ote.vetting == OteVetting::Automatic;
+    is_automatic.then(|| SignedDuration::from_secs(config.ote.vetting_seconds.into()))
 }
 
 fn validity_rules(config: &Config) -> Result<ValidityRules, StartError> {

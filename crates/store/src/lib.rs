@@ -41,6 +41,7 @@ mod sqlite;
 mod store;
 mod url;
 mod values;
+pub mod vetting;
 
 pub use changes::{Change, Failure};
 pub use errors::{BoxedError, StoreError};

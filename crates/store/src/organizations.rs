@@ -2,10 +2,12 @@
 
 use chancery_domain::contacts::ContactId;
 use chancery_domain::events::Actor;
+use chancery_domain::operators::OperatorName;
 use chancery_domain::organizations::{
     LegalFacts, Organization, OrganizationEvent, OrganizationEventKind, OrganizationId, folded,
 };
 use chancery_domain::resellers::ResellerId;
+use chancery_domain::vetting::CaseId;
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
@@ -93,6 +95,18 @@ impl Change {
         self.insert_edition(organization);
     }
 
+    /// Makes sure that nobody changes an organization at once, by counting as a change of it.
+    pub fn hold_organization(&mut self, organization: &Organization) {
+        const SQL: &str = "
+            update organizations set version = version + 1 where id = $1 and version = $2";
+        let failure = Failure::Conflict {
+            what: "organization",
+            id: organization.id.0,
+        };
+        let values = values![organization.id.0, organization.version];
+        self.expect_one(SQL, values, failure);
+    }
+
     /// Keeps the facts of an edition, if it is a new one.
     fn insert_edition(&mut self, organization: &Organization) {
         const SQL: &str = "
@@ -113,15 +127,18 @@ impl Change {
     /// Appends a line to an organization's history.
     pub fn insert_organization_event(&mut self, event: &OrganizationEvent) {
         const SQL: &str = "
-            insert into organization_events (id, organization_id, at, actor, kind, detail)
-            values ($1, $2, $3, $4, $5, $6)";
+            insert into organization_events (id, organization_id, case_id, at, actor, operator, kind,
+                detail)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)";
         self.execute(
             SQL,
             values![
                 event.id,
                 event.organization.0,
+                event.case.map(|case| case.0),
                 event.at,
                 event.actor.as_str(),
+                event.operator.as_ref().map(OperatorName::as_str),
                 event.kind.as_str(),
                 event.detail.as_deref(),
             ],
@@ -130,6 +147,18 @@ impl Change {
 }
 
 impl Store {
+    /// Any organization, for the platform's own work.
+    pub async fn any_organization(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>, StoreError> {
+        const SQL: &str = "
+            select id, reseller_id, details, technical_id, edition, created_at, modified_at, version
+            from organizations where id = $1";
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.as_ref().map(read).transpose()
+    }
+
     /// A reseller's organization.
     pub async fn organization(
         &self,
@@ -219,8 +248,8 @@ impl Store {
         id: OrganizationId,
     ) -> Result<Vec<OrganizationEvent>, StoreError> {
         const SQL: &str = "
-            select id, organization_id, at, actor, kind, detail from organization_events
-            where organization_id = $1 order by id";
+            select id, organization_id, case_id, at, actor, operator, kind, detail
+            from organization_events where organization_id = $1 order by id";
         let rows = self.scan(SQL, values![id.0]).await?;
         rows.iter().map(read_event).collect()
     }
@@ -267,9 +296,14 @@ fn read_event(row: &Row) -> Result<OrganizationEvent, StoreError> {
     Ok(OrganizationEvent {
         id: row.int(0)?,
         organization: OrganizationId(row.int(1)?),
-        at: row.timestamp(2)?,
-        actor: row.parsed(3, Actor::parse)?,
-        kind: row.parsed(4, OrganizationEventKind::parse)?,
-        detail: row.opt_string(5)?,
+        case: row.opt_int(2)?.map(CaseId),
+        at: row.timestamp(3)?,
+        actor: row.parsed(4, Actor::parse)?,
+        operator: match row.opt_text(5)? {
+            None => None,
+            Some(_) => Some(row.parsed(5, OperatorName::restore)?),
+        },
+        kind: row.parsed(6, OrganizationEventKind::parse)?,
+        detail: row.opt_string(7)?,
     })
 }

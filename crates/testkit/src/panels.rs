@@ -61,6 +61,37 @@ impl Panel {
         [0, 1].map(|at| made[at]["contactId"].as_str().unwrap().to_owned())
     }
 
+    /// Creates an organization of this name and gives its number.
+    pub async fn organization(&self, company: &str) -> i64 {
+        let mut details = contact_details();
+        details["company"] = json!(company);
+        details["jobTitle"] = json!("CEO");
+        let body = json!({ "organization": details });
+        let made = self.http.post("/ssl/v2/organization/create", &body).await;
+        made.data()["organizationId"].as_i64().unwrap()
+    }
+
+    /// Changes an organization's name.
+    pub async fn rename_organization(&self, id: i64, company: &str) {
+        let mut details = contact_details();
+        details["company"] = json!(company);
+        let body = json!({ "organization": details });
+        let path = format!("/ssl/v2/organization/{id}/contact/update");
+        self.http.put(&path, &body).await.data();
+    }
+
+    /// Asks for an organization to be vetted: `OV` or `EV`.
+    pub async fn submit_validation(&self, id: i64, kind: &str) -> Reply {
+        let path = format!("/ssl/v2/organization/{id}/validation/submit");
+        self.http.post(&path, &json!({ "type": kind })).await
+    }
+
+    /// `organization/{id}/validation/status`
+    pub async fn validation_status(&self, id: i64) -> Value {
+        let path = format!("/ssl/v2/organization/{id}/validation/status");
+        self.http.get(&path).await.data()
+    }
+
     /// The body of an order with new contacts; the first name is the common one.
     pub async fn order(&self, product: &str, method: &str, names: &[&str]) -> Value {
         let [administrator, technical] = self.contacts().await;

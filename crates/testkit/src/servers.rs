@@ -51,7 +51,7 @@ impl TestServer {
                 dns_listen: ANY_PORT,
                 web_listen: ANY_PORT,
                 smtp_listen: ANY_PORT,
-                allow_remote: false,
+                ..OteConfig::default()
             },
             ..Config::default()
         };

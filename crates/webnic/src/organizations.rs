@@ -2,14 +2,18 @@
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use chancery_app::{App, AppError, Noun, OrganizationFilter, OrganizationRequest, TextFilter};
+use chancery_app::{
+    App, AppError, Noun, OrganizationFilter, OrganizationRequest, TextFilter, ValidationStanding,
+};
+use chancery_domain::checklists::VettingKind;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::organizations::{Organization, OrganizationId};
+use chancery_domain::vetting::Standing;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::Caller;
-use crate::body::{Body, FromMembers, Members, OptionalBody, contact_number, path_segment};
+use crate::body::{Body, FromMembers, Members, OptionalBody, contact_number, path_segment, text};
 use crate::contacts::{DetailsView, read_details};
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError};
@@ -151,6 +155,118 @@ pub(crate) async fn search(
     let items = found.organizations.iter().map(OrganizationView::of);
     let page = PageView::of(items.collect(), search.page_size, found.total);
     Ok(Envelope::of(&page))
+}
+
+/// Which kinds of validation are asked for, in either of the forms that have been seen: one `type`, or
+/// `validations` with a `type` each.
+#[derive(Debug)]
+pub(crate) struct Submit(Vec<VettingKind>);
+
+impl FromMembers for Submit {
+    fn from_members(mut body: Members) -> Result<Self, WebnicError> {
+        const FIELD: Field = Field::ValidationType;
+        let asked: Vec<Option<Value>> = match body.take_value("validations") {
+            None => vec![body.take_value("type")],
+            Some(Value::Array(items)) if items.len() <= VALIDATIONS_MAX => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::Object(members) => Members::from(members).take_value("type"),
+                    other => Some(other),
+                })
+                .collect(),
+            Some(other) => vec![Some(other)],
+        };
+        let mut kinds = Vec::new();
+        for value in asked {
+            match value {
+                None => body.note(FieldError::missing(FIELD)),
+                Some(value) => match validation_type(value) {
+                    Ok(kind) => kinds.push(kind),
+                    Err(problem) => body.note(FieldError {
+                        field: FIELD,
+                        problem,
+                    }),
+                },
+            }
+        }
+        let mut faults = body.into_faults();
+        if kinds.is_empty() && faults.is_empty() {
+            faults.push(FieldError::missing(FIELD));
+        }
+        if faults.is_empty() {
+            Ok(Self(kinds))
+        } else {
+            Err(faults.into())
+        }
+    }
+}
+
+/// There are only two kinds.
+const VALIDATIONS_MAX: usize = 10;
+
+fn validation_type(value: Value) -> Result<VettingKind, Problem> {
+    let names = || VettingKind::ALL.map(|kind| type_name(kind).to_owned());
+    let word = text(value)?;
+    let kind = VettingKind::parse(&word.trim().to_ascii_lowercase());
+    kind.ok_or_else(|| Problem::NotOneOf(names().to_vec()))
+}
+
+/// A kind of validation, as the value of `type`.
+fn type_name(kind: VettingKind) -> &'static str {
+    match kind {
+        VettingKind::Ov => "OV",
+        VettingKind::Ev => "EV",
+    }
+}
+
+#[derive(Serialize)]
+struct ValidationView {
+    r#type: &'static str,
+    status: &'static str,
+    dtexpire: Option<OrganizationMoment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl ValidationView {
+    /// One that is of the organization as it was is not shown.
+    fn of(validation: ValidationStanding) -> Option<Self> {
+        let (status, until, reason) = match validation.standing {
+            Standing::Pending => ("PENDING", None, None),
+            Standing::Approved { until } => ("APPROVED", Some(until), None),
+            Standing::Expired { until } => ("EXPIRED", Some(until), None),
+            Standing::Rejected { reason } => ("REJECTED", None, Some(reason)),
+            Standing::Voided => return None,
+        };
+        Some(Self {
+            r#type: type_name(validation.kind),
+            status,
+            dtexpire: until.map(OrganizationMoment),
+            reason,
+        })
+    }
+}
+
+/// `POST /ssl/v2/organization/{organizationId}/validation/submit`
+pub(crate) async fn submit(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    OrganizationPath(id): OrganizationPath,
+    OptionalBody(Submit(kinds)): OptionalBody<Submit>,
+) -> Result<Envelope, WebnicError> {
+    app.submit_validation(&reseller, id, &kinds).await?;
+    Ok(Envelope::done())
+}
+
+/// `GET /ssl/v2/organization/{organizationId}/validation/status`
+pub(crate) async fn status(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    OrganizationPath(id): OrganizationPath,
+) -> Result<Envelope, WebnicError> {
+    let found = app.validation_status(&reseller, id).await?;
+    let views: Vec<ValidationView> = found.into_iter().filter_map(ValidationView::of).collect();
+    Ok(Envelope::of(&views))
 }
 
 /// What organizations are searched by.
@@ -320,6 +436,56 @@ mod tests {
             told["validationErrors"][0]["message"],
             "'organization' is invalid. Expected an object."
         );
+    }
+
+    #[test]
+    fn validation_is_asked_for_in_either_form() {
+        let read = |body: Value| {
+            let members = Members::parse(body.to_string().as_bytes()).unwrap();
+            Submit::from_members(members).map(|Submit(kinds)| kinds)
+        };
+        assert_eq!(read(json!({ "type": "OV" })).unwrap(), [VettingKind::Ov]);
+        assert_eq!(read(json!({ "type": "ev" })).unwrap(), [VettingKind::Ev]);
+        let both = json!({ "validations": [
+            { "type": "ov" }, { "type": "ev", "verified_users": [{ "id": 12 }] },
+        ] });
+        assert_eq!(read(both).unwrap(), [VettingKind::Ov, VettingKind::Ev]);
+        let plain = json!({ "validations": ["OV"] });
+        assert_eq!(read(plain).unwrap(), [VettingKind::Ov]);
+        for wrong in [
+            json!({}),
+            json!({ "type": "DV" }),
+            json!({ "type": 5 }),
+            json!({ "validations": [] }),
+            json!({ "validations": [{}] }),
+            json!({ "validations": { "type": "ov" } }),
+        ] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_validation_says_how_it_stands() {
+        let view = |standing| {
+            let kind = VettingKind::Ev;
+            let view = ValidationView::of(ValidationStanding { kind, standing });
+            serde_json::to_string(&view).unwrap()
+        };
+        let until = "2027-12-25T10:00:00Z".parse().unwrap();
+        assert_eq!(
+            view(Standing::Approved { until }),
+            r#"{"type":"EV","status":"APPROVED","dtexpire":"2027-12-25T10:00:00.000000Z"}"#
+        );
+        assert_eq!(
+            view(Standing::Pending),
+            r#"{"type":"EV","status":"PENDING","dtexpire":null}"#
+        );
+        let reason = "no such company".to_owned();
+        assert_eq!(
+            view(Standing::Rejected { reason }),
+            r#"{"type":"EV","status":"REJECTED","dtexpire":null,"reason":"no such company"}"#
+        );
+        assert_eq!(view(Standing::Voided), "null");
     }
 
     #[test]

@@ -136,6 +136,24 @@ fn table() -> Vec<Row> {
             "/ssl/v2/organization/{organizationId}/contact/update",
             organizations::update,
         ),
+        Row::of(
+            Orders,
+            POST,
+            "/ssl/v2/organization/{organizationId}/validation/submit",
+            organizations::submit,
+        ),
+        Row::of(
+            Orders,
+            POST,
+            "/ssl/v2/organization/{organizationId}/validation",
+            organizations::submit,
+        ),
+        Row::of(
+            Read,
+            GET,
+            "/ssl/v2/organization/{organizationId}/validation/status",
+            organizations::status,
+        ),
         Row::of(Money, POST, "/ssl/v2/orders/new", orders::place),
         Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew),
         Row::of(

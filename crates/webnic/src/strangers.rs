@@ -18,6 +18,7 @@ pub fn read_bodies(body: &[u8]) -> Vec<Option<u16>> {
         read::<orders::Renew>(body),
         read::<orders::Reissue>(body),
         read::<organizations::Told>(body),
+        read::<organizations::Submit>(body),
         read::<search::Search>(body),
         read::<validations::ChangeMethod>(body),
         read::<validations::ChangeApprovers>(body),

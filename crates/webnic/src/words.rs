@@ -212,6 +212,8 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         Noun::Order => "Order not found.".to_owned(),
         Noun::Product => "Invalid product key.".to_owned(),
         Noun::Organization => "Organization not found".to_owned(),
+        Noun::VettingCase => "Validation not found.".to_owned(),
+        Noun::Evidence => "Evidence not found.".to_owned(),
         Noun::Reseller => "Reseller not found.".to_owned(),
         Noun::Approval => "Approval not found.".to_owned(),
         Noun::Credential => "Credential not found.".to_owned(),
@@ -260,6 +262,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::OrganizationExists(id) => {
             format!("Organization [{id}] has the same company and address.")
         }
+        Refusal::Vetting(error) => format!("The validation cannot go on: {error}."),
         Refusal::NotIssued => "The certificate is not issued yet.".to_owned(),
         Refusal::KeyGenerationOff => {
             "Key generation is switched off. Make the key and the CSR where the key is used."
@@ -282,6 +285,7 @@ mod tests {
     use chancery_domain::contacts::ContactId;
     use chancery_domain::money::Currency;
     use chancery_domain::organizations::OrganizationId;
+    use chancery_domain::vetting::VettingError;
 
     use super::*;
 
@@ -348,6 +352,7 @@ mod tests {
             Refusal::KeyReused,
             Refusal::ContactInUse(ContactId(1)),
             Refusal::OrganizationExists(OrganizationId(8)),
+            Refusal::Vetting(VettingError::Reason),
             Refusal::NotIssued,
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
@@ -363,6 +368,8 @@ mod tests {
             Noun::Contact,
             Noun::Product,
             Noun::Organization,
+            Noun::VettingCase,
+            Noun::Evidence,
             Noun::Reseller,
             Noun::Approval,
             Noun::Credential,

@@ -12,11 +12,13 @@ mod poll_dcv;
 mod sign;
 mod supersede;
 mod tend;
+mod vet_by_itself;
 mod worker;
 
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::notices::NoticeId;
 use chancery_domain::orders::OrderId;
+use chancery_domain::vetting::CaseId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, JobId, NewJob};
 
@@ -49,6 +51,8 @@ pub(crate) enum Task {
     Tend(OrderId),
     /// Tell people something.
     MailNotice(NoticeId),
+    /// Approve a vetting case in a test environment.
+    VetByItself(CaseId),
     /// Sign fresh revocation lists.
     RefreshCrl,
     /// Make the issuing CA that follows, once it is time.
@@ -67,6 +71,7 @@ impl Task {
             Self::Supersede(_) => "supersede",
             Self::Tend(_) => "tend",
             Self::MailNotice(_) => "mail_notice",
+            Self::VetByItself(_) => "vet_by_itself",
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
             Self::Housekeep => "housekeep",
@@ -81,6 +86,7 @@ impl Task {
             }
             Self::Tend(id) => id.0,
             Self::MailNotice(id) => id.0,
+            Self::VetByItself(id) => id.0,
             Self::RefreshCrl | Self::FollowIssuingCa | Self::Housekeep => 0,
         }
     }
@@ -105,6 +111,7 @@ impl Task {
             Self::Supersede(issuance),
             Self::Tend(OrderId(subject)),
             Self::MailNotice(NoticeId(subject)),
+            Self::VetByItself(CaseId(subject)),
             Self::RefreshCrl,
             Self::FollowIssuingCa,
             Self::Housekeep,

@@ -193,6 +193,7 @@ impl App {
             Some(Task::Supersede(id)) => self.supersede(job, id).await,
             Some(Task::Tend(id)) => self.tend(job, id).await,
             Some(Task::MailNotice(id)) => self.mail_notice(job, id).await,
+            Some(Task::VetByItself(id)) => self.vet_by_itself(job, id).await,
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
@@ -287,6 +288,7 @@ fn is_vital(job: &ClaimedJob) -> bool {
             | Task::Supersede(_)
             | Task::Tend(_)
             | Task::MailNotice(_)
+            | Task::VetByItself(_)
             | Task::RefreshCrl
             | Task::FollowIssuingCa
             | Task::Housekeep,

@@ -13,3 +13,4 @@ mod operators;
 mod passing_keys;
 mod programs;
 mod shutdown;
+mod vetting;

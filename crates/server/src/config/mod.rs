@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use reading::Flags;
 pub(crate) use reading::is_shown;
 pub use sections::{
-    CaConfig, DnsConfig, LimitsConfig, OrdersConfig, OteConfig, RatesConfig, SmtpConfig, TlsMode,
-    ValidationConfig,
+    CaConfig, DnsConfig, LimitsConfig, OrdersConfig, OteConfig, OteVetting, RatesConfig,
+    SmtpConfig, TlsMode, TwoOperators, ValidationConfig, VettingConfig,
 };
 
 /// All settings, as read; [`Config::check`] makes sure of them.
@@ -64,6 +64,8 @@ pub struct Config {
     pub validation: ValidationConfig,
     /// Orders over their terms.
     pub orders: OrdersConfig,
+    /// Vetting of organizations.
+    pub vetting: VettingConfig,
     /// Bounds.
     pub limits: LimitsConfig,
     /// How often resellers may call.
@@ -133,6 +135,7 @@ impl Default for Config {
             ca: CaConfig::default(),
             validation: ValidationConfig::default(),
             orders: OrdersConfig::default(),
+            vetting: VettingConfig::default(),
             limits: LimitsConfig::default(),
             rates: RatesConfig::default(),
             ote: OteConfig::default(),

@@ -86,6 +86,34 @@ pub struct OrdersConfig {
     pub supersede_hours: u32,
 }
 
+/// Vetting of organizations.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VettingConfig {
+    /// Which cases take two people: `ev`, or `always`.
+    pub two_operators: TwoOperators,
+}
+
+/// Which vetting cases take two people.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TwoOperators {
+    /// Those for EV.
+    Ev,
+    /// All.
+    Always,
+}
+
+/// What becomes of vetting cases in OTE mode.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OteVetting {
+    /// They are approved by themselves, after a while.
+    Automatic,
+    /// They wait for operators, as in production.
+    ByHand,
+}
+
 /// Bounds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -138,6 +166,10 @@ pub struct OteConfig {
     pub smtp_listen: SocketAddr,
     /// Whether the control surface may be reached from other machines.
     pub allow_remote: bool,
+    /// Whether vetting cases are approved by themselves.
+    pub vetting: OteVetting,
+    /// After how many seconds.
+    pub vetting_seconds: u32,
 }
 
 impl Default for DnsConfig {
@@ -193,6 +225,14 @@ impl Default for OrdersConfig {
     }
 }
 
+impl Default for VettingConfig {
+    fn default() -> Self {
+        Self {
+            two_operators: TwoOperators::Ev,
+        }
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
@@ -228,6 +268,8 @@ impl Default for OteConfig {
             web_listen: local(8081),
             smtp_listen: local(8025),
             allow_remote: false,
+            vetting: OteVetting::Automatic,
+            vetting_seconds: 5,
         }
     }
 }

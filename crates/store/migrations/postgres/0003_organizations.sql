@@ -27,6 +27,48 @@ create table organization_editions (
     primary key (organization_id, edition)
 );
 
+-- The vetting of an edition. decided_by, evidence_from and registration are of an approval, reason of a
+-- rejection.
+create table vetting_cases (
+    id bigint primary key,
+    organization_id bigint not null,
+    reseller_id bigint not null,
+    edition bigint not null,
+    kind text not null,
+    state text not null,
+    opened_at bigint not null,
+    decided_at bigint,
+    decided_by text,
+    evidence_from bigint,
+    registration text,
+    reason text,
+    version bigint not null,
+    foreign key (organization_id, edition) references organization_editions (organization_id, edition)
+);
+create index vetting_cases_of_organization on vetting_cases (organization_id, id);
+-- Whoever asks twice at once, there is one case to work on.
+create unique index vetting_one_open_case on vetting_cases (organization_id, edition, kind)
+    where state = 'open';
+
+-- What was found, by whom; append-only.
+create table vetting_evidence (
+    id bigint primary key,
+    case_id bigint not null references vetting_cases (id),
+    item text not null,
+    source text not null,
+    reference text,
+    text text,
+    registration text,
+    collected_by text not null,
+    obtained_at bigint not null,
+    recorded_at bigint not null,
+    file_name text,
+    file_size bigint,
+    file_sha256 bytea,
+    file bytea
+);
+create index vetting_evidence_of_case on vetting_evidence (case_id, id);
+
 -- Who did what when; append-only.
 create table organization_events (
     id bigint primary key,

@@ -27,6 +27,48 @@ create table organization_editions (
     primary key (organization_id, edition)
 ) strict;
 
+-- The vetting of an edition. decided_by, evidence_from and registration are of an approval, reason of a
+-- rejection.
+create table vetting_cases (
+    id integer primary key,
+    organization_id integer not null,
+    reseller_id integer not null,
+    edition integer not null,
+    kind text not null,
+    state text not null,
+    opened_at integer not null,
+    decided_at integer,
+    decided_by text,
+    evidence_from integer,
+    registration text,
+    reason text,
+    version integer not null,
+    foreign key (organization_id, edition) references organization_editions (organization_id, edition)
+) strict;
+create index vetting_cases_of_organization on vetting_cases (organization_id, id);
+-- Whoever asks twice at once, there is one case to work on.
+create unique index vetting_one_open_case on vetting_cases (organization_id, edition, kind)
+    where state = 'open';
+
+-- What was found, by whom; append-only.
+create table vetting_evidence (
+    id integer primary key,
+    case_id integer not null references vetting_cases (id),
+    item text not null,
+    source text not null,
+    reference text,
+    text text,
+    registration text,
+    collected_by text not null,
+    obtained_at integer not null,
+    recorded_at integer not null,
+    file_name text,
+    file_size integer,
+    file_sha256 blob,
+    file blob
+) strict;
+create index vetting_evidence_of_case on vetting_evidence (case_id, id);
+
 -- Who did what when; append-only.
 create table organization_events (
     id integer primary key,

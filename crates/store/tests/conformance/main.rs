@@ -18,3 +18,4 @@ mod people;
 mod proxy;
 mod sequences;
 mod things;
+mod vetting;

@@ -2,10 +2,12 @@
 
 use chancery_domain::contacts::ContactId;
 use chancery_domain::events::Actor;
+use chancery_domain::operators::OperatorName;
 use chancery_domain::organizations::{
     Organization, OrganizationEvent, OrganizationEventKind, OrganizationId,
 };
 use chancery_domain::resellers::ResellerId;
+use chancery_domain::vetting::CaseId;
 use chancery_store::StoreError;
 use chancery_store::organizations::{OrganizationFilter, TextFilter};
 
@@ -222,8 +224,13 @@ async fn history_is_kept_in_order(bed: &Bed) {
         let event = OrganizationEvent {
             id,
             organization: organization.id,
+            case: (id > 3).then_some(CaseId(7)),
             at: at(id),
-            actor: Actor::Reseller,
+            actor: Actor::Operator,
+            operator: match id {
+                4 => Some(OperatorName::platform("collector")),
+                _ => OperatorName::parse("anna").ok(),
+            },
             kind,
             detail: (id == 2).then(|| "the person".to_owned()),
         };

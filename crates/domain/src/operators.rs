@@ -1,0 +1,97 @@
+//! Operators: the people who run the platform, by the names they act under.
+//!
+//! Some things need two of them, so a name has one spelling only: no other case, no look-alike letters and
+//! no spaces make one person into two.
+
+use serde::{Deserialize, Serialize};
+
+/// The name an operator acts under.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperatorName(String);
+
+/// Why a text is no operator's name.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "an operator's name has 1 to 64 ASCII letters, digits, points, hyphens, underscores or at signs"
+)]
+pub struct OperatorNameError;
+
+impl OperatorName {
+    /// Reads a name; its case does not matter.
+    pub fn parse(text: &str) -> Result<Self, OperatorNameError> {
+        let name = text.trim().to_ascii_lowercase();
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-_@".contains(&byte);
+        if (1..=64).contains(&name.len()) && name.bytes().all(is_part) {
+            Ok(Self(name))
+        } else {
+            Err(OperatorNameError)
+        }
+    }
+
+    /// The platform itself, in one of its parts. No person can have such a name.
+    pub fn platform(part: &str) -> Self {
+        Self(format!("platform:{part}"))
+    }
+
+    /// Whether it is the platform, and no person.
+    pub fn is_platform(&self) -> bool {
+        self.0.contains(':')
+    }
+
+    /// Reads back what is on record, the platform's own names among it.
+    pub fn restore(text: &str) -> Option<Self> {
+        match text.strip_prefix("platform:") {
+            Some(part) => Some(Self::platform(part)),
+            None => Self::parse(text).ok(),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for OperatorName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_person_has_one_name() {
+        assert_eq!(
+            OperatorName::parse(" Anna@Hosting.example "),
+            OperatorName::parse("anna@hosting.EXAMPLE")
+        );
+        for text in ["", " ", "anna b", "\u{430}nna", "platform:collector", "a\0"] {
+            assert!(OperatorName::parse(text).is_err(), "{text:?}");
+        }
+        assert!(OperatorName::parse(&"x".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn the_platform_is_nobody() {
+        let platform = OperatorName::platform("collector");
+        assert_eq!(platform.as_str(), "platform:collector");
+        assert!(platform.is_platform());
+        assert!(!OperatorName::parse("anna").unwrap().is_platform());
+        assert_eq!(OperatorName::restore(platform.as_str()), Some(platform));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_a_name_comes_back(text in ".{0,70}") {
+            if let Ok(name) = OperatorName::parse(&text) {
+                prop_assert_eq!(OperatorName::restore(name.as_str()), Some(name));
+            }
+        }
+    }
+}
