@@ -1,10 +1,12 @@
 //! From where a credential may be used, and for what: at once, and whatever a client says of itself.
 
 use chancery_domain::access::{Access, Networks, Scope};
-use chancery_testkit::{Panel, TestServer, on_both_engines};
+use chancery_testkit::{Panel, TestServer, csr, on_both_engines};
+use serde_json::json;
 
 on_both_engines!(
     a_change_of_access_holds_for_tokens_that_are_out_there,
+    a_reissue_needs_the_scope_to_spend_where_it_costs,
     without_trusted_proxies_a_client_is_where_it_connects_from,
     behind_a_trusted_proxy_a_client_is_where_the_proxy_says,
 );
@@ -48,6 +50,40 @@ async fn a_change_of_access_holds_for_tokens_that_are_out_there(server: &mut Tes
     let here = Networks::parse("203.0.113.0/24, 127.0.0.0/8").unwrap();
     operations.set_allowed(username, &here).await.unwrap();
     assert_eq!(again.http.get(BALANCE).await.status, 200);
+}
+
+async fn a_reissue_needs_the_scope_to_spend_where_it_costs(server: &mut TestServer) {
+    let owner = server.panel().await;
+    let manager = server
+        .panel_with(Access {
+            scope: Scope::Orders,
+            ..Access::default()
+        })
+        .await;
+    let id = owner
+        .issue("dv-multi", &["shop.test", "www.shop.test"])
+        .await;
+    let cents = owner.cents().await;
+    let path = format!("/ssl/v2/orders/{id}/reissue");
+    let names = ["www.shop.test", "one.shop.test", "two.shop.test"];
+    let body = json!({ "csr": csr(&["shop.test"]), "sanfield": names });
+    let refusal = manager.http.post(&path, &body).await.refusal();
+    refusal.is(
+        403,
+        "SSL4030",
+        "Forbidden: the credential has the scope 'orders', this needs 'money'.",
+    );
+    assert_eq!(owner.cents().await, cents);
+    assert_eq!(owner.statuses(&id).await.0, "COMPLETED");
+
+    let body = json!({ "csr": csr(&["shop.test"]), "sanfield": names[..2] });
+    manager.http.post(&path, &body).await.data();
+    server.world().run_due_jobs().await;
+    assert_eq!(owner.statuses(&id).await.0, "COMPLETED");
+    assert_eq!(owner.cents().await, cents);
+    let body = json!({ "csr": csr(&["shop.test"]), "sanfield": names });
+    owner.http.post(&path, &body).await.data();
+    assert_eq!(owner.cents().await, cents - 800);
 }
 
 /// What the balance answers to a client with these headers: the status, and the address it was taken for.

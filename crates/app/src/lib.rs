@@ -67,7 +67,7 @@ pub use organizations::{OrganizationPage, OrganizationRequest};
 pub use products::PriceAsked;
 pub use reissues::ReissueRequest;
 pub use renewals::RenewalRequest;
-pub use sign_in::{SignedIn, Token};
+pub use sign_in::{Admitted, SignedIn, Token};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;
 pub use vetting::ValidationStanding;

@@ -4,6 +4,7 @@
 //! those that are paid for are charged, and given back if the run comes to nothing.
 
 use chancery_domain::Timestamp;
+use chancery_domain::access::Scope;
 use chancery_domain::authorizations::Method;
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::fields::{Field, FieldError};
@@ -12,7 +13,6 @@ use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId};
 use chancery_domain::products::Product;
-use chancery_domain::resellers::Reseller;
 use chancery_pki::csr::Csr;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
@@ -21,7 +21,7 @@ use crate::challenges::challenges;
 use crate::jobs;
 use crate::order_requests::{Faults, controls};
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey, put_order};
-use crate::{App, AppError, ApproverChoice, Refusal};
+use crate::{Admitted, App, AppError, ApproverChoice, Refusal};
 
 /// A reissue as a dialect understood it: form is checked, content is not.
 #[derive(Clone, Debug, Default)]
@@ -51,16 +51,17 @@ struct CheckedReissue<'a> {
 
 impl App {
     /// Begins another certificate for an order in its term. A run that was still being validated is
-    /// stopped for it.
+    /// stopped for it. Names that cost need the scope to spend.
     ///
     /// The same request again, by its key or by its CSR and names, gives the answer of the first.
     pub async fn reissue_order(
         &self,
-        reseller: &Reseller,
+        caller: &Admitted,
         id: OrderId,
         asked: ReissueRequest,
         repeat: Option<RepeatKey>,
     ) -> Result<Placed, AppError> {
+        let reseller = &caller.reseller;
         for _ in 0..jobs::CONFLICT_TRIES {
             if let Some(answer) = self.remembered(reseller, repeat.as_ref()).await? {
                 return Ok(answer);
@@ -77,7 +78,7 @@ impl App {
                 });
             }
             let begun = self
-                .begin_reissue(reseller, report, checked, &asked.approvers, repeat.as_ref())
+                .begin_reissue(caller, report, checked, &asked.approvers, repeat.as_ref())
                 .await;
             match begun {
                 Err(OpenError::Repeated | OpenError::Overtaken) => {}
@@ -143,7 +144,7 @@ impl App {
 
     async fn begin_reissue(
         &self,
-        reseller: &Reseller,
+        Admitted { reseller, scope }: &Admitted,
         report: OrderReport,
         checked: CheckedReissue<'_>,
         approvers: &[ApproverChoice],
@@ -163,6 +164,10 @@ impl App {
             | IssuanceState::Cancelled => {}
         }
         let price = further_price(&file.order, checked.product, &checked.names)?;
+        if price.minor > 0 && !scope.includes(Scope::Money) {
+            let (held, needed) = (*scope, Scope::Money);
+            return Err(AppError::OutOfScope { held, needed }.into());
+        }
         let suffix = &self.settings.challenge_domain;
         let record_type = checked.product.record_type;
         let made = challenges(

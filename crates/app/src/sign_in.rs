@@ -40,6 +40,14 @@ pub struct SignedIn {
     reseller: Reseller,
 }
 
+/// Who was let in.
+pub struct Admitted {
+    /// On whose account.
+    pub reseller: Reseller,
+    /// What for: at least what was needed.
+    pub scope: Scope,
+}
+
 pub(crate) struct TokenKeys {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -152,7 +160,7 @@ impl App {
         who: SignedIn,
         address: IpAddr,
         needed: Scope,
-    ) -> Result<Reseller, AppError> {
+    ) -> Result<Admitted, AppError> {
         let SignedIn {
             credential: Credential {
                 username, access, ..
@@ -165,12 +173,13 @@ impl App {
             return Err(AppError::AddressNotAllowed(address));
         }
         self.count_call(&username, reseller.id).await?;
-        if !access.scope.includes(needed) {
-            let held = access.scope;
-            tracing::warn!(%held, %needed, username, "refused: the credential's scope is smaller");
+        let scope = access.scope;
+        if !scope.includes(needed) {
+            tracing::warn!(%scope, %needed, username, "refused: the credential's scope is smaller");
+            let held = scope;
             return Err(AppError::OutOfScope { held, needed });
         }
-        Ok(reseller)
+        Ok(Admitted { reseller, scope })
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use chancery_app::AppError;
+use chancery_app::{Admitted, AppError};
 use chancery_domain::resellers::Reseller;
 
 use crate::errors::{Family, Obstacle, WebnicError};
@@ -18,12 +18,25 @@ impl FromRequestParts<Wire> for Caller {
     type Rejection = WebnicError;
 
     async fn from_request_parts(parts: &mut Parts, wire: &Wire) -> Result<Self, WebnicError> {
-        let reseller = admit(parts, wire).await;
-        reseller.map(Self).map_err(|error| refused(parts, error))
+        let admitted = admit(parts, wire).await;
+        let reseller = admitted.map(|Admitted { reseller, .. }| Self(reseller));
+        reseller.map_err(|error| refused(parts, error))
     }
 }
 
-async fn admit(parts: &Parts, wire: &Wire) -> Result<Reseller, AppError> {
+/// The same where it depends on the request what the credential must be good for.
+pub(crate) struct ScopedCaller(pub(crate) Admitted);
+
+impl FromRequestParts<Wire> for ScopedCaller {
+    type Rejection = WebnicError;
+
+    async fn from_request_parts(parts: &mut Parts, wire: &Wire) -> Result<Self, WebnicError> {
+        let admitted = admit(parts, wire).await;
+        admitted.map(Self).map_err(|error| refused(parts, error))
+    }
+}
+
+async fn admit(parts: &Parts, wire: &Wire) -> Result<Admitted, AppError> {
     let token = bearer(&parts.headers).ok_or(AppError::Unauthenticated)?;
     let who = wire.app().authenticate(token).await?;
     let Address(address) = Address::of(parts)?;

@@ -12,7 +12,7 @@ use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::plans::Plan;
 use serde::Serialize;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, ScopedCaller};
 use crate::body::{
     FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, boolean, contact_number,
     integer, method, note, number_or_text, read, text, texts,
@@ -179,13 +179,13 @@ pub(crate) async fn renew(
 /// `POST /ssl/v2/orders/{orderId}/reissue`
 pub(crate) async fn reissue(
     State(app): State<App>,
-    Caller(reseller): Caller,
+    ScopedCaller(caller): ScopedCaller,
     OrderPath(id): OrderPath,
     asked: Repeatable<Reissue>,
 ) -> Result<Envelope, WebnicError> {
     let Reissue(request) = asked.request;
     let placed = app
-        .reissue_order(&reseller, id, request, asked.repeat)
+        .reissue_order(&caller, id, request, asked.repeat)
         .await?;
     Ok(Envelope::of(&ControlsView::of(
         placed.order,

@@ -157,7 +157,7 @@ fn table() -> Vec<Row> {
         Row::of(Money, POST, "/ssl/v2/orders/new", orders::place),
         Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew),
         Row::of(
-            Money,
+            Orders,
             POST,
             "/ssl/v2/orders/{orderId}/reissue",
             orders::reissue,

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod access;
 mod configuration;
 mod crash;
 mod evidence;

@@ -136,9 +136,14 @@ impl Installation {
         self.folder.path().join("server.log")
     }
 
+    /// What every server here has logged, from warnings up.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
     /// What every server here has complained of.
     pub fn logged_errors(&self) -> Vec<String> {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let log = self.log_text();
         log.lines()
             .filter(|line| line.contains("ERROR") || line.contains("panicked"))
             .map(str::to_owned)
@@ -171,7 +176,7 @@ impl Running {
                 return;
             }
         }
-        let log = fs::read_to_string(installation.log()).unwrap_or_default();
+        let log = installation.log_text();
         panic!("the server did not start: {log}");
     }
 
