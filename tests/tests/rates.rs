@@ -1,6 +1,8 @@
 //! How often one may call: by day and month and at once, for each credential and each reseller, over restarts and
 //! with several servers; and how often one may guess.
 
+use std::time::{Duration, Instant};
+
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_server::Server;
 use chancery_server::config::{Config, RatesConfig};
@@ -225,6 +227,30 @@ async fn a_test_environment_has_no_limits(server: &mut TestServer) {
     for _ in 0..30 {
         assert_eq!(sign_in(server, "nobody", "guess").await.status, 500);
     }
+}
+
+/// Another process holds the file: nothing can be settled, and no call waits for that for long.
+#[test]
+fn a_database_that_takes_no_writes_keeps_no_call_waiting() {
+    run_server(Engine::Sqlite, async |server| {
+        at_noon(server, |rates| rates.reseller_per_day = 50).await;
+        let panel = server.panel().await;
+        let file = server.config.data.join("chancery.db");
+        let holder = rusqlite::Connection::open(file).unwrap();
+        holder.execute_batch("begin immediate").unwrap();
+        let began = Instant::now();
+        let (passed, refused) = call(&panel.http, 60).await;
+        assert_eq!(passed, 49);
+        is_too_many(&refused, "50 a day");
+        assert!(began.elapsed() < Duration::from_secs(20));
+        holder.execute_batch("rollback").unwrap();
+        drop(holder);
+
+        server.restart().await;
+        assert_eq!(panel.http.get(BALANCE).await.status, 429);
+        // Workers and others complain.
+        server.logs.take_errors();
+    });
 }
 
 /// One database, two servers, and a limit of which each may have three calls fresh.

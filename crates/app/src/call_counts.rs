@@ -3,13 +3,13 @@
 //! A call is let through, or not, by what this process knows: no call waits for the database. What was let
 //! through is settled with the shared sums every few seconds, sooner where much is fresh. Only where more than a
 //! hundredth of a limit is fresh does a call wait for a settlement; so processes together exceed a limit by no
-//! more than that for each (`chancery_domain::rates`), and a process that is killed forgets no more. A database
-//! that takes no writes keeps no call waiting: until it does again, each process goes by its own count.
+//! more than that for each (`chancery_domain::rates`), and a process that is killed forgets no more. No call waits
+//! long: while the database takes no writes, each process goes by its own count.
 //!
 //! Bursts are each process's own.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chancery_domain::Timestamp;
 use chancery_domain::rates::{Hold, Period, RateLimits, Span, Tally};
@@ -17,6 +17,7 @@ use chancery_domain::resellers::ResellerId;
 use chancery_store::call_counts::CallCount;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::{App, AppError, TooMany};
 
@@ -25,6 +26,9 @@ const SETTLE_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a settlement that failed is not tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a call waits for a settlement.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often one may call. By default as often as one likes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,9 +44,9 @@ pub struct CallLimits {
 pub(crate) struct CallCounts {
     limits: CallLimits,
     tallies: Mutex<Tallies>,
-    /// Held by the one who settles, while the others wait for it. When it last failed.
-    settling: tokio::sync::Mutex<Option<Instant>>,
     much_is_fresh: Notify,
+    /// Said after each settlement: whether it was one.
+    settled: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -68,8 +72,8 @@ impl CallCounts {
         Self {
             limits,
             tallies: Mutex::default(),
-            settling: tokio::sync::Mutex::default(),
             much_is_fresh: Notify::new(),
+            settled: watch::Sender::new(true),
         }
     }
 
@@ -124,6 +128,22 @@ impl CallCounts {
             self.much_is_fresh.notify_one();
         }
         Ok(())
+    }
+
+    /// Waits for a settlement. Where there is none to be had, calls go on, and later ones do not wait for it.
+    async fn wait_for_settlement(&self) -> Patience {
+        let mut settled = self.settled.subscribe();
+        if !*settled.borrow_and_update() {
+            return Patience::GoOn;
+        }
+        self.much_is_fresh.notify_one();
+        if timeout(PATIENCE, settled.changed()).await.is_err() {
+            self.settled.send_replace(false);
+        }
+        match *settled.borrow() {
+            true => Patience::Wait,
+            false => Patience::GoOn,
+        }
     }
 
     /// What is fresh.
@@ -190,8 +210,7 @@ impl App {
                     tracing::info!(username, reseller = reseller.0, "refused: too many calls");
                     return Err(AppError::too_many(TooMany::Calls(excess), now, until));
                 }
-                Err(Hold::Settle) if self.settle_calls().await => {}
-                Err(Hold::Settle) => patience = Patience::GoOn,
+                Err(Hold::Settle) => patience = counts.wait_for_settlement().await,
             }
         }
     }
@@ -210,44 +229,45 @@ impl App {
         Ok(())
     }
 
-    /// Adds what is fresh to the shared sums, and learns those. Whether the database took it.
-    pub async fn settle_calls(&self) -> bool {
-        let counts = &self.0.call_counts;
-        let mut failed = counts.settling.lock().await;
-        if failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
-            return false;
-        }
-        let mut fresh = counts.fresh();
-        if fresh.is_empty() {
-            return true;
-        }
-        fresh.sort();
-        match self.store.add_calls(fresh.clone()).await {
-            Ok(sums) => {
-                let now = self.clock.now();
-                for (sum, fresh) in sums.iter().zip(&fresh) {
-                    counts.settle(sum, fresh.calls, now);
-                }
-                *failed = None;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "calls are counted by this process alone");
-                *failed = Some(Instant::now());
-            }
-        }
-        failed.is_none()
-    }
-
-    /// Settles every few seconds, until told to stop.
+    /// Settles every few seconds, and once more when told to stop. Only one may do so.
     pub async fn keep_settling_calls(&self, mut stop: watch::Receiver<bool>) {
         let counts = &self.0.call_counts;
-        while counts.are_settled() {
+        if !counts.are_settled() {
+            return;
+        }
+        let mut is_last = false;
+        while !is_last {
             tokio::select! {
                 () = tokio::time::sleep(SETTLE_EVERY) => {}
                 () = counts.much_is_fresh.notified() => {}
-                _ = stop.changed() => return,
+                _ = stop.wait_for(|is_told| *is_told) => is_last = true,
             }
-            self.settle_calls().await;
+            let settled = self.settle_calls().await;
+            let is_settled = settled.is_ok();
+            counts.settled.send_replace(is_settled);
+            if let Err(error) = settled {
+                tracing::warn!(%error, "calls are counted by this process alone");
+            }
+            if !is_settled && !is_last {
+                let told = timeout(RETRY_AFTER, stop.wait_for(|is_told| *is_told));
+                is_last = told.await.is_ok();
+            }
         }
+    }
+
+    /// Adds what is fresh to the shared sums, and learns those.
+    async fn settle_calls(&self) -> Result<(), AppError> {
+        let counts = &self.0.call_counts;
+        let mut fresh = counts.fresh();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        fresh.sort();
+        let sums = self.store.add_calls(fresh.clone()).await?;
+        let now = self.clock.now();
+        for (sum, fresh) in sums.iter().zip(&fresh) {
+            counts.settle(sum, fresh.calls, now);
+        }
+        Ok(())
     }
 }

@@ -86,7 +86,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     worker: JoinHandle<()>,
-    counting: JoinHandle<()>,
+    counting: (watch::Sender<bool>, JoinHandle<()>),
     world: Option<OutsideWorld>,
     lock: Option<File>,
 }
@@ -184,9 +184,10 @@ impl Server {
             let drain = Duration::from_secs(config.limits.drain_seconds);
             async move { app.run_worker(stopped, drain).await }
         });
+        let (stop_counting, counted) = watch::channel(false);
         let counting = tokio::spawn({
-            let (app, stopped) = (app.clone(), stopped.clone());
-            async move { app.keep_settling_calls(stopped).await }
+            let app = app.clone();
+            async move { app.keep_settling_calls(counted).await }
         });
         let router = router(&config, &app, world.as_ref());
         let serving = tokio::spawn(listener::serve(
@@ -203,7 +204,7 @@ impl Server {
             stop,
             serving,
             worker,
-            counting,
+            counting: (stop_counting, counting),
             world,
             lock,
         })
@@ -228,11 +229,12 @@ impl Server {
         if let Err(error) = self.worker.await {
             tracing::error!(%error, "the worker stopped badly");
         }
-        if let Err(error) = self.counting.await {
+        // The last requests are counted by now.
+        let (stop, counting) = self.counting;
+        let _ = stop.send(true);
+        if let Err(error) = counting.await {
             tracing::error!(%error, "the count of calls stopped badly");
         }
-        // What was counted while the last requests finished.
-        self.app.settle_calls().await;
         if let Some(world) = self.world {
             world.stop().await;
         }

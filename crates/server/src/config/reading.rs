@@ -213,6 +213,9 @@ mod tests {
             ("dns_timeout_seconds", "3"),
             ("listen", "127.0.0.1:0"),
             ("ote_allow_remote", "false"),
+            ("rates_limited", "true"),
+            ("rates_reseller_per_day", "0"),
+            ("trusted_proxies", "10"),
         ])
         .unwrap();
         assert_eq!(config.ca.organization.as_deref(), Some("1984"));
@@ -221,6 +224,9 @@ mod tests {
         assert_eq!(config.master_key, Some(Secret("true".to_owned())));
         assert_eq!((config.smtp.port, config.dns.timeout_seconds), (2525, 3));
         assert_eq!(config.generate_keys, Some(true));
+        let rates = (config.rates.limited, config.rates.reseller_per_day);
+        assert_eq!(rates, (Some(true), 0));
+        assert_eq!(config.trusted_proxies.as_deref(), Some("10"));
     }
 
     #[test]
