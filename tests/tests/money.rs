@@ -245,7 +245,7 @@ async fn take(
                     reply.data();
                     book.give_back(at);
                 }
-                State::Issued(days) if days < 30 => {
+                State::Issued(days) if days < 30 && held.renewed_by.is_none() => {
                     assert_eq!(reply.status, 200, "{}", reply.text());
                     book.give_back(at);
                 }

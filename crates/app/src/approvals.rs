@@ -69,7 +69,7 @@ impl App {
         Ok(ApprovalAsked {
             state: self.approval_state(&approval, &file.issuance),
             name: approval.name,
-            names: file.order.names,
+            names: file.issuance.covered(),
             product: file.order.product_name,
             reseller: reseller.map(|reseller| reseller.name).unwrap_or_default(),
             address: approval.address,
@@ -248,7 +248,8 @@ impl App {
         let token = token.map_err(AppError::internal)?;
         let token = std::str::from_utf8(&token).map_err(AppError::internal)?;
         let (name, order) = (&approval.name, &file.order);
-        let names: Vec<&str> = order.names.iter().map(DomainName::as_str).collect();
+        let names = file.issuance.covered();
+        let names: Vec<&str> = names.iter().map(DomainName::as_str).collect();
         let text = format!(
             "A TLS certificate was ordered that covers {name}.\n\n\
              Order:    {}\nProduct:  {}\nNames:    {}\n\n\

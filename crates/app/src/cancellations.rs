@@ -14,7 +14,7 @@ use chancery_store::{Change, StoreError};
 
 use crate::jobs::{self, Task};
 use crate::orders::{OrderReport, put_order};
-use crate::{App, AppError};
+use crate::{App, AppError, Refusal};
 
 /// *cessationOfOperation* (RFC 5280 §5.3.1): the subscriber no longer wants the certificate.
 const CESSATION: u8 = 5;
@@ -80,6 +80,10 @@ impl App {
         let Ok(mut order) = file.order.clone().refund(window, *now) else {
             return Ok(None);
         };
+        if let Some(renewal) = order.renewed_by {
+            // What is left of its term went there.
+            return Err(Refusal::RenewedBefore(renewal).into());
+        }
         let mut change = Change::new();
         let mut issuance = file.issuance.clone();
         match issuance.state {

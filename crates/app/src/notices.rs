@@ -2,6 +2,7 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::authorizations::Challenge;
+use chancery_domain::certificates::Certificate;
 use chancery_domain::issuances::NameControl;
 use chancery_domain::names::DomainName;
 use chancery_domain::notices::{News, Notice, NoticeId};
@@ -9,7 +10,7 @@ use chancery_outside::mail::Mail;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
-use crate::jobs::Task;
+use crate::jobs::{Task, hex};
 use crate::{App, AppError};
 
 impl App {
@@ -42,14 +43,15 @@ impl App {
         &self,
         notice: &Notice,
         file: &OrderFile,
+        certificate: Option<&Certificate>,
         to: Vec<String>,
-    ) -> Result<Mail, AppError> {
+    ) -> Mail {
         let order = &file.order;
         let name = order.common_name();
         let names: Vec<&str> = order.names.iter().map(DomainName::as_str).collect();
-        let certificate = file.certificate.map_or_else(String::new, |held| {
+        let certificate = certificate.map_or_else(String::new, |held| {
             let ends = date(held.validity.not_after);
-            format!("Certificate: {}, until {ends}\n", held.id)
+            format!("Certificate: serial {}, until {ends}\n", hex(&held.serial))
         });
         let term_end = order.term_end(self.settings.carry_at_most, notice.created_at);
         let (subject, text) = match notice.news {
@@ -89,13 +91,13 @@ impl App {
             names.join(", "),
             date(term_end),
         );
-        Ok(Mail {
+        Mail {
             to,
             subject,
             text,
             message_id: format!("notice-{}-{}@chancery", notice.id, order.id),
             date: notice.created_at,
-        })
+        }
     }
 }
 

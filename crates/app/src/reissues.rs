@@ -272,10 +272,7 @@ fn further_price(
         )
     };
     let (before, after) = (price(order.paid)?, price(wanted)?);
-    Ok(after
-        .total
-        .plus(-before.total)
-        .map_err(AppError::internal)?)
+    after.total.plus(-before.total).map_err(AppError::internal)
 }
 
 /// Whether a run was begun by the very request that came now: the client lost the first answer.

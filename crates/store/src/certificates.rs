@@ -91,13 +91,6 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// All certificates of an order, the newest first.
-    pub async fn certificates_of(&self, order: OrderId) -> Result<Vec<Certificate>, StoreError> {
-        const SQL: &str = select!("order_id = $1 order by reserved_at desc, id desc");
-        let rows = self.query(SQL, values![order.0]).await?;
-        rows.iter().map(read).collect()
-    }
-
     /// What descriptions say of the certificates issued under an order, the oldest first.
     pub async fn issued_certificates(
         &self,

@@ -54,7 +54,11 @@ impl App {
         to.sort_unstable();
         to.dedup();
         let now = self.clock.now();
-        let mail = self.notice_mail(notice, file, to.clone())?;
+        let certificate = match notice.certificate {
+            Some(id) => self.store.certificate(id).await?,
+            None => None,
+        };
+        let mail = self.notice_mail(notice, file, certificate.as_ref(), to.clone());
         let outcome = match self.mailer.send(&mail).await {
             Ok(()) => to.join(", "),
             Err(later) if later.may_pass_later() => return Err(AppError::internal(later)),

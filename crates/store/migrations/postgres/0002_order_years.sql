@@ -97,3 +97,9 @@ create table notices (
     sent_at bigint,
     unique (order_id, kind, subject, days)
 );
+
+-- Every order in its term has the job that tends it.
+insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup)
+    select s.next + row_number() over (order by o.id) - 1, 'tend', o.id, 0, 0, 0, o.created_at, 'tend-' || o.id
+    from orders o, sequences s where s.name = 'row' and o.state = 'active';
+update sequences set next = next + (select count(*) from orders where state = 'active') where name = 'row';

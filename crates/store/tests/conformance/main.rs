@@ -18,4 +18,5 @@ mod people;
 mod proxy;
 mod sequences;
 mod things;
+mod upgrades;
 mod vetting;

@@ -4,6 +4,7 @@ use chancery_domain::SignedDuration;
 use chancery_domain::certificates::{CertificateId, CertificateState};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
+use chancery_domain::notices::{News, Notice, NoticeId};
 use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
 use chancery_domain::stages::Stage;
 use chancery_store::{StoreError, values};
@@ -26,7 +27,8 @@ on_both_engines!(
     a_certificate_is_reserved_then_signed_once,
     an_abandoned_certificate_is_never_signed,
     a_serial_is_used_once,
-    certificates_come_the_newest_first,
+    issued_certificates_come_the_oldest_first_and_are_revoked_once,
+    a_notice_is_decided_once,
     revoked_certificates_are_listed_until_they_expire,
     rows_that_make_no_sense_are_corrupt,
 );
@@ -320,26 +322,56 @@ async fn a_serial_is_used_once(bed: &Bed) {
         .unwrap();
 }
 
-async fn certificates_come_the_newest_first(bed: &Bed) {
+async fn issued_certificates_come_the_oldest_first_and_are_revoked_once(bed: &Bed) {
     let (order, issuance) = store_an_order(bed, 1).await;
-    for id in [77, 78, 79] {
+    for (id, signed) in [(77, 50), (78, 40), (79, 45)] {
         let certificate = a_certificate(id, &issuance);
-        commit(bed, |change| change.insert_certificate(&certificate))
-            .await
-            .unwrap();
+        commit(bed, |change| {
+            change.insert_certificate(&certificate);
+            change.store_signed(certificate.id, vec![1], at(signed));
+        })
+        .await
+        .unwrap();
     }
-    let found = bed.store.certificates_of(order.id).await.unwrap();
-    assert_eq!(
-        found.iter().map(|found| found.id.0).collect::<Vec<_>>(),
-        [79, 78, 77]
-    );
-    assert!(
-        bed.store
-            .certificates_of(OrderId(2))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let issued = async || bed.store.issued_certificates(order.id).await.unwrap();
+    let ids: Vec<i64> = issued().await.iter().map(|issued| issued.id.0).collect();
+    assert_eq!(ids, [78, 79, 77]);
+    let revoke = async || {
+        commit(bed, |change| {
+            change.revoke_certificate(CertificateId(79), at(60), Some(4));
+        })
+        .await
+    };
+    revoke().await.unwrap();
+    assert!(is_conflict(&revoke().await, "certificate"));
+    assert_eq!(issued().await[1].revoked_at, Some(at(60)));
+}
+
+async fn a_notice_is_decided_once(bed: &Bed) {
+    let (order, _) = store_an_order(bed, 1).await;
+    let notice = |id, left| Notice {
+        id: NoticeId(id),
+        order: order.id,
+        certificate: Some(CertificateId(7)),
+        news: News::CertificateEnding(CertificateId(7), left),
+        created_at: at(50 + id),
+        sent_at: None,
+    };
+    let (first, again, nearer) = (notice(1, 30), notice(2, 30), notice(3, 14));
+    let insert = async |notice: &Notice| commit(bed, |change| change.insert_notice(notice)).await;
+    insert(&first).await.unwrap();
+    assert!(is_conflict(&insert(&again).await, "notice"));
+    insert(&nearer).await.unwrap();
+    let tell = async || commit(bed, |change| change.mark_told(first.id, at(60))).await;
+    tell().await.unwrap();
+    assert!(is_conflict(&tell().await, "notice"));
+    let told = Notice {
+        sent_at: Some(at(60)),
+        ..first
+    };
+    let all = bed.store.notices(order.id).await.unwrap();
+    assert_eq!(all, [told.clone(), nearer]);
+    assert_eq!(bed.store.notice(told.id).await.unwrap(), Some(told));
 }
 
 async fn revoked_certificates_are_listed_until_they_expire(bed: &Bed) {

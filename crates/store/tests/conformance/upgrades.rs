@@ -1,0 +1,158 @@
+//! A database of the first release is brought up with all that is in it.
+
+use chancery_domain::Timestamp;
+use chancery_domain::certificates::CertificateId;
+use chancery_domain::issuances::Purpose;
+use chancery_domain::orders::{NameCounts, OrderId};
+use chancery_domain::resellers::ResellerId;
+use chancery_domain::stages::Stage;
+
+use crate::bed::Bed;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_the_first_release_is_brought_up() {
+    let bed = Bed::empty_sqlite().await;
+    bring_up(
+        &bed,
+        include_str!("../../migrations/sqlite/0001_foundation.sql"),
+    )
+    .await;
+    bed.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_of_the_first_release_is_brought_up() {
+    let bed = Bed::empty_postgres().await;
+    bring_up(
+        &bed,
+        include_str!("../../migrations/postgres/0001_foundation.sql"),
+    )
+    .await;
+    bed.remove().await;
+}
+
+/// Orders as the first release left them: in force, being proved, cancelled.
+const CONTENT: &str = "
+    insert into resellers (id, name, currency, balance, created_at) values (2001, 'A', 'USD', 500, 1);
+    insert into orders (id, reseller_id, product_key, product_name, term_years, common_name, names,
+        administrator_id, technical_id, issuance_id, amount, currency, state, settled_at, expires_at,
+        created_at, modified_at, version)
+    values (11, 2001, 'ssl123', 'SSL 123', 1, 'a.test', '[\"a.test\",\"b.test\",\"*.c.test\"]', 1, 2, 21,
+        4000, 'USD', 'active', 1764000000000000, 1795536000000000, 1764000000000000, 1764000000000000, 3),
+        (12, 2001, 'ssl123', 'SSL 123', 1, 'd.test', '[\"d.test\"]', 1, 2, 22, 1000, 'USD', 'open', null,
+        null, 1764000000000001, 1764000000000001, 0),
+        (13, 2001, 'dv-single', 'DV', 1, 'e.test', '[\"e.test\"]', 1, 2, 23, 690, 'USD', 'cancelled', null,
+        null, 1767225600000000, 1767225600000000, 1);
+    insert into issuances (id, order_id, reseller_id, state, csr, spki, method, controls, looks,
+        validate_by, certificate_id, created_at, modified_at, version)
+    values (21, 11, 2001, 'issued', 'c', 's', 'dns', '[]', 1, 9, 31, 1, 1, 2),
+        (22, 12, 2001, 'validating', 'c', 's', 'dns', '[]', 2, 9, null, 1, 1, 2),
+        (23, 13, 2001, 'cancelled', 'c', 's', 'dns', '[]', 0, 9, null, 1, 1, 2);
+    insert into certificates (id, issuance_id, order_id, reseller_id, issuer, serial, names, spki_sha256,
+        not_before, not_after, tbs, reserved_at, state, der, signed_at)
+    values (31, 21, 11, 2001, 'x', 'n', '[\"a.test\"]', 'h', 1, 2, 't', 1, 'issued', 'd', 2);
+    insert into ledger_entries (id, posting_id, account, reseller_id, order_id, amount, currency, kind, at)
+    values (1, 1, 'reseller', 2001, 13, -690, 'USD', 'charge', 1), (2, 1, 'sales', null, 13, 690, 'USD',
+        'charge', 1), (3, 3, 'reseller', 2001, 13, 690, 'USD', 'refund', 2), (4, 3, 'sales', null, 13,
+        -690, 'USD', 'refund', 2);
+    update sequences set next = 500 where name = 'row';";
+
+async fn bring_up(bed: &Bed, first: &'static str) {
+    // The bytes of the first release are text here, which only SQLite has to be told.
+    let is_sqlite = first.contains(") strict;");
+    let content = match is_sqlite {
+        true => CONTENT
+            .replace("'c', 's', 'dns'", "x'63', x'73', 'dns'")
+            .replace("'x', 'n',", "'x', x'6e',")
+            .replace(
+                "'h', 1, 2, 't', 1, 'issued', 'd', 2",
+                "x'68', 1, 2, x'74', 1, 'issued', x'64', 2",
+            ),
+        false => CONTENT.to_owned(),
+    };
+    let journal = "create table migrations (number bigint primary key, name text not null);
+        insert into migrations (number, name) values (1, '0001_foundation');";
+    for script in [first, journal, content.leak()] {
+        if is_sqlite {
+            for statement in statements(script) {
+                bed.apply(statement, vec![]).await;
+            }
+        } else {
+            bed.admin().await.batch_execute(script).await.unwrap();
+        }
+    }
+    bed.store.migrate().await.unwrap();
+    assert_eq!(bed.store.pending_migrations().await.unwrap(), 0);
+
+    let order = |id| async move { bed.store.order_file(OrderId(id)).await.unwrap().unwrap() };
+    let active = order(11).await;
+    assert_eq!(active.order.stage, Stage::Active);
+    assert_eq!(active.order.certificate, Some(CertificateId(31)));
+    assert_eq!(active.certificate.unwrap().id, CertificateId(31));
+    let paid = NameCounts {
+        names: 1,
+        wildcards: 1,
+    };
+    assert_eq!(active.order.paid, paid);
+    assert_eq!(active.issuance.purpose, Purpose::First);
+    assert_eq!(
+        (active.issuance.price.minor, active.order.price.minor),
+        (4000, 4000)
+    );
+    assert_eq!(order(12).await.order.stage, Stage::Validating);
+    let cancelled = order(13).await.order;
+    assert_eq!(
+        (cancelled.stage, cancelled.price.minor),
+        (Stage::Cancelled, 0)
+    );
+    assert!(
+        bed.store
+            .charged_issuances(OrderId(13))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let sum = "select cast(sum(n) as bigint) from order_counts where level = 20";
+    assert_eq!(bed.int(sum).await, 3);
+    let months = "select month from order_months order by month";
+    let months: Vec<i64> = (bed.rows(months).await.iter())
+        .map(|row| row.int(0).unwrap())
+        .collect();
+    // November 2025 and January 2026.
+    assert_eq!(months, [2025 * 12 + 10, 2026 * 12]);
+    let placed = "select order_count from resellers";
+    assert_eq!(bed.int(placed).await, 3);
+    let due = bed
+        .store
+        .claim_jobs(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, 9);
+    let due = due.await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(
+        (&due[0].kind[..], due[0].subject, due[0].id.0),
+        ("tend", 11, 500)
+    );
+    let next = "select next from sequences where name = 'row'";
+    assert_eq!(bed.int(next).await, 501);
+    assert_eq!(bed.store.ledger_sum().await.unwrap(), 0);
+    assert!(
+        bed.store
+            .reseller(ResellerId(2001))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+/// The statements of a script, without its comments.
+fn statements(script: &'static str) -> impl Iterator<Item = &'static str> {
+    let code = script
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let code: &'static str = code.leak();
+    code.split(';')
+        .map(str::trim)
+        .filter(|code| !code.is_empty())
+}
