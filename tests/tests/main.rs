@@ -28,5 +28,6 @@ mod strangers;
 mod time;
 mod transport;
 mod validation;
+mod vetted_orders;
 mod vetting;
 mod walk;

@@ -17,7 +17,7 @@ use chancery_store::{Change, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::challenges::random_hex;
-use crate::jobs;
+use crate::jobs::{self, Proceeding, Task};
 use crate::sign_in::secret_hash;
 use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
 
@@ -111,7 +111,17 @@ impl App {
             self.note(&mut change, &file.order, by, kind, detail)
                 .await?;
             let signing = match file.issuance.next_step(now) {
-                NextStep::Sign => self.sign_or_end(&mut change, file, now).await?,
+                NextStep::Sign => match self.sign_or_end(&mut change, file, now).await? {
+                    Proceeding::Signs(signing) => Some(signing),
+                    Proceeding::Ended => None,
+                    Proceeding::Waits(file) => {
+                        change.save_issuance(&file.issuance);
+                        // It looks whether the organization is vetted.
+                        let task = Task::PollDcv(issuance);
+                        change.bring_forward(task.kind(), task.subject(), now);
+                        None
+                    }
+                },
                 _ => {
                     change.save_issuance(&file.issuance);
                     None

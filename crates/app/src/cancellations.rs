@@ -140,6 +140,10 @@ impl App {
                 (EventKind::ValidationExpired, reason.to_owned())
             }
             Failure::IssuerRefused(reason) => (EventKind::IssuerRefused, reason.clone()),
+            Failure::OrganizationRejected(reason) => {
+                let reason = format!("the organization was not vetted: {reason}");
+                (EventKind::OrganizationRejected, reason)
+            }
         };
         let issuance = file.issuance.reject(reason.clone(), now)?;
         let mut order = file.order;

@@ -17,6 +17,7 @@ mod crls;
 mod csrs;
 mod early_looks;
 mod errors;
+mod identities;
 pub mod jobs;
 mod notices;
 mod operators;

@@ -104,16 +104,15 @@ impl App {
                     .extend(product.check_method(method, names, &self.rules, now));
             }
         }
-        if product.is_some_and(|product| product.validation != Validation::Dv) {
-            // No organization can be vetted yet, so none can be named.
-            let problem = asked
-                .organization
-                .map_or(Problem::Missing, Problem::Unknown);
-            faults.0.push(FieldError {
-                field: Field::Organization,
-                problem,
-            });
-        }
+        let organization = match product.map(|product| product.validation) {
+            Some(Validation::Ov | Validation::Ev) => {
+                let named = faults.required(Field::Organization, asked.organization);
+                self.check_organization(reseller, &mut faults, named)
+                    .await?
+            }
+            // Nobody is named in the certificate.
+            Some(Validation::Dv) | None => None,
+        };
         let administrator = faults.required(Field::Administrator, asked.administrator);
         let technical = asked.technical.or(administrator);
         self.check_contacts(
@@ -156,13 +155,28 @@ impl App {
             csr,
             names,
             method,
-            organization: None,
+            organization,
             reuse_key: asked.reuse_key.unwrap_or(false),
             administrator,
             technical,
             controls,
             special_instruction: asked.special_instruction,
         })
+    }
+
+    async fn check_organization(
+        &self,
+        reseller: &Reseller,
+        faults: &mut Faults,
+        named: Option<String>,
+    ) -> Result<Option<OrganizationId>, AppError> {
+        let Some(named) = named else { return Ok(None) };
+        if let Ok(id) = named.trim().parse().map(OrganizationId)
+            && self.store.organization(reseller.id, id).await?.is_some()
+        {
+            return Ok(Some(id));
+        }
+        Ok(faults.add(Field::Organization, Problem::Unknown(named)))
     }
 
     async fn check_contacts(

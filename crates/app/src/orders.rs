@@ -2,6 +2,7 @@
 
 use chancery_domain::authorizations::Authorization;
 use chancery_domain::certificates::CertificateSummary;
+use chancery_domain::checklists::VettingKind;
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::{
     Issuance, IssuanceId, IssuanceState, NameControl, NextStep, Purpose,
@@ -18,6 +19,7 @@ use chancery_store::{Change, Sequence, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::identities::Naming;
 use crate::jobs::{Put, Signing, Task};
 use crate::order_requests::{CheckedOrder, OrderRequest};
 use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
@@ -206,6 +208,7 @@ impl App {
             paid: NameCounts::of(&checked.names),
             names: checked.names,
             organization: checked.organization,
+            vetting: VettingKind::of(checked.product.validation),
             administrator: checked.administrator,
             technical: checked.technical,
             price: checked.price,
@@ -246,7 +249,8 @@ impl App {
             order: id,
             controls: issuance.names.clone(),
         };
-        if issuance.next_step(now) == NextStep::Sign {
+        let naming = self.identity_for(&order, &issuance, now).await?;
+        if issuance.next_step(now) == NextStep::Sign && matches!(naming, Naming::Ready(_)) {
             order.stage = Stage::Issuing;
         }
 
@@ -278,8 +282,13 @@ impl App {
             issuance,
             certificate: None,
         };
+        let vetted = file.order.clone();
         let signing = self.begin(&mut change, file, now).await?;
         self.commit_run(change, issuance_id).await?;
+        // What is missed here, the run's own looks see to.
+        if let Err(error) = self.see_to_vetting(&vetted).await {
+            tracing::warn!(%error, order.id = id.0, "the vetting was not asked for yet");
+        }
         match signing {
             Some(signing) => signing.hand_over(),
             None => self.wake_worker(),
@@ -314,8 +323,11 @@ impl App {
         file: OrderFile,
         now: Timestamp,
     ) -> Result<Option<Signing>, AppError> {
-        if file.issuance.next_step(now) == NextStep::Sign {
-            let certificate = self.reserve(&file.order, &file.issuance, now).await?;
+        let naming = self.identity_for(&file.order, &file.issuance, now).await?;
+        if file.issuance.next_step(now) == NextStep::Sign
+            && let Naming::Ready(identity) = naming
+        {
+            let certificate = self.reserve(&file, identity.as_ref(), now).await?;
             let signing = self
                 .begin_signing(change, file, certificate, Put::Insert)
                 .await?;

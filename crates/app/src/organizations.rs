@@ -7,7 +7,7 @@ use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::organizations::{
     LegalFacts, Organization, OrganizationEvent, OrganizationEventKind, OrganizationId,
 };
-use chancery_domain::resellers::Reseller;
+use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_domain::vetting::CaseId;
 use chancery_store::organizations::{IdentityKey, OrganizationFilter};
 use chancery_store::{Change, Sequence, StoreError};
@@ -78,11 +78,20 @@ impl App {
         reseller: &Reseller,
         id: OrganizationId,
     ) -> Result<Organization, AppError> {
+        self.organization_of(reseller.id, id).await
+    }
+
+    /// The same, for whoever knows the reseller by its id only.
+    pub(crate) async fn organization_of(
+        &self,
+        reseller: ResellerId,
+        id: OrganizationId,
+    ) -> Result<Organization, AppError> {
         let missing = || AppError::NotFound {
             what: Noun::Organization,
             id: id.to_string(),
         };
-        let found = self.store.organization(reseller.id, id).await?;
+        let found = self.store.organization(reseller, id).await?;
         found.ok_or_else(missing)
     }
 

@@ -2,7 +2,7 @@
 
 use chancery_domain::checklists::VettingKind;
 use chancery_domain::organizations::{Organization, OrganizationEventKind, OrganizationId};
-use chancery_domain::resellers::Reseller;
+use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_domain::vetting::{CaseId, CaseState, Standing, VettingCase, wants_case};
 use chancery_store::{Change, StoreError};
 
@@ -27,8 +27,18 @@ impl App {
         id: OrganizationId,
         kinds: &[VettingKind],
     ) -> Result<(), AppError> {
+        self.ask_for_vetting(reseller.id, id, kinds).await
+    }
+
+    /// The same, for whoever needs it.
+    pub(crate) async fn ask_for_vetting(
+        &self,
+        reseller: ResellerId,
+        id: OrganizationId,
+        kinds: &[VettingKind],
+    ) -> Result<(), AppError> {
         for _ in 0..jobs::CONFLICT_TRIES {
-            let organization = self.organization(reseller, id).await?;
+            let organization = self.organization_of(reseller, id).await?;
             let mut change = Change::new();
             self.open_wanted_cases(&mut change, &organization, kinds)
                 .await?;

@@ -173,6 +173,7 @@ impl Operations {
                 .reject(by.clone(), reason, self.clock.now())?;
             let mut change = Change::new();
             change.save_case(&case);
+            wake_orders(&mut change, &case, self.clock.now());
             let detail = Some(reason.trim().to_owned());
             let kind = OrganizationEventKind::CaseRejected;
             self.note(&mut change, &case, by, kind, detail).await?;
@@ -245,6 +246,7 @@ impl Operations {
         let CaseFile { case, evidence, .. } = file;
         let case = case.approve(&evidence, by.clone(), *dual_control, rules, now)?;
         change.save_case(&case);
+        wake_orders(change, &case, now);
         let kind = OrganizationEventKind::CaseApproved;
         self.note(change, &case, by, kind, None).await?;
         Ok(CaseFile {
@@ -300,6 +302,12 @@ impl NewEvidence {
             obtained_at: None,
         }
     }
+}
+
+/// Has every order that waits for a decision look at it at once.
+fn wake_orders(change: &mut Change, case: &VettingCase, now: Timestamp) {
+    let kind = jobs::poll_kind();
+    change.have_orders_look(case.organization, kind, now);
 }
 
 /// A text with something in it.

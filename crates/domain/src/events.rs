@@ -53,6 +53,8 @@ pub enum EventKind {
     ValidationExpired,
     /// The issuer will not sign; the price was given back.
     IssuerRefused,
+    /// The organization was not vetted; the price was given back.
+    OrganizationRejected,
     /// The way to show control was changed.
     MethodChanged,
     /// An approver was changed.
@@ -93,6 +95,7 @@ impl EventKind {
             Self::OrderCancelled => "order_cancelled",
             Self::ValidationExpired => "validation_expired",
             Self::IssuerRefused => "issuer_refused",
+            Self::OrganizationRejected => "organization_rejected",
             Self::MethodChanged => "method_changed",
             Self::ApproverChanged => "approver_changed",
             Self::ApproverMailed => "approver_mailed",
@@ -118,6 +121,7 @@ impl EventKind {
             Self::OrderCancelled,
             Self::ValidationExpired,
             Self::IssuerRefused,
+            Self::OrganizationRejected,
             Self::MethodChanged,
             Self::ApproverChanged,
             Self::ApproverMailed,

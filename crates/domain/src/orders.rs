@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::TransitionError;
 use crate::certificates::CertificateId;
+use crate::checklists::VettingKind;
 use crate::contacts::ContactId;
 use crate::issuances::{Issuance, IssuanceId};
 use crate::money::Money;
@@ -41,6 +42,8 @@ pub struct Order {
     pub names: Vec<DomainName>,
     /// Whom its certificates name, for products that vet an organization.
     pub organization: Option<OrganizationId>,
+    /// How thoroughly that organization is vetted.
+    pub vetting: Option<VettingKind>,
     /// The contact who administers the order.
     pub administrator: ContactId,
     /// The contact for technical matters.
@@ -137,6 +140,8 @@ pub enum Failure {
     ValidationExpired,
     /// The issuer will not sign, for the reason given.
     IssuerRefused(String),
+    /// The organization was not found to be what it says, for the reason given.
+    OrganizationRejected(String),
 }
 
 impl Order {
@@ -288,6 +293,7 @@ pub(crate) mod tests {
             administrator: ContactId(1),
             technical: ContactId(2),
             organization: None,
+            vetting: None,
             price: Money::parse("10", Currency::parse("USD").unwrap()).unwrap(),
             paid: NameCounts::default(),
             issuance: IssuanceId(5),

@@ -74,7 +74,7 @@ pub enum RegistrationError {
     #[error("the country of registration is an ISO 3166-1 code of two letters")]
     Country,
     /// A place without the state it is in, or a text that cannot stand in a certificate.
-    #[error("the place of registration is a text of at most 128 characters")]
+    #[error("the place of registration is a text of at most 128 characters, a city with its state")]
     Place,
     /// The number cannot stand in a certificate.
     #[error(
@@ -115,11 +115,15 @@ impl Registration {
         {
             return Err(RegistrationError::Number);
         }
+        let (state, locality) = (place(state)?, place(locality)?);
+        if locality.is_some() && state.is_none() {
+            return Err(RegistrationError::Place);
+        }
         Ok(Self {
             category,
             country: country.to_ascii_uppercase(),
-            state: place(state)?,
-            locality: place(locality)?,
+            state,
+            locality,
             number: number.to_owned(),
         })
     }
@@ -147,6 +151,8 @@ mod tests {
             |country, state, number| Registration::check(PRIVATE, country, state, None, number);
         assert_eq!(check("XX", None, "1"), Err(RegistrationError::Country));
         assert_eq!(check("MY", Some("-"), "1"), Err(RegistrationError::Place));
+        let alone = Registration::check(PRIVATE, "MY", None, Some("Kajang"), "1");
+        assert_eq!(alone, Err(RegistrationError::Place));
         for number in ["", "n/a", "№ 5", "a@b", &"1".repeat(65)] {
             assert_eq!(check("MY", None, number), Err(RegistrationError::Number));
         }

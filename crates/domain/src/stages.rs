@@ -70,7 +70,9 @@ impl Stage {
             OrderState::Cancelled => Self::Cancelled,
             OrderState::Refunded { .. } => Self::Refunded,
             OrderState::Failed(Failure::ValidationExpired) => Self::ValidationExpired,
-            OrderState::Failed(Failure::IssuerRefused(_)) => Self::Refused,
+            OrderState::Failed(Failure::IssuerRefused(_) | Failure::OrganizationRejected(_)) => {
+                Self::Refused
+            }
             OrderState::Active { expires_at, .. } if now >= *expires_at => Self::Expired,
             // A replacement that the platform has begun by itself is not shown: nothing was asked for.
             OrderState::Active { .. }

@@ -128,11 +128,13 @@ pub enum Verdict<'a> {
 /// How long before an approval runs out the next case may be opened.
 const AHEAD: SignedDuration = SignedDuration::from_hours(60 * 24);
 
-/// What the cases of an organization, in any order, say about an edition of it.
+/// What the cases of an organization, in any order, say about an edition of it to someone who asked at
+/// `asked_at`: a rejection before that was the answer to another.
 pub fn verdict<'a>(
     cases: &'a [VettingCase],
     edition: i64,
     needed: VettingKind,
+    asked_at: Timestamp,
     rules: &ValidityRules,
     now: Timestamp,
 ) -> Verdict<'a> {
@@ -153,7 +155,9 @@ pub fn verdict<'a>(
         .max_by_key(|case| case.id)
         .map(|case| &case.state)
     {
-        Some(CaseState::Rejected { reason, .. }) => Verdict::Rejected(reason),
+        Some(CaseState::Rejected { reason, at, .. }) if *at >= asked_at => {
+            Verdict::Rejected(reason)
+        }
         _ => Verdict::Unknown,
     }
 }
@@ -173,7 +177,7 @@ pub fn wants_case(
     if cases.iter().any(is_open) {
         return false;
     }
-    match verdict(cases, edition, needed, rules, now) {
+    match verdict(cases, edition, needed, now, rules, now) {
         Verdict::Vetted(approval) => {
             let until = rules.identity_end(approval.evidence_from, now);
             until.duration_since(now) <= AHEAD

@@ -2,6 +2,7 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::certificates::{CertificateId, CertificateSummary};
+use chancery_domain::checklists::VettingKind;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId};
 use chancery_domain::money::{Currency, Money};
@@ -40,6 +41,7 @@ macro_rules! file_query {
                 o.settled_at, o.expires_at, o.reason, o.special_instruction, o.created_at,
                 o.modified_at, o.version, o.organization_id, o.certificate_id, o.paid_names,
                 o.paid_wildcards, o.reuse_key, o.renews_id, o.renewed_by_id, o.carry_until, o.stage,
+                o.vetting_kind,
                 i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
                 i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
                 i.modified_at, i.version, i.purpose, i.amount, i.currency, i.sign_from,
@@ -53,8 +55,8 @@ macro_rules! file_query {
     };
 }
 
-const ISSUANCE_COLUMNS: usize = 28;
-const CERTIFICATE_COLUMNS: usize = 48;
+const ISSUANCE_COLUMNS: usize = 29;
+const CERTIFICATE_COLUMNS: usize = 49;
 
 impl Change {
     /// Inserts an order just placed, as the next of its reseller's, and counts it.
@@ -65,9 +67,9 @@ impl Change {
                 names, administrator_id, technical_id, issuance_id, amount, currency, state,
                 settled_at, expires_at, reason, special_instruction, created_at, modified_at, version,
                 organization_id, certificate_id, paid_names, paid_wildcards, reuse_key, renews_id,
-                renewed_by_id, carry_until, stage, ordinal)
+                renewed_by_id, carry_until, stage, vetting_kind, ordinal)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29,
+                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
                 (select order_count from resellers where id = $2))";
         self.lane(order.reseller.0);
         self.expect_one(NEXT, values![order.reseller.0], conflict(order.id));
@@ -104,6 +106,7 @@ impl Change {
                 order.renewed_by.map(|id| id.0),
                 order.carry_until,
                 order.stage.as_str(),
+                order.vetting.map(VettingKind::as_str),
             ],
         );
         self.count_placed(order);
@@ -255,6 +258,10 @@ impl<'a> From<&'a OrderState> for StateColumns<'a> {
                 reason: Some(reason),
                 ..plain("issuer_refused")
             },
+            OrderState::Failed(OrderFailure::OrganizationRejected(reason)) => Self {
+                reason: Some(reason),
+                ..plain("organization_rejected")
+            },
         }
     }
 }
@@ -283,6 +290,9 @@ fn read_state(row: &Row) -> Result<OrderState, StoreError> {
         }
         ("issuer_refused", None, None, Some(reason)) => {
             OrderState::Failed(OrderFailure::IssuerRefused(reason))
+        }
+        ("organization_rejected", None, None, Some(reason)) => {
+            OrderState::Failed(OrderFailure::OrganizationRejected(reason))
         }
         _ => return Err(row.corrupt(STATE, "the state does not fit its dates")),
     })
@@ -324,6 +334,10 @@ fn read_order(row: &Row) -> Result<Order, StoreError> {
         renewed_by: row.opt_int(25)?.map(OrderId),
         carry_until: row.opt_timestamp(26)?,
         stage: row.parsed(27, Stage::parse)?,
+        vetting: match row.opt_text(28)? {
+            None => None,
+            Some(_) => Some(row.parsed(28, VettingKind::parse)?),
+        },
     })
 }
 

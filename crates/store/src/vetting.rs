@@ -93,6 +93,21 @@ impl Change {
         );
     }
 
+    /// Makes every job of a kind due that looks after a run of an organization's orders. One that is being
+    /// worked on loses its claim, since it may have missed what this change set says.
+    pub fn have_orders_look(
+        &mut self,
+        organization: OrganizationId,
+        kind: &str,
+        run_at: Timestamp,
+    ) {
+        const SQL: &str = "
+            update jobs set run_at = $1, attempt = attempt + 1, tries = 0, last_error = null
+            where subject in (select issuance_id from orders where organization_id = $2)
+                and kind = $3 and run_at > $1 and parked_at is null";
+        self.execute(SQL, values![run_at, organization.0, kind]);
+    }
+
     /// Puts a piece of evidence on record, with the bytes of its file if it has one.
     pub fn insert_evidence(&mut self, evidence: &Evidence, file: Option<Vec<u8>>) {
         const SQL: &str = "

@@ -98,6 +98,13 @@ impl Panel {
         order_for(product, method, names, &administrator, &technical)
     }
 
+    /// The body of an order for a product that names an organization.
+    pub async fn order_of(&self, organization: i64, product: &str, names: &[&str]) -> Value {
+        let mut order = self.order(product, "dns", names).await;
+        order["organizationId"] = json!(organization);
+        order
+    }
+
     /// Places an order that must be taken.
     pub async fn place(&self, order: &Value) -> PlacedOrder {
         PlacedOrder::of(&self.http.post("/ssl/v2/orders/new", order).await)

@@ -7,6 +7,7 @@ use chancery_app::{
     App, OrderFile, OrderReport, OrderRequest, ReissueRequest, RenewalRequest, RepeatKey,
 };
 use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::issuances::IssuanceState;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::plans::Plan;
@@ -220,6 +221,9 @@ struct OrderView<'a> {
     special_instruction: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     organization_id: Option<i64>,
+    /// Why the latest run came to nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remarks: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renews: Option<Quoted<OrderId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,6 +272,10 @@ impl<'a> OrderView<'a> {
             tecid: ContactNumber(order.technical),
             special_instruction: order.special_instruction.as_deref(),
             organization_id: order.organization.map(|id| id.0),
+            remarks: match &issuance.state {
+                IssuanceState::Rejected { reason } => Some(reason),
+                _ => None,
+            },
             renews: order.renews.map(Quoted),
             renewed_by: order.renewed_by.map(Quoted),
             plan: PlanView::of(plan),

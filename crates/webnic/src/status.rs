@@ -148,6 +148,7 @@ pub(crate) mod tests {
             administrator: ContactId(10_618),
             technical: ContactId(10_619),
             organization: None,
+            vetting: None,
             price: Money::zero(Currency::parse("USD").unwrap()),
             paid: NameCounts::of(&names),
             issuance: IssuanceId(5),

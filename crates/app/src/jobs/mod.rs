@@ -22,7 +22,7 @@ use chancery_domain::vetting::CaseId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, JobId, NewJob};
 
-pub(crate) use sign::{Put, SignerQueue, Signing, hex};
+pub(crate) use sign::{Proceeding, Put, SignerQueue, Signing, hex};
 pub(crate) use worker::Wake;
 
 use crate::{App, AppError};
@@ -118,6 +118,11 @@ impl Task {
         ];
         known.into_iter().find(|task| task.kind() == kind)
     }
+}
+
+/// The kind of the jobs that look for what runs lack.
+pub(crate) fn poll_kind() -> &'static str {
+    Task::PollDcv(IssuanceId(0)).kind()
 }
 
 impl App {

@@ -16,7 +16,9 @@ use chancery_store::{Change, ClaimedJob};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::sign::Proceeding;
 use super::worker::with_jitter;
+use crate::identities::VETTING_LOOK;
 use crate::orders::restage;
 use crate::{App, AppError};
 
@@ -59,8 +61,14 @@ impl App {
         let mut signing = None;
         match file.issuance.next_step(now) {
             NextStep::Sign => {
+                match self.sign_or_end(&mut change, file, now).await? {
+                    Proceeding::Signs(to_sign) => signing = Some(to_sign),
+                    Proceeding::Ended => {}
+                    Proceeding::Waits(file) => {
+                        return self.wait_for_vetting(change, job, *file, now).await;
+                    }
+                }
                 change.finish_job(job.id, job.attempt);
-                signing = self.sign_or_end(&mut change, file, now).await?;
             }
             NextStep::Wait | NextStep::Hold(_) => {
                 let run_at = next_look(&file.issuance, now);
@@ -86,6 +94,37 @@ impl App {
         if let Some(signing) = signing {
             signing.hand_over();
         }
+        Ok(())
+    }
+
+    /// Comes back for a run whose names are proved when its organization may be vetted.
+    async fn wait_for_vetting(
+        &self,
+        mut change: Change,
+        job: &ClaimedJob,
+        file: OrderFile,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.see_to_vetting(&file.order).await?;
+        let OrderFile {
+            mut order,
+            mut issuance,
+            certificate,
+        } = file;
+        if issuance.looks == 0 {
+            // The order is in hand, though there was nothing to look for.
+            issuance.looked(now);
+        }
+        change.save_issuance(&issuance);
+        restage(
+            &mut change,
+            &mut order,
+            &issuance,
+            certificate.as_ref(),
+            now,
+        );
+        change.postpone_job(job.id, job.attempt, now + VETTING_LOOK);
+        self.store.commit(change).await?;
         Ok(())
     }
 

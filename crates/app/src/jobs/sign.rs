@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, Purpose};
-use chancery_domain::orders::{Failure, Order};
+use chancery_domain::issuances::{IssuanceId, IssuanceState, Purpose};
+use chancery_domain::orders::Failure;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, LeafRequest};
+use chancery_pki::identities::Identity;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::worker::Busy;
 use super::{LEASE, Task};
+use crate::identities::{Naming, VETTING_LOOK};
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
 
@@ -56,6 +58,16 @@ impl Signing {
             None => self.app.wake_worker(),
         }
     }
+}
+
+/// How a run whose names are proved goes on.
+pub(crate) enum Proceeding {
+    /// Its certificate is in the change set, to be signed.
+    Signs(Box<Signing>),
+    /// It came to nothing.
+    Ended,
+    /// Its organization is still to be vetted; nothing was changed.
+    Waits(Box<OrderFile>),
 }
 
 /// Why a certificate was not put on record.
@@ -115,27 +127,36 @@ impl SignerQueue {
 }
 
 impl App {
-    /// Goes on with an issuance whose names are all proved: to signing, or, where the issuer's rules refuse
-    /// the certificate, to its end and the price back. The caller commits, and hands over what is to be
-    /// signed.
+    /// Goes on with an issuance whose names are all proved: to signing, or, where its organization was
+    /// rejected or the issuer's rules refuse the certificate, to its end and the price back. The caller
+    /// commits, and hands over what is to be signed.
     pub(crate) async fn sign_or_end(
         &self,
         change: &mut Change,
         file: OrderFile,
         now: Timestamp,
-    ) -> Result<Option<Signing>, AppError> {
-        match self.reserve(&file.order, &file.issuance, now).await {
+    ) -> Result<Proceeding, AppError> {
+        let identity = match self.identity_for(&file.order, &file.issuance, now).await? {
+            Naming::Ready(identity) => identity,
+            Naming::Waiting => return Ok(Proceeding::Waits(Box::new(file))),
+            Naming::Rejected(reason) => {
+                let failure = Failure::OrganizationRejected(reason);
+                self.fail_issuance(change, file, failure, now).await?;
+                return Ok(Proceeding::Ended);
+            }
+        };
+        match self.reserve(&file, identity.as_ref(), now).await {
             Ok(certificate) => {
                 let signing = self
                     .begin_signing(change, file, certificate, Put::Save)
                     .await?;
-                Ok(Some(signing))
+                Ok(Proceeding::Signs(Box::new(signing)))
             }
             Err(ReserveError::Refused(reason)) => {
                 tracing::error!(order.id = file.order.id.0, reason, "the issuer refused");
                 let failure = Failure::IssuerRefused(reason);
                 self.fail_issuance(change, file, failure, now).await?;
-                Ok(None)
+                Ok(Proceeding::Ended)
             }
             Err(ReserveError::App(error)) => Err(error),
         }
@@ -202,8 +223,10 @@ impl App {
     /// Makes the certificate that goes on record: serial, dates and the bytes to be signed, linted.
     pub(crate) async fn reserve(
         &self,
-        order: &Order,
-        issuance: &Issuance,
+        OrderFile {
+            order, issuance, ..
+        }: &OrderFile,
+        identity: Option<&Identity>,
         now: Timestamp,
     ) -> Result<Certificate, ReserveError> {
         let names = issuance.covered();
@@ -212,7 +235,7 @@ impl App {
         let validity = self.rules.leaf_validity(now, term_end);
         let request = LeafRequest {
             names: &names,
-            identity: None,
+            identity,
             spki_der: &issuance.spki,
             validity,
             cap_days: rule.validity_days,
@@ -327,7 +350,9 @@ impl App {
             .await?
             .ok_or_else(|| AppError::Internal("the reserved certificate is not there".into()))?;
         let stale_proofs = file.issuance.clone().forget_stale(&self.rules, now);
-        let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
+        let naming = self.identity_for(&file.order, &file.issuance, now).await?;
+        let is_stale = !matches!(naming, Naming::Ready(_))
+            || now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || !stale_proofs.is_empty();
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let signed = match issuer.filter(|_| !is_stale) {
@@ -415,7 +440,11 @@ impl App {
         change.abandon_certificate(stale);
         let stale_proofs = file.issuance.forget_stale(&self.rules, now);
         let signing = if stale_proofs.is_empty() {
-            self.sign_or_end(&mut change, file, now).await?
+            match self.sign_or_end(&mut change, file, now).await? {
+                Proceeding::Signs(signing) => Some(signing),
+                Proceeding::Ended => None,
+                Proceeding::Waits(file) => return self.wait_to_reserve(job, &file, now).await,
+            }
         } else {
             let reason = "the proofs grew too old before the certificate was signed".to_owned();
             let failure = Failure::IssuerRefused(reason);
@@ -426,6 +455,22 @@ impl App {
         if let Some(signing) = signing {
             signing.hand_over();
         }
+        Ok(())
+    }
+}
+
+impl App {
+    /// Leaves a stale reservation as it is until the organization is vetted again.
+    async fn wait_to_reserve(
+        &self,
+        job: &ClaimedJob,
+        file: &OrderFile,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        self.see_to_vetting(&file.order).await?;
+        let mut change = Change::new();
+        change.postpone_job(job.id, job.attempt, now + VETTING_LOOK);
+        self.store.commit(change).await?;
         Ok(())
     }
 }

@@ -202,8 +202,11 @@ impl App {
             due.at = now;
             return self.begin_replacement(change, file, from, now).await;
         }
-        let waits_for_people =
-            !is_under_way || matches!(file.issuance.next_step(now), NextStep::Wait);
+        let waits_for_people = !is_under_way
+            || matches!(
+                file.issuance.next_step(now),
+                NextStep::Wait | NextStep::Sign
+            );
         if now < from {
             due.by(from);
         } else if waits_for_people {

@@ -324,7 +324,8 @@ fn the_last_word_on_an_edition_counts() {
         let case = a_case(OV).reject(operator("anna"), "no", later(id));
         at(id, case.unwrap())
     };
-    let says = |cases: &[VettingCase], now| match verdict(cases, 3, OV, &RULES, now) {
+    let asked_at = start();
+    let says = |cases: &[VettingCase], now| match verdict(cases, 3, OV, asked_at, &RULES, now) {
         Verdict::Vetted(_) => "vetted",
         Verdict::Pending => "pending",
         Verdict::Rejected(reason) => {
@@ -342,6 +343,11 @@ fn the_last_word_on_an_edition_counts() {
     assert!(!wants(&[rejected(1), open.clone()], now));
     assert_eq!(says(&[rejected(3), rejected(1)], now), "rejected");
     assert!(wants(&[rejected(1)], now));
+    let asked_later = verdict(&[], 3, OV, later(2), &RULES, now);
+    assert_eq!(asked_later, Verdict::Unknown);
+    let before = [rejected(1)];
+    let asked_later = verdict(&before, 3, OV, later(2), &RULES, now);
+    assert_eq!(asked_later, Verdict::Unknown);
     // What was vetted stays so while it is looked into again.
     let vetted = at(1, approved(EV));
     assert_eq!(says(&[vetted.clone(), open], now), "vetted");

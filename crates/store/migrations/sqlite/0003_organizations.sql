@@ -82,4 +82,8 @@ create table organization_events (
 ) strict;
 create index organization_events_of_organization on organization_events (organization_id, id);
 
+-- How thoroughly an order's organization is vetted.
+alter table orders add column vetting_kind text;
+create index orders_of_organization on orders (organization_id) where organization_id is not null;
+
 insert into sequences (name, next) values ('organization', 1);

@@ -2,6 +2,7 @@
 
 use chancery_domain::authorizations::{Challenge, Method, RecordType};
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
+use chancery_domain::checklists::VettingKind;
 use chancery_domain::contacts::{Contact, ContactDetails, ContactId, Role};
 use chancery_domain::issuances::{
     Issuance, IssuanceId, IssuanceState, NameControl, Proof, Purpose,
@@ -56,6 +57,7 @@ pub fn an_order(id: i64) -> Order {
         term: Term(2),
         names: vec![name("shop.example"), name("*.shop.example")],
         organization: Some(OrganizationId(8)),
+        vetting: Some(VettingKind::Ev),
         administrator: ContactId(11),
         technical: ContactId(12),
         price: usd(1_999),

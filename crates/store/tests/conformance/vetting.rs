@@ -3,18 +3,20 @@
 use chancery_domain::checklists::{ChecklistItem, Source, VettingKind};
 use chancery_domain::evidence::{Evidence, EvidenceFile, EvidenceId};
 use chancery_domain::operators::OperatorName;
+use chancery_domain::orders::Order;
 use chancery_domain::registrations::{EntityCategory, Registration};
 use chancery_domain::vetting::{Approval, CaseId, CaseState, VettingCase};
-use chancery_store::StoreError;
+use chancery_store::{JobId, NewJob, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::organizations::{an_organization, store_organization};
-use crate::things::{at, commit, store_resellers};
+use crate::things::{an_issuance, an_order, at, commit, store_an_order, store_resellers};
 
 on_both_engines!(
     a_case_comes_back_in_each_state,
     one_case_of_a_kind_is_open,
     a_case_that_moved_is_not_moved_again,
+    a_decision_has_its_orders_look_whoever_is_at_work,
     cases_are_listed_from_the_newest,
     evidence_comes_back_as_it_went,
     a_file_of_megabytes_comes_back,
@@ -137,6 +139,54 @@ async fn a_case_that_moved_is_not_moved_again(bed: &Bed) {
             id: 1
         })
     ));
+}
+
+async fn a_decision_has_its_orders_look_whoever_is_at_work(bed: &Bed) {
+    prepare(bed).await;
+    let (order, _) = store_an_order(bed, 100).await;
+    let other = an_order(200);
+    let other = Order {
+        organization: None,
+        vetting: None,
+        ..other
+    };
+    commit(bed, |change| {
+        change.insert_order(&other);
+        change.insert_issuance(&an_issuance(&other));
+    })
+    .await
+    .unwrap();
+    let job = |id: i64, order: &Order, kind: &'static str| NewJob {
+        id: JobId(id),
+        kind,
+        subject: order.issuance.0,
+        created_at: at(1),
+        dedup: None,
+    };
+    commit(bed, |change| {
+        change.enqueue(job(1, &order, "look"), at(2));
+        change.enqueue(job(2, &order, "mail"), at(900));
+        change.enqueue(job(3, &other, "look"), at(900));
+    })
+    .await
+    .unwrap();
+    let run = bed.store.claim_jobs(at(2), at(500), 9).await.unwrap();
+    assert_eq!((run.len(), run[0].id), (1, JobId(1)));
+    let organization = order.organization.unwrap();
+    commit(bed, |change| {
+        change.have_orders_look(organization, "look", at(3))
+    })
+    .await
+    .unwrap();
+    // Whoever was at it has missed the decision, and finds no end.
+    let late = commit(bed, |change| change.finish_job(run[0].id, run[0].attempt)).await;
+    assert!(matches!(
+        late,
+        Err(StoreError::Conflict { what: "job", .. })
+    ));
+    let due = bed.store.claim_jobs(at(3), at(500), 9).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|job| (job.id, job.tries)).collect();
+    assert_eq!(ids, [(JobId(1), 1)]);
 }
 
 async fn cases_are_listed_from_the_newest(bed: &Bed) {
