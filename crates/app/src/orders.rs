@@ -7,6 +7,7 @@ use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::{
     Issuance, IssuanceId, IssuanceState, NameControl, NextStep, Purpose,
 };
+use chancery_domain::ledger::Posting;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
 use chancery_domain::plans::Plan;
@@ -258,8 +259,12 @@ impl App {
 
         let mut change = Change::new();
         self.remember(&mut change, reseller, repeat, &placed, now)?;
-        self.charge(&mut change, &issuance, now).await?;
-        change.insert_order(&order);
+        let charge = Posting::charge(self.row_id().await?, &issuance, now);
+        change.place_order(
+            &order,
+            &charge,
+            [self.row_id().await?, self.row_id().await?],
+        );
         let by = Actor::Reseller;
         self.note(&mut change, &order, by, EventKind::OrderPlaced, None)
             .await?;

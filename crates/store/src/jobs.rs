@@ -121,6 +121,17 @@ impl Change {
         self.expect_one(SQL, values![id.0, attempt], lost(id));
     }
 
+    /// Ends a job that is done by making its row another job, due at `run_at`. The new one's id is not used.
+    pub fn finish_into(&mut self, id: JobId, attempt: i64, next: NewJob<'_>, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set kind = $1, subject = $2, run_at = $3, dedup = $4, tries = 0,
+                last_error = null
+            where id = $5 and attempt = $6 and parked_at is null";
+        let (kind, subject, dedup) = (next.kind, next.subject, next.dedup);
+        let values = values![kind, subject, run_at, dedup, id.0, attempt];
+        self.expect_one(SQL, values, lost(id));
+    }
+
     /// Puts a job back until `run_at` as if it had not been tried: there was nothing to do yet.
     pub fn postpone_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp) {
         const SQL: &str = "

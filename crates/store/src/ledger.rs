@@ -14,16 +14,21 @@ impl Change {
     pub fn post(&mut self, posting: &Posting, entry_ids: [i64; 2]) {
         const BALANCE: &str = "
             update resellers set balance = balance + $1 where id = $2 and balance + $1 >= 0";
-        const ENTRIES: &str = "
-            insert into ledger_entries (id, posting_id, account, reseller_id, order_id, amount,
-                currency, kind, note, at, issuance_id)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15),
-                ($11, $2, $12, $13, $5, $14, $7, $8, $9, $10, $15)";
         let reseller = posting.reseller;
         // Sets that move one balance meet at its row: let them travel together.
         self.lane(reseller.0);
         let change = values![posting.balance_change(), reseller.0];
         self.expect_one(BALANCE, change, Failure::Refused("balance"));
+        self.enter(posting, entry_ids);
+    }
+
+    /// Adds the two entries of a posting, whose balance another statement moves.
+    pub(crate) fn enter(&mut self, posting: &Posting, entry_ids: [i64; 2]) {
+        const ENTRIES: &str = "
+            insert into ledger_entries (id, posting_id, account, reseller_id, order_id, amount,
+                currency, kind, note, at, issuance_id)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15),
+                ($11, $2, $12, $13, $5, $14, $7, $8, $9, $10, $15)";
         let [(from, out), (to, arriving)] = posting.entries();
         self.expect_rows(
             ENTRIES,

@@ -5,6 +5,7 @@ use chancery_domain::certificates::{CertificateId, CertificateSummary};
 use chancery_domain::checklists::VettingKind;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId};
+use chancery_domain::ledger::Posting;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{Failure as OrderFailure, NameCounts, Order, OrderId, OrderState};
@@ -59,9 +60,24 @@ const ISSUANCE_COLUMNS: usize = 29;
 const CERTIFICATE_COLUMNS: usize = 49;
 
 impl Change {
-    /// Inserts an order just placed, as the next of its reseller's, and counts it.
-    pub fn insert_order(&mut self, order: &Order) {
-        const NEXT: &str = "update resellers set order_count = order_count + 1 where id = $1";
+    /// Inserts an order just placed, as the next of its reseller's, with its charge, and counts it. Refused
+    /// as `balance` if the reseller's would fall below zero. `row_ids` are for the two ledger entries.
+    pub fn place_order(&mut self, order: &Order, charge: &Posting, row_ids: [i64; 2]) {
+        const ACCOUNT: &str = "
+            update resellers set balance = balance + $1, order_count = order_count + 1
+            where id = $2 and balance + $1 >= 0";
+        let reseller = order.reseller.0;
+        // Sets that move one balance meet at its row: let them travel together.
+        self.lane(reseller);
+        let account = values![charge.balance_change(), reseller];
+        self.expect_one(ACCOUNT, account, Failure::Refused("balance"));
+        if charge.amount.minor > 0 {
+            self.enter(charge, row_ids);
+        }
+        self.insert_order(order);
+    }
+
+    fn insert_order(&mut self, order: &Order) {
         const SQL: &str = "
             insert into orders (id, reseller_id, product_key, product_name, term_years, common_name,
                 names, administrator_id, technical_id, issuance_id, amount, currency, state,
@@ -71,8 +87,6 @@ impl Change {
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
                 $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
                 (select order_count from resellers where id = $2))";
-        self.lane(order.reseller.0);
-        self.expect_one(NEXT, values![order.reseller.0], conflict(order.id));
         let state = StateColumns::from(&order.state);
         self.execute(
             SQL,

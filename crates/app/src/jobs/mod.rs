@@ -159,7 +159,7 @@ impl App {
         run_at: Timestamp,
     ) -> Result<(), AppError> {
         let id = JobId(self.row_id().await?);
-        let (task, key) = (Task::Tend(order), format!("tend-{order}"));
+        let (task, key) = (Task::Tend(order), tend_key(order));
         change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
         Ok(())
     }
@@ -168,4 +168,9 @@ impl App {
     pub(crate) fn refresh_crl_soon(&self, change: &mut Change, now: Timestamp) {
         change.bring_forward(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
     }
+}
+
+/// What makes the job that tends an order the only one.
+fn tend_key(order: OrderId) -> String {
+    format!("tend-{order}")
 }

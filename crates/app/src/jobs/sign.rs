@@ -419,9 +419,9 @@ impl App {
             let run_at = now + self.settings.supersede_delay;
             self.enqueue(&mut change, task, run_at).await?;
         }
-        self.tend_later(&mut change, &order, certificate.validity, now)
+        let (purpose, validity) = (issuance.purpose, certificate.validity);
+        self.tend_later(&mut change, job, &order, purpose, validity)
             .await?;
-        change.finish_job(job.id, job.attempt);
         self.store.commit(change).await?;
         Ok(())
     }

@@ -7,7 +7,7 @@
 
 use chancery_domain::certificates::CertificateSummary;
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{IssuanceState, NextStep};
+use chancery_domain::issuances::{IssuanceState, NextStep, Purpose};
 use chancery_domain::notices::News;
 use chancery_domain::orders::{Order, OrderId, OrderState};
 use chancery_domain::plans::{OFFER_LEAD, due_notice, needs_successor, next_notice, replace_at};
@@ -16,7 +16,7 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 
-use super::Signing;
+use super::{Signing, Task, tend_key};
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
 
@@ -48,14 +48,16 @@ impl App {
         self.enqueue_tend(change, order, now).await
     }
 
-    /// Has an order tended when the first thing may be due for a certificate just issued.
-    pub(crate) async fn tend_later(
+    /// Ends the job that has signed a certificate, and has its order tended when the first thing may be due.
+    pub(super) async fn tend_later(
         &self,
         change: &mut Change,
+        signed: &ClaimedJob,
         order: &Order,
+        purpose: Purpose,
         certificate: Validity,
-        now: Timestamp,
     ) -> Result<(), AppError> {
+        let now = self.clock.now();
         let end = order.term_end(self.settings.carry_at_most, now);
         let mut due = Due {
             now,
@@ -66,6 +68,14 @@ impl App {
         if let Some(next) = next_notice(end, now) {
             due.by(next);
         }
+        if purpose == Purpose::First {
+            // Nothing tends the order yet: the row of the job that is done does for the one to come.
+            let key = tend_key(order.id);
+            let task = Task::Tend(order.id).as_new_job(signed.id, now, Some(&key));
+            change.finish_into(signed.id, signed.attempt, task, due.at);
+            return Ok(());
+        }
+        change.finish_job(signed.id, signed.attempt);
         self.enqueue_tend(change, order.id, due.at).await
     }
 

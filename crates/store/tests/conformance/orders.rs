@@ -11,8 +11,8 @@ use chancery_store::{StoreError, values};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{
-    OURS, THEIRS, a_certificate, a_proof, an_issuance, an_order, at, commit, name, store_an_order,
-    store_resellers, usd,
+    OURS, THEIRS, a_certificate, a_proof, an_issuance, an_order, at, commit, name, place,
+    store_an_order, store_resellers, usd,
 };
 
 on_both_engines!(
@@ -451,7 +451,7 @@ async fn rows_that_make_no_sense_are_corrupt(bed: &Bed) {
         };
         let issuance = an_issuance(&order);
         commit(bed, |change| {
-            change.insert_order(&order);
+            place(change, &order);
             change.insert_issuance(&issuance);
             change.execute(breakage, vec![]);
         })

@@ -7,6 +7,7 @@ use chancery_domain::contacts::{Contact, ContactDetails, ContactId, Role};
 use chancery_domain::issuances::{
     Issuance, IssuanceId, IssuanceState, NameControl, Proof, Purpose,
 };
+use chancery_domain::ledger::Posting;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
@@ -175,6 +176,15 @@ pub async fn commit(
     bed.store.commit(change).await.map(drop)
 }
 
+/// Places an order that costs nothing.
+pub fn place(change: &mut Change, order: &Order) {
+    let free = Issuance {
+        price: usd(0),
+        ..an_issuance(order)
+    };
+    change.place_order(order, &Posting::charge(1, &free, at(10)), [1, 2]);
+}
+
 /// Stores two resellers, and an order of the first with its issuance.
 pub async fn store_an_order(bed: &Bed, id: i64) -> (Order, Issuance) {
     if bed.store.reseller(OURS).await.unwrap().is_none() {
@@ -183,7 +193,7 @@ pub async fn store_an_order(bed: &Bed, id: i64) -> (Order, Issuance) {
     let order = an_order(id);
     let issuance = an_issuance(&order);
     commit(bed, |change| {
-        change.insert_order(&order);
+        place(change, &order);
         change.insert_issuance(&issuance);
     })
     .await
