@@ -30,7 +30,7 @@ impl Evidence {
             .scan("select id from orders order by id", Vec::new())
             .await
             .unwrap();
-        let cancelled = "select id from orders where state = 'cancelled'";
+        let cancelled = "select id from orders where state in ('cancelled', 'refunded')";
         let cancelled = store.scan(cancelled, Vec::new()).await.unwrap();
         let keys = store
             .scan("select key, order_id from idempotency", Vec::new())
@@ -70,7 +70,7 @@ impl Evidence {
 }
 
 /// Promises, each with a question that has no answer while it is kept.
-const PROMISES: [(&str, &str); 10] = [
+const PROMISES: [(&str, &str); 12] = [
     (
         "every posting sums to zero, in two entries",
         "select posting_id from ledger_entries group by posting_id having sum(amount) <> 0 or count(*) <> 2",
@@ -81,9 +81,21 @@ const PROMISES: [(&str, &str); 10] = [
             coalesce((select sum(e.amount) from ledger_entries e where e.reseller_id = r.id), 0)",
     ),
     (
-        "every order is charged once, at its price",
-        "select o.id from orders o where 1 <> (select count(*) from ledger_entries e where e.order_id = o.id
-            and e.kind = 'charge' and e.account = 'reseller' and e.amount = -o.amount)",
+        "every run that costs is charged once, at its price",
+        "select i.id from issuances i where i.amount > 0 and 1 <> (select count(*) from ledger_entries e
+            where e.issuance_id = i.id and e.kind = 'charge' and e.account = 'reseller'
+                and e.amount = -i.amount)",
+    ),
+    (
+        "an order has cost what was charged and not given back",
+        "select o.id from orders o where o.amount <> -coalesce((select sum(e.amount) from ledger_entries e
+            where e.order_id = o.id and e.account = 'reseller'), 0)",
+    ),
+    (
+        "orders are counted where they are",
+        "select cast(n as bigint) from (select reseller_id, product_key, stage, count(*) as n from orders group by 1, 2, 3
+            except select reseller_id, product_key, stage, sum(n) from order_counts where level = 10
+                group by 1, 2, 3) as odd",
     ),
     (
         "every charge has its order",
@@ -93,7 +105,7 @@ const PROMISES: [(&str, &str); 10] = [
     (
         "an order is paid back once if it was cancelled or failed, and else never",
         "select o.id from orders o where (case when o.state in
-                ('cancelled', 'validation_expired', 'issuer_refused') then 1 else 0 end) <>
+                ('cancelled', 'refunded', 'validation_expired', 'issuer_refused') then 1 else 0 end) <>
             (select count(*) from ledger_entries e where e.order_id = o.id and e.kind = 'refund'
                 and e.account = 'reseller')",
     ),
