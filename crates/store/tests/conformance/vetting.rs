@@ -10,7 +10,7 @@ use chancery_store::{JobId, NewJob, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::organizations::{an_organization, store_organization};
-use crate::things::{an_issuance, an_order, at, commit, store_an_order, store_resellers};
+use crate::things::{an_issuance, an_order, at, commit, place, store_an_order, store_resellers};
 
 on_both_engines!(
     a_case_comes_back_in_each_state,
@@ -151,7 +151,7 @@ async fn a_decision_has_its_orders_look_whoever_is_at_work(bed: &Bed) {
         ..other
     };
     commit(bed, |change| {
-        change.insert_order(&other);
+        place(change, &other);
         change.insert_issuance(&an_issuance(&other));
     })
     .await
