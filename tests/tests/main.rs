@@ -19,6 +19,7 @@ mod money;
 mod orders;
 mod organizations;
 mod outages;
+mod prices;
 mod production;
 mod rates;
 mod regressions;

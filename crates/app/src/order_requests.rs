@@ -8,7 +8,7 @@ use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::NameCounts;
 use chancery_domain::organizations::OrganizationId;
-use chancery_domain::products::{Product, Term, Validation};
+use chancery_domain::products::{Product, Term};
 use chancery_domain::resellers::Reseller;
 use chancery_pki::csr::Csr;
 
@@ -86,9 +86,14 @@ impl App {
                 found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
             });
         let years = faults.required(Field::Term, asked.term);
-        let term = years.zip(product).and_then(|(years, product)| {
-            faults.keep(crate::products::term(product, reseller.currency, years))
-        });
+        let now = self.clock.now();
+        let prices = match product {
+            Some(product) => Some(self.price_list(reseller, product, now).await?),
+            None => None,
+        };
+        let term = years
+            .zip(prices.as_ref())
+            .and_then(|(years, prices)| faults.keep(prices.check_term(years)));
         let csr = faults.required(Field::Csr, asked.csr).and_then(|text| {
             let parsed = Csr::parse(&text);
             faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
@@ -98,20 +103,20 @@ impl App {
         if let (Some(product), Some(names)) = (product, &names) {
             faults.0.extend(product.check_names(names));
             if let Some(method) = method {
-                let now = self.clock.now();
                 faults
                     .0
                     .extend(product.check_method(method, names, &self.rules, now));
             }
         }
-        let organization = match product.map(|product| product.validation) {
-            Some(Validation::Ov | Validation::Ev) => {
+        let needs = |field| move |product: &&Product| product.required_fields().contains(&field);
+        let organization = match product.filter(needs(Field::Organization)) {
+            Some(_) => {
                 let named = faults.required(Field::Organization, asked.organization);
                 self.check_organization(reseller, &mut faults, named)
                     .await?
             }
             // Nobody is named in the certificate.
-            Some(Validation::Dv) | None => None,
+            None => None,
         };
         let administrator = faults.required(Field::Administrator, asked.administrator);
         let technical = asked.technical.or(administrator);
@@ -124,8 +129,8 @@ impl App {
         )
         .await?;
 
-        let (Some(product), Some(term), Some(csr), Some(names), Some(method)) =
-            (product, term, csr, names, method)
+        let (Some(product), Some(prices), Some(term), Some(csr), Some(names), Some(method)) =
+            (product, prices, term, csr, names, method)
         else {
             return Err(AppError::Invalid(faults.0));
         };
@@ -146,7 +151,7 @@ impl App {
             return Err(AppError::Invalid(faults.0));
         };
         let counts = NameCounts::of(&names);
-        let quote = product.quote(reseller.currency, term, counts.names, counts.wildcards)?;
+        let quote = prices.quote(term, counts.names, counts.wildcards)?;
         let controls = controls(&names, made);
         Ok(CheckedOrder {
             product,

@@ -13,6 +13,7 @@ use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId};
 use chancery_domain::products::Product;
+use chancery_domain::resellers::Reseller;
 use chancery_pki::csr::Csr;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
@@ -163,7 +164,9 @@ impl App {
             | IssuanceState::Rejected { .. }
             | IssuanceState::Cancelled => {}
         }
-        let price = further_price(&file.order, checked.product, &checked.names)?;
+        let price = self
+            .further_price(reseller, &file.order, &checked, now)
+            .await?;
         if price.minor > 0 && !scope.includes(Scope::Money) {
             let (held, needed) = (*scope, Scope::Money);
             return Err(AppError::OutOfScope { held, needed }.into());
@@ -233,6 +236,24 @@ impl App {
         Ok(placed)
     }
 
+    /// What names beyond those that are paid for cost, at today's prices.
+    async fn further_price(
+        &self,
+        reseller: &Reseller,
+        order: &Order,
+        asked: &CheckedReissue<'_>,
+        now: Timestamp,
+    ) -> Result<Money, AppError> {
+        let wanted = order.paid.or(NameCounts::of(&asked.names));
+        if wanted == order.paid {
+            return Ok(Money::zero(order.price.currency));
+        }
+        let prices = self.price_list(reseller, asked.product, now).await?;
+        let price = |counts: NameCounts| prices.quote(order.term, counts.names, counts.wildcards);
+        let (before, after) = (price(order.paid)?, price(wanted)?);
+        after.total.plus(-before.total).map_err(AppError::internal)
+    }
+
     /// Stops a run that is being validated, since another takes its place, and gives back what it cost.
     async fn stop_for_another(
         &self,
@@ -251,28 +272,6 @@ impl App {
         self.note(change, &file.order, Actor::Reseller, kind, None)
             .await
     }
-}
-
-/// What names beyond those that are paid for cost, at today's prices.
-fn further_price(
-    order: &Order,
-    product: &Product,
-    names: &[DomainName],
-) -> Result<Money, AppError> {
-    let wanted = order.paid.or(NameCounts::of(names));
-    if wanted == order.paid {
-        return Ok(Money::zero(order.price.currency));
-    }
-    let price = |counts: NameCounts| {
-        product.quote(
-            order.price.currency,
-            order.term,
-            counts.names,
-            counts.wildcards,
-        )
-    };
-    let (before, after) = (price(order.paid)?, price(wanted)?);
-    after.total.plus(-before.total).map_err(AppError::internal)
 }
 
 /// Whether a run was begun by the very request that came now: the client lost the first answer.

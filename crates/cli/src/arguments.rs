@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Finding out whether organizations are what they say
     #[command(subcommand)]
     Vetting(VettingCommand),
+    /// Prices that resellers have of their own
+    #[command(subcommand)]
+    Price(PriceCommand),
     /// The embedded CA
     #[command(subcommand)]
     Ca(CaCommand),
@@ -346,6 +349,59 @@ pub(crate) struct RecordFlags {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) operator: OperatorFlag,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PriceCommand {
+    /// Give a reseller a price of its own, in its currency
+    Set {
+        #[command(flatten)]
+        of: PriceOf,
+        /// The first name, and those included, such as 8.00
+        #[arg(long, value_name = "AMOUNT")]
+        base: String,
+        /// Each further ordinary name, where the product sells such
+        #[arg(long, value_name = "AMOUNT")]
+        name: Option<String>,
+        /// Each further wildcard name, where the product sells such
+        #[arg(long, value_name = "AMOUNT")]
+        wildcard: Option<String>,
+    },
+    /// List all prices a reseller has, had and will have of its own
+    List {
+        /// The reseller's id
+        #[arg(long, value_name = "ID")]
+        reseller: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let the catalogue's price count for a reseller again
+    End {
+        #[command(flatten)]
+        of: PriceOf,
+    },
+}
+
+/// Which price is meant, and from when on.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PriceOf {
+    /// The reseller's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) reseller: i64,
+    /// The product's key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) product: String,
+    /// For so many years
+    #[arg(long, value_name = "YEARS")]
+    pub(crate) term: u8,
+    /// From this day or time on, UTC, instead of from now
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
 }

@@ -6,6 +6,7 @@ mod demo;
 mod first_steps;
 mod http_client;
 mod operators;
+mod prices;
 mod serve;
 mod vetting;
 
@@ -50,6 +51,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Reseller(command) => operators::reseller(command).await,
         Command::Credential(command) => operators::credential(command).await,
         Command::Balance(command) => operators::balance(command).await,
+        Command::Price(command) => prices::price(command).await,
         Command::Job(command) => operators::job(command).await,
         Command::Vetting(command) => vetting::vetting(command).await,
         Command::Ca(command) => authority::ca(command).await,

@@ -22,6 +22,7 @@ pub mod operators;
 pub mod orders;
 pub mod organizations;
 pub mod plans;
+pub mod prices;
 pub mod products;
 pub mod rates;
 pub mod registrations;

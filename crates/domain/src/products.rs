@@ -1,6 +1,8 @@
-//! Products: what is sold, at what price, and what an order for it may ask.
+//! Products: what is sold, and what an order for it may ask.
 //!
-//! The catalogue is data, read from a file by the operator; a [`Catalogue`] that exists is consistent.
+//! The catalogue is data, read from a file by the operator; a [`Catalogue`] that exists is consistent. What a
+//! product's page tells of its rules and what an order is held against are the same functions here and in
+//! [`crate::prices`].
 
 use std::collections::BTreeMap;
 
@@ -9,8 +11,9 @@ use serde::Deserialize;
 
 use crate::authorizations::{Method, RecordType};
 use crate::fields::{Field, FieldError, Problem};
-use crate::money::{Currency, Money, MoneyError};
+use crate::money::Currency;
 use crate::names::DomainName;
+use crate::prices::TermPrice;
 use crate::validity::ValidityRules;
 
 /// How far the applicant is vetted.
@@ -41,28 +44,16 @@ impl Validation {
 #[serde(transparent)]
 pub struct Term(pub u8);
 
-/// What one term of a product costs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TermPrice {
-    /// The first name, and those included.
-    pub base: Money,
-    /// Each ordinary name beyond.
-    pub name: Money,
-    /// Each wildcard name beyond.
-    pub wildcard: Money,
-}
+impl Term {
+    /// The longest that is sold.
+    pub const LONGEST: Self = Self(10);
 
-/// A price and what it is made of.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Quote {
-    /// The sum.
-    pub total: Money,
-    /// The first name's part.
-    pub base: Money,
-    /// All further ordinary names together.
-    pub names: Money,
-    /// All further wildcard names together.
-    pub wildcards: Money,
+    /// So many years, if they can be sold.
+    pub fn of(years: u8) -> Option<Self> {
+        (1..=Self::LONGEST.0)
+            .contains(&years)
+            .then_some(Self(years))
+    }
 }
 
 /// Something that can be ordered.
@@ -94,55 +85,69 @@ pub struct Product {
     pub record_type: RecordType,
     /// For so many days after its first certificate an order may be given back.
     pub refund_days: u32,
-    prices: BTreeMap<(Currency, Term), TermPrice>,
-}
-
-/// Why an order for a product cannot be taken, beyond its fields.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PriceError {
-    /// No price in the reseller's currency.
-    #[error("no price is set in {0}")]
-    NoPrice(Currency),
-    /// The sum cannot be kept.
-    #[error(transparent)]
-    Money(#[from] MoneyError),
+    pub(crate) prices: BTreeMap<(Currency, Term), TermPrice>,
 }
 
 impl Product {
-    /// The terms that have a price, in a currency, shortest first.
-    pub fn terms(&self, currency: Currency) -> Vec<Term> {
-        self.prices
-            .keys()
-            .filter(|(of, _)| *of == currency)
-            .map(|(_, term)| *term)
-            .collect()
-    }
-
-    /// The price of a term with so many further names.
-    pub fn quote(
+    /// The catalogue's prices in a currency, shortest term first. What a reseller pays is in its
+    /// [`crate::prices::PriceList`].
+    pub(crate) fn catalogue_prices(
         &self,
         currency: Currency,
-        term: Term,
-        names: u32,
-        wildcards: u32,
-    ) -> Result<Quote, PriceError> {
-        let price = self
+    ) -> impl Iterator<Item = (Term, TermPrice)> {
+        let of_currency = self
             .prices
-            .get(&(currency, term))
-            .ok_or(PriceError::NoPrice(currency))?;
-        let names = price
-            .name
-            .times(names.saturating_sub(self.included_names))?;
-        let wildcards = price
-            .wildcard
-            .times(wildcards.saturating_sub(self.included_wildcards))?;
-        let total = price.base.plus(names)?.plus(wildcards)?;
-        Ok(Quote {
-            total,
-            base: price.base,
-            names,
-            wildcards,
-        })
+            .iter()
+            .filter(move |((of, _), _)| *of == currency);
+        of_currency.map(|((_, term), price)| (*term, *price))
+    }
+
+    /// The methods that can be chosen for the product at `now`: those it is sold with that are still in force
+    /// and able to prove its common name.
+    pub fn offered_methods(&self, rules: &ValidityRules, now: Timestamp) -> Vec<Method> {
+        let is_offered = |method: &Method| {
+            rules.is_in_force(*method, now) && (!self.wildcard || method.covers_subdomains())
+        };
+        self.methods.iter().copied().filter(is_offered).collect()
+    }
+
+    /// How many names an order may have beside the common name.
+    pub fn max_further_names(&self) -> u32 {
+        self.max_names - 1
+    }
+
+    /// What an order for the product cannot do without.
+    pub fn required_fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            Field::Product,
+            Field::Term,
+            Field::Csr,
+            Field::Method,
+            Field::Administrator,
+        ];
+        if self.validation != Validation::Dv {
+            fields.push(Field::Organization);
+        }
+        fields
+    }
+
+    /// Checks how many names are wanted beside the common name, ordinary ones and wildcards; reports all
+    /// faults.
+    pub fn check_counts(&self, names: u32, wildcards: u32) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if wildcards > 0 && !self.further_wildcards {
+            let text = "this product takes no further wildcard names";
+            errors.push(FieldError::invalid(Field::WildcardCount, text));
+        }
+        if names > 0 && !self.further_names {
+            let text = "this product takes no further names";
+            errors.push(FieldError::invalid(Field::NameCount, text));
+        }
+        if names.saturating_add(wildcards) > self.max_further_names() {
+            let text = format!("this product takes at most {} names in all", self.max_names);
+            errors.push(FieldError::invalid(Field::NameCount, text));
+        }
+        errors
     }
 
     /// Checks the names of an order against the product, common name first; reports all faults.
@@ -160,21 +165,12 @@ impl Product {
             errors.push(FieldError::invalid(Field::Csr, text));
         }
         let further = names.get(1..).unwrap_or_default();
-        let refused = |text: &str| FieldError::invalid(Field::Names, text);
-        if further.iter().any(DomainName::is_wildcard) && !self.further_wildcards {
-            errors.push(refused("this product takes no further wildcard names"));
-        }
-        if further.iter().any(|name| !name.is_wildcard()) && !self.further_names {
-            errors.push(refused("this product takes no further names"));
-        }
-        if names.len() > self.max_names as usize {
-            let max = self.max_names;
-            errors.push(refused(&format!(
-                "this product takes at most {max} names in all"
-            )));
-        }
-        if self.validation == Validation::Ev && names.iter().any(DomainName::is_wildcard) {
-            errors.push(refused("an EV certificate cannot cover wildcard names"));
+        let (wildcards, ordinary): (Vec<_>, Vec<_>) =
+            further.iter().partition(|name| name.is_wildcard());
+        let count = |names: &[&DomainName]| u32::try_from(names.len()).unwrap_or(u32::MAX);
+        for mut error in self.check_counts(count(&ordinary), count(&wildcards)) {
+            error.field = Field::Names;
+            errors.push(error);
         }
         for (at, name) in names.iter().enumerate() {
             let field = if at == 0 { Field::Csr } else { Field::Names };
@@ -183,8 +179,7 @@ impl Product {
         errors
     }
 
-    /// Checks that a method is sold with the product, still in force at `now`, and able to prove every one
-    /// of the names.
+    /// Checks that a method is among those offered at `now` and able to prove every one of the names.
     pub fn check_method(
         &self,
         method: Method,
@@ -192,8 +187,7 @@ impl Product {
         rules: &ValidityRules,
         now: Timestamp,
     ) -> Vec<FieldError> {
-        let mut offered = self.methods.clone();
-        offered.retain(|method| rules.is_in_force(*method, now));
+        let offered = self.offered_methods(rules, now);
         if !offered.contains(&method) {
             let words = offered
                 .iter()
@@ -354,29 +348,24 @@ fn check_product(raw: RawProduct) -> Result<Product, String> {
     if sells_further != (raw.max_names > 1) {
         return Err("max-names above 1 and further names go together".to_owned());
     }
+    if raw.validation == Validation::Ev && (raw.wildcard || raw.further_wildcards) {
+        return Err("an EV certificate cannot cover wildcard names".to_owned());
+    }
+    if raw.wildcard && !raw.methods.iter().any(|method| method.covers_subdomains()) {
+        return Err("none of the methods proves a wildcard".to_owned());
+    }
     let mut prices = BTreeMap::new();
     for price in &raw.price {
-        let amount = |text: Option<&str>, what: &str| {
-            let money = Money::parse(text.unwrap_or("0"), price.currency)
-                .map_err(|problem| format!("{what}: {problem}"))?;
-            if money.minor < 0 {
-                Err(format!("{what} is negative"))
-            } else {
-                Ok(money)
-            }
-        };
-        let term_price = TermPrice {
-            base: amount(Some(&price.base), "base")?,
-            name: amount(price.name.as_deref(), "name")?,
-            wildcard: amount(price.wildcard.as_deref(), "wildcard")?,
-        };
-        if price.term.0 == 0 || price.term.0 > 10 {
+        let further = (raw.further_names, raw.further_wildcards);
+        let texts = (
+            &*price.base,
+            price.name.as_deref(),
+            price.wildcard.as_deref(),
+        );
+        let term_price =
+            TermPrice::parse(price.currency, texts, further).map_err(|error| error.to_string())?;
+        if Term::of(price.term.0).is_none() {
             return Err("a term lies between 1 and 10 years".to_owned());
-        }
-        if (raw.further_names && price.name.is_none())
-            || (raw.further_wildcards && price.wildcard.is_none())
-        {
-            return Err("the price of a further name is missing".to_owned());
         }
         if prices
             .insert((price.currency, price.term), term_price)
@@ -411,6 +400,10 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn a_product() -> Product {
+        check_product(a_raw_product()).unwrap()
+    }
+
+    fn a_raw_product() -> RawProduct {
         let price = |currency: &str, term| RawPrice {
             currency: Currency::parse(currency).unwrap(),
             term: Term(term),
@@ -418,7 +411,7 @@ pub(crate) mod tests {
             name: Some("10.00".to_owned()),
             wildcard: Some("20.00".to_owned()),
         };
-        let raw = RawProduct {
+        RawProduct {
             key: "ssl123".to_owned(),
             name: "SSL 123".to_owned(),
             provider: "Chancery".to_owned(),
@@ -433,8 +426,7 @@ pub(crate) mod tests {
             record_type: RecordType::Txt,
             refund_days: 30,
             price: vec![price("USD", 1), price("USD", 2), price("EUR", 1)],
-        };
-        check_product(raw).unwrap()
+        }
     }
 
     fn names(texts: &[&str]) -> Vec<DomainName> {
@@ -442,29 +434,6 @@ pub(crate) mod tests {
             .iter()
             .map(|text| DomainName::parse(text).unwrap())
             .collect()
-    }
-
-    #[test]
-    fn a_quote_is_the_sum_of_its_parts() {
-        let usd = Currency::parse("USD").unwrap();
-        let quote = a_product().quote(usd, Term(1), 2, 1).unwrap();
-        assert_eq!(quote.total.to_string(), "50.00 USD");
-        assert_eq!(quote.names.to_string(), "20.00 USD");
-        assert_eq!(quote.wildcards.to_string(), "20.00 USD");
-        let free = Product {
-            included_names: 2,
-            ..a_product()
-        };
-        assert_eq!(
-            free.quote(usd, Term(1), 2, 0).unwrap().total.to_string(),
-            "10.00 USD"
-        );
-        assert_eq!(a_product().terms(usd), [Term(1), Term(2)]);
-        let yen = Currency::parse("JPY").unwrap();
-        assert_eq!(
-            a_product().quote(yen, Term(1), 0, 0),
-            Err(PriceError::NoPrice(yen))
-        );
     }
 
     #[test]
@@ -494,18 +463,50 @@ pub(crate) mod tests {
             1
         );
         assert_eq!(product.check_names(&names(&["server.internal"])).len(), 1);
-        let ev = Product {
-            validation: Validation::Ev,
-            ..a_product()
-        };
-        assert_eq!(
-            ev.check_names(&names(&["shop.example", "*.shop.example"]))
-                .len(),
-            1
-        );
         let many: Vec<String> = (0..6).map(|n| format!("n{n}.shop.example")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(product.check_names(&names(&many)).len(), 1);
+    }
+
+    #[test]
+    fn only_methods_that_can_succeed_are_offered() {
+        let now = "2026-11-22T00:00:00Z".parse().unwrap();
+        let offered = |product: &Product| product.offered_methods(&ValidityRules::default(), now);
+        assert_eq!(offered(&a_product()), [Method::Dns, Method::File]);
+        let wildcard = Product {
+            wildcard: true,
+            ..a_product()
+        };
+        assert_eq!(offered(&wildcard), [Method::Dns]);
+        let faults = wildcard.check_method(
+            Method::File,
+            &names(&["*.shop.example"]),
+            &ValidityRules::default(),
+            now,
+        );
+        assert_eq!(faults[0].problem, Problem::NotOneOf(vec!["dns".to_owned()]));
+    }
+
+    #[test]
+    fn a_catalogue_sells_nothing_that_cannot_be_had() {
+        let refused = |change: fn(&mut RawProduct)| {
+            let mut raw = a_raw_product();
+            change(&mut raw);
+            check_product(raw).unwrap_err()
+        };
+        let wildcards = "an EV certificate cannot cover wildcard names";
+        assert_eq!(refused(|raw| raw.validation = Validation::Ev), wildcards);
+        let proofless = refused(|raw| {
+            raw.wildcard = true;
+            raw.methods = vec![Method::File];
+        });
+        assert_eq!(proofless, "none of the methods proves a wildcard");
+        let text = "the price of a further name is missing";
+        assert_eq!(refused(|raw| raw.price[0].name = None), text);
+        assert_eq!(
+            refused(|raw| raw.price[1].base = "-1".to_owned()),
+            "base is negative"
+        );
     }
 
     #[test]

@@ -17,4 +17,4 @@ mod wiring;
 mod write_deadline;
 
 pub use first_start::OteCredential;
-pub use wiring::{Server, StartError, check, open_store, operations};
+pub use wiring::{Server, StartError, catalogue, check, open_store, operations};

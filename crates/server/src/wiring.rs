@@ -343,7 +343,8 @@ fn inside(config: &Config, world: &OutsideWorld) -> Result<(Dcv, Mailer), StartE
     Ok((Dcv::new(resolver, probe), mailer))
 }
 
-fn catalogue(config: &Config) -> Result<Catalogue, StartError> {
+/// The catalogue a configuration names, or the built-in one.
+pub fn catalogue(config: &Config) -> Result<Catalogue, StartError> {
     let Some(file) = &config.catalogue else {
         return Ok(built_in_catalogue());
     };

@@ -34,6 +34,7 @@ mod order_counts;
 pub mod orders;
 pub mod organizations;
 mod postgres;
+mod prices;
 mod reading;
 mod resellers;
 mod sequences;

@@ -1,10 +1,13 @@
 //! Products and prices.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
-use chancery_app::{App, PriceAsked};
+use chancery_app::{App, Offer, PriceAsked};
+use chancery_domain::authorizations::Method;
 use chancery_domain::fields::Field;
-use chancery_domain::money::{Currency, Money};
-use chancery_domain::products::{Product, Quote, Term};
+use chancery_domain::prices::Quote;
+use chancery_domain::products::{Product, Term};
 use serde::Serialize;
 
 use crate::auth::Caller;
@@ -13,7 +16,7 @@ use crate::envelope::Envelope;
 use crate::errors::WebnicError;
 use crate::query::Query;
 use crate::scalars::Amount;
-use crate::words::{METHODS, auth_type};
+use crate::words::{METHODS, auth_type, wire_name};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,10 +69,10 @@ impl<'a> ProductView<'a> {
         }
     }
 
-    fn with_price(product: &'a Product, price: Money) -> Self {
+    fn with_price(offer: &'a Offer<'_>) -> Self {
         Self {
-            price: Some(Amount(price)),
-            ..Self::of(product)
+            price: offer.prices.lowest().map(Amount),
+            ..Self::of(offer.product)
         }
     }
 }
@@ -81,34 +84,28 @@ pub(crate) async fn list(State(app): State<App>, Caller(_): Caller) -> Envelope 
 }
 
 /// `GET /ssl/v2/products/list/price`
-pub(crate) async fn list_with_prices(State(app): State<App>, Caller(reseller): Caller) -> Envelope {
-    let priced = app.products().filter_map(|product| {
-        let price = base_price(product, reseller.currency)?;
-        Some(ProductView::with_price(product, price))
-    });
-    let views: Vec<ProductView<'_>> = priced.collect();
-    Envelope::of(&views)
-}
-
-/// The base price of the shortest term, if there is one in the currency.
-fn base_price(product: &Product, currency: Currency) -> Option<Money> {
-    let term = *product.terms(currency).first()?;
-    product
-        .quote(currency, term, 0, 0)
-        .ok()
-        .map(|quote| quote.base)
+pub(crate) async fn list_with_prices(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+) -> Result<Envelope, WebnicError> {
+    let mut offers = app.offers(&reseller).await?;
+    // What cannot be bought has no price to show.
+    offers.retain(|offer| offer.prices.lowest().is_some());
+    let views: Vec<ProductView<'_>> = offers.iter().map(ProductView::with_price).collect();
+    Ok(Envelope::of(&views))
 }
 
 /// `GET /ssl/v2/products/info?productKey=`
 pub(crate) async fn info(
     State(app): State<App>,
-    Caller(_): Caller,
+    Caller(reseller): Caller,
     mut query: Query,
 ) -> Result<Envelope, WebnicError> {
     let Some(key) = query.require(Field::Product, text) else {
         return Err(query.refusal());
     };
-    Ok(Envelope::of(&ProductView::of(app.product(&key)?)))
+    let offer = app.offer(&reseller, &key).await?;
+    Ok(Envelope::of(&ProductView::with_price(&offer)))
 }
 
 #[derive(Serialize)]
@@ -128,23 +125,32 @@ struct Rules {
     allow_san: bool,
     allow_wsan: bool,
     auth_types: Vec<&'static str>,
+    /// Those of them that prove wildcard names.
+    wildcard_auth_types: Vec<&'static str>,
+    required_fields: Vec<Cow<'static, str>>,
 }
 
 impl<'a> RulesView<'a> {
-    fn of(product: &'a Product, currency: Currency) -> Self {
-        let offered = METHODS
-            .into_iter()
-            .filter(|method| product.methods.contains(method));
+    fn of(offer: &Offer<'a>) -> Self {
+        let product = offer.product;
+        let offered = |method: &Method| offer.methods.contains(method);
+        let words = |methods: &[Method]| methods.iter().copied().map(auth_type).collect();
+        let methods: Vec<Method> = METHODS.into_iter().filter(offered).collect();
+        let mut of_wildcards = methods.clone();
+        of_wildcards.retain(|method| method.covers_subdomains());
+        let required = product.required_fields().into_iter();
         Self {
             product_key: &product.key,
             rules: Rules {
-                terms: product.terms(currency).iter().map(|term| term.0).collect(),
+                terms: offer.prices.terms().map(|term| term.0).collect(),
                 min_san: 0,
-                max_san: product.max_names - 1,
+                max_san: product.max_further_names(),
                 wildcard: product.wildcard,
                 allow_san: product.further_names,
                 allow_wsan: product.further_wildcards,
-                auth_types: offered.map(auth_type).collect(),
+                auth_types: words(&methods),
+                wildcard_auth_types: words(&of_wildcards),
+                required_fields: required.map(wire_name).collect(),
             },
         }
     }
@@ -159,10 +165,8 @@ pub(crate) async fn rules(
     let Some(key) = query.require(Field::Product, text) else {
         return Err(query.refusal());
     };
-    Ok(Envelope::of(&RulesView::of(
-        app.product(&key)?,
-        reseller.currency,
-    )))
+    let offer = app.offer(&reseller, &key).await?;
+    Ok(Envelope::of(&RulesView::of(&offer)))
 }
 
 #[derive(Serialize)]
@@ -219,7 +223,7 @@ pub(crate) async fn pricing(
         names: names.unwrap_or_default(),
         wildcards: wildcards.unwrap_or_default(),
     };
-    let quote = app.quote(&reseller, app.product(&key)?, asked)?;
+    let quote = app.quote(&reseller, &key, asked).await?;
     let years = u8::try_from(term).unwrap_or_default();
     Ok(Envelope::of(&PriceView::of(&quote, Term(years))))
 }
@@ -227,6 +231,11 @@ pub(crate) async fn pricing(
 #[cfg(test)]
 mod tests {
     use chancery_app::parse_catalogue;
+    use chancery_domain::Timestamp;
+    use chancery_domain::money::Currency;
+    use chancery_domain::prices::PriceList;
+    use chancery_domain::products::Catalogue;
+    use chancery_domain::validity::ValidityRules;
 
     use super::*;
 
@@ -256,8 +265,14 @@ mod tests {
         price = [{ currency = "EUR", term = 1, base = "9.99" }]
     "#;
 
-    fn usd() -> Currency {
-        Currency::parse("USD").unwrap()
+    fn offer<'a>(catalogue: &'a Catalogue, key: &str) -> Offer<'a> {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let product = catalogue.product(key).unwrap();
+        Offer {
+            product,
+            prices: PriceList::new(product, Currency::parse("USD").unwrap(), &[], now),
+            methods: product.offered_methods(&ValidityRules::default(), now),
+        }
     }
 
     #[test]
@@ -283,21 +298,26 @@ mod tests {
     #[test]
     fn only_what_can_be_bought_has_a_price() {
         let catalogue = parse_catalogue(CATALOGUE).unwrap();
-        let price = |key| base_price(catalogue.product(key).unwrap(), usd());
-        assert_eq!(price("ssl123").unwrap().to_string(), "10.00 USD");
+        let price = |key| {
+            let view = serde_json::to_value(ProductView::with_price(&offer(&catalogue, key)));
+            view.unwrap().get("price").map(ToString::to_string)
+        };
+        assert_eq!(price("ssl123").as_deref(), Some("10.0"));
         assert_eq!(price("single"), None);
     }
 
     #[test]
-    fn the_rules_tell_terms_and_names() {
+    fn the_rules_tell_terms_names_methods_and_fields() {
         let catalogue = parse_catalogue(CATALOGUE).unwrap();
-        let view = RulesView::of(catalogue.product("ssl123").unwrap(), usd());
+        let offer = offer(&catalogue, "ssl123");
+        let view = RulesView::of(&offer);
         assert_eq!(
             serde_json::to_string(&view).unwrap(),
             concat!(
                 r#"{"productKey":"ssl123","rules":{"terms":[1,2],"minSan":0,"maxSan":4,"#,
                 r#""wildcard":false,"allowSan":true,"allowWsan":true,"#,
-                r#""authTypes":["email","dns","file"]}}"#
+                r#""authTypes":["email","dns","file"],"wildcardAuthTypes":["email","dns"],"#,
+                r#""requiredFields":["productKey","term","csr","authType","administratorContactId"]}}"#
             )
         );
     }
@@ -305,11 +325,8 @@ mod tests {
     #[test]
     fn a_price_looks_as_documented() {
         let catalogue = parse_catalogue(CATALOGUE).unwrap();
-        let quote = catalogue
-            .product("ssl123")
-            .unwrap()
-            .quote(usd(), Term(1), 2, 1)
-            .unwrap();
+        let prices = offer(&catalogue, "ssl123").prices;
+        let quote = prices.quote(Term(1), 2, 1).unwrap();
         assert_eq!(
             serde_json::to_string(&PriceView::of(&quote, Term(1))).unwrap(),
             concat!(

@@ -10,6 +10,7 @@ on_both_engines!(
     chores_work_with_the_server_running,
     chores_refuse_what_makes_no_sense,
     the_root_is_exported_as_it_is_served,
+    a_reseller_gets_a_price_of_its_own,
 );
 
 async fn chores_work_with_the_server_stopped(engine: Engine) {
@@ -234,6 +235,76 @@ async fn the_root_is_exported_as_it_is_served(engine: Engine) {
             && shown.printed.contains("\nIssuing CA 1, which signs\n"),
         "{shown:?}"
     );
+    server.stop().await;
+    home.remove().await;
+}
+
+async fn a_reseller_gets_a_price_of_its_own(engine: Engine) {
+    let home = Installation::new(engine).await;
+    let server = home.serve().await;
+    let (id, (username, password)) = new_reseller(&home);
+    let panel = Panel::sign_in(server.http(), &username, &password).await;
+    let price = async || {
+        let path = "/ssl/v2/products/pricing?productKey=ssl123&term=1";
+        panel.http.get(path).await.data()["price"].to_string()
+    };
+    let of = ["--reseller", &id, "--product", "SSL123", "--term", "1"];
+    let chore = |verb: &str, more: &[&str]| {
+        let arguments = [&["price", verb][..], &of, more].concat();
+        home.chore(&arguments)
+    };
+    let amounts = ["--base", "8.00", "--name", "1.00", "--wildcard", "2.00"];
+    let set = chore("set", &amounts);
+    assert!(set.succeeded, "{set:?}");
+    assert_eq!(price().await, "8.0");
+    let later = [&amounts[..], &["--from", "2199-01-01"]].concat();
+    let set = chore("set", &later);
+    assert!(set.succeeded, "{set:?}");
+    assert!(set.printed.contains("from 2199-01-01T00:00:00Z"), "{set:?}");
+    let ended = chore("end", &[]);
+    assert!(ended.succeeded, "{ended:?}");
+    assert_eq!(price().await, "10.0");
+
+    let list = home.chore(&["price", "list", "--reseller", &id, "--json"]);
+    let rows: Vec<serde_json::Value> = list
+        .printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let column = |key: &str| rows.iter().map(|row| row[key].clone()).collect::<Vec<_>>();
+    assert_eq!(column("base"), [json!("8.00"), json!(null), json!("8.00")]);
+    let standing = ["past", "counting", "coming"].map(|word| json!(word));
+    assert_eq!(column("standing"), standing);
+    let list = home.chore(&["price", "list", "--reseller", &id]);
+    assert!(list.printed.contains("the catalogue's price"), "{list:?}");
+
+    for (outcome, word) in [
+        (chore("set", &["--base", "8.001"]), "base"),
+        (chore("set", &["--base", "8"]), "further name"),
+        (chore("end", &[]), "no price of its own"),
+        (chore("end", &["--from", "2020-01-01"]), "past"),
+        (chore("end", &["--from", "soon"]), "--from"),
+        (
+            home.chore(&["price", "list", "--reseller", "99999"]),
+            "99999",
+        ),
+        (
+            home.chore(&[
+                "price",
+                "end",
+                "--reseller",
+                &id,
+                "--product",
+                "gold",
+                "--term",
+                "1",
+            ]),
+            "gold",
+        ),
+    ] {
+        assert!(!outcome.succeeded, "{outcome:?}");
+        assert!(outcome.complained.contains(word), "{word}: {outcome:?}");
+    }
     server.stop().await;
     home.remove().await;
 }

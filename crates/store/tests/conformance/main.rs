@@ -15,6 +15,7 @@ mod losses;
 mod orders;
 mod organizations;
 mod people;
+mod prices;
 mod proxy;
 mod sequences;
 mod things;
