@@ -1,6 +1,6 @@
 //! Reading the product catalogue from its file.
 
-use chancery_domain::products::{Catalogue, CatalogueError, RawCatalogue};
+use chancery_domain::catalogue::{Catalogue, CatalogueError, RawCatalogue};
 
 /// Why a catalogue file cannot be used.
 #[derive(Debug, thiserror::Error)]

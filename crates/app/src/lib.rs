@@ -38,7 +38,7 @@ mod vetting_desk;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_domain::products::Catalogue;
+use chancery_domain::catalogue::Catalogue;
 use chancery_domain::validity::ValidityRules;
 use chancery_domain::vetting::DualControl;
 use chancery_domain::{SignedDuration, Timestamp};

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod authorizations;
+pub mod catalogue;
 pub mod certificates;
 pub mod checklists;
 pub mod contacts;

@@ -207,7 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::products::tests::a_product;
+    use crate::catalogue::tests::a_product;
 
     fn usd() -> Currency {
         Currency::parse("USD").unwrap()

@@ -12,7 +12,7 @@ use chancery_app::{
     Settings, VettingPolicy, built_in_catalogue, parse_catalogue,
 };
 use chancery_domain::SignedDuration;
-use chancery_domain::products::Catalogue;
+use chancery_domain::catalogue::Catalogue;
 use chancery_domain::validity::{ValidityRules, ValidityRulesError, days};
 use chancery_domain::vetting::DualControl;
 use chancery_issuers::CaSettings;

@@ -232,9 +232,9 @@ pub(crate) async fn pricing(
 mod tests {
     use chancery_app::parse_catalogue;
     use chancery_domain::Timestamp;
+    use chancery_domain::catalogue::Catalogue;
     use chancery_domain::money::Currency;
     use chancery_domain::prices::PriceList;
-    use chancery_domain::products::Catalogue;
     use chancery_domain::validity::ValidityRules;
 
     use super::*;
