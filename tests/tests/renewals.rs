@@ -65,6 +65,13 @@ async fn a_renewal_is_linked_both_ways_and_keeps_what_was_left(server: &mut Test
         (&json!(false), &json!(true))
     );
     assert_eq!(old["orderStatus"], "COMPLETED");
+    let planned = old["plan"]["certificates"].as_array().unwrap();
+    assert!(
+        planned
+            .iter()
+            .all(|certificate| certificate["status"] != "PLANNED"),
+        "{old:#}"
+    );
     // A year from the old order's end, since what was left of it is added.
     let (ended, ends) = (
         instant(&old["dtorderexpire"]),

@@ -7,6 +7,7 @@ use chancery_domain::issuances::{
 };
 use chancery_domain::money::Money;
 use chancery_domain::notices::News;
+use chancery_domain::orders::Order;
 use chancery_domain::plans::Plan;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
@@ -34,9 +35,23 @@ impl App {
             &issued,
             names,
             term_end,
+            self.is_succeeded(&file.order, now).await?,
             &self.rules,
             now,
         ))
+    }
+
+    /// Whether a renewal has taken an order's place.
+    pub(crate) async fn is_succeeded(
+        &self,
+        order: &Order,
+        now: Timestamp,
+    ) -> Result<bool, AppError> {
+        let Some(id) = order.renewed_by else {
+            return Ok(false);
+        };
+        let renewal = self.store.order_file(id).await?;
+        Ok(renewal.is_some_and(|file| file.order.is_running(now)))
     }
 
     /// Begins to replace an order's certificate with the same key: proofs that will be good at `from` are

@@ -75,21 +75,24 @@ pub struct PlannedAuthorization {
 
 impl Plan {
     /// The plan of an order, which has had these certificates, the oldest first, and whose latest run is to
-    /// prove, or has proved, these names. `term_end` is [`Order::term_end`].
+    /// prove, or has proved, these names. `term_end` is [`Order::term_end`]; where a renewal has taken the
+    /// order's place, `is_succeeded`, nothing more is to come.
     pub fn of(
         order: &Order,
         issued: &[CertificateSummary],
         names: &[NameControl],
         term_end: Timestamp,
+        is_succeeded: bool,
         rules: &ValidityRules,
         now: Timestamp,
     ) -> Self {
         let is_running = matches!(order.state, OrderState::Open) || order.is_running(now);
+        let goes_on = is_running && !is_succeeded;
         let mut certificates: Vec<PlannedCertificate> = issued
             .iter()
             .map(|certificate| past(order, certificate, rules, now))
             .collect();
-        if is_running {
+        if goes_on {
             let last = certificates
                 .last()
                 .filter(|last| last.phase == Phase::InForce);
@@ -239,7 +242,7 @@ mod tests {
 
     fn plan_of(start: Timestamp, end: Timestamp) -> Vec<PlannedCertificate> {
         let rules = ValidityRules::default();
-        Plan::of(&an_order(), &[], &[], end, &rules, start).certificates
+        Plan::of(&an_order(), &[], &[], end, false, &rules, start).certificates
     }
 
     #[test]
@@ -288,7 +291,15 @@ mod tests {
             expires_at: at("2027-11-22T12:00:00Z"),
         };
         let end = at("2027-11-22T12:00:00Z");
-        let plan = Plan::of(&order, &[certificate], &[control], end, &rules, now);
+        let plan = Plan::of(
+            &order,
+            &[certificate],
+            std::slice::from_ref(&control),
+            end,
+            false,
+            &rules,
+            now,
+        );
         assert_eq!(plan.certificates[0].phase, Phase::InForce);
         assert_eq!(
             plan.certificates[0].replace_at,
@@ -301,6 +312,9 @@ mod tests {
             proof.renew_at,
             Some(plan.certificates[1].issue_at - OFFER_LEAD)
         );
+        let succeeded = Plan::of(&order, &[certificate], &[control], end, true, &rules, now);
+        assert_eq!(succeeded.certificates.len(), 1);
+        assert_eq!(succeeded.certificates[0].replace_at, None);
     }
 
     #[test]

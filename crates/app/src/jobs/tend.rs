@@ -157,11 +157,7 @@ impl App {
         );
         let is_saved = file.order.version != before;
         due.by(end);
-        let renewal = match file.order.renewed_by {
-            Some(id) => self.store.order_file(id).await?,
-            None => None,
-        };
-        let is_succeeded = renewal.is_some_and(|file| file.order.is_running(now));
+        let is_succeeded = self.is_succeeded(&file.order, now).await?;
         let told: Vec<News> = (self.store.notices(file.order.id).await?)
             .into_iter()
             .map(|notice| notice.news)
