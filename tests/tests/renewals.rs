@@ -101,6 +101,7 @@ async fn a_renewal_asked_for_often_is_one_order(server: &mut TestServer) {
     refusal.is(400, "SSL2400", &text);
 
     // Under a key too, and across a restart; under another path the key is another request's.
+    server.world().run_due_jobs().await;
     let keyed = panel.http.with_header("idempotency-key", "r-1");
     let asked = json!({ "term": 1 });
     let first = keyed.post(&renew_path(&new), &asked).await;

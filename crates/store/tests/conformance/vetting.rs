@@ -174,7 +174,7 @@ async fn a_decision_has_its_orders_look_whoever_is_at_work(bed: &Bed) {
     assert_eq!((run.len(), run[0].id), (1, JobId(1)));
     let organization = order.organization.unwrap();
     commit(bed, |change| {
-        change.have_orders_look(organization, "look", at(3))
+        change.have_orders_look(organization, "look", at(3));
     })
     .await
     .unwrap();
