@@ -11,6 +11,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::wire::Wire;
+
 /// A client of one server, with the headers it always sends. Each request has a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -202,6 +204,11 @@ impl Reply {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
+    }
+
+    /// The body as JSON, in the order and the spelling of the wire.
+    pub fn wire(&self) -> Wire {
+        Wire::parse(&self.text())
     }
 
     /// A header, empty where it is missing.
