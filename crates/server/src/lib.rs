@@ -6,6 +6,7 @@
 
 mod clients;
 pub mod config;
+mod contract;
 mod first_start;
 mod health;
 pub mod listener;
@@ -16,5 +17,6 @@ mod secrets;
 mod wiring;
 mod write_deadline;
 
+pub use contract::openapi;
 pub use first_start::OteCredential;
 pub use wiring::{Server, StartError, catalogue, check, open_store, operations};

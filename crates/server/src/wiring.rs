@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteCredential, refuse_other_mode};
 use crate::ote::OutsideWorld;
-use crate::{health, listener, repository, secrets};
+use crate::{contract, health, listener, repository, secrets};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -377,6 +377,7 @@ fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
     let mut router = Router::new()
         .merge(health::router(app.clone()))
         .merge(repository::router(app.clone()))
+        .merge(contract::router())
         .merge(chancery_console::router(app.clone()));
     if let Some(world) = world {
         router = router.merge(world.control(config, app.clone()));

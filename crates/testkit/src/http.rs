@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::wire::Wire;
+use crate::contract;
 
 /// A client of one server, with the headers it always sends. Each request has a connection of its own.
 #[derive(Clone, Debug)]
@@ -105,11 +105,13 @@ impl Http {
         let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         connection.abort();
-        Ok(Reply {
+        let reply = Reply {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
-        })
+        };
+        contract::hold(method, path, &reply);
+        Ok(reply)
     }
 
     /// `GET`
@@ -204,11 +206,6 @@ impl Reply {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
-    }
-
-    /// The body as JSON, in the order and the spelling of the wire.
-    pub fn wire(&self) -> Wire {
-        Wire::parse(&self.text())
     }
 
     /// A header, empty where it is missing.

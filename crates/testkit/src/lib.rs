@@ -5,7 +5,7 @@
 //! the data in a folder that goes with the test. Tests reach it over HTTP only, as a reseller's panel does;
 //! they move its clock and its world over the control surface of OTE mode. Nothing sleeps: time is advanced
 //! and due jobs are run. A test fails if it leaves money that does not add up, a job that gave up, or an
-//! error in the log.
+//! error in the log, or gets an answer that is not as the OpenAPI document says.
 //!
 //! What is missing on the machine (PostgreSQL, OpenSSL, pkilint) fails a test with a sentence; nothing is
 //! skipped.
@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod certificates;
+mod contract;
 mod databases;
 mod http;
 mod logs;
@@ -20,7 +21,6 @@ mod orders;
 mod panels;
 mod servers;
 mod tools;
-mod wire;
 mod worlds;
 
 pub use certificates::{Downloaded, pem_blocks};
@@ -32,7 +32,6 @@ pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
 pub use tools::{keytool, openssl, pkilint, python, repository_root};
-pub use wire::Wire;
 pub use worlds::World;
 
 /// Declares each test of the list twice, `sqlite::name` and `postgres::name`: `async fn name(&mut TestServer)`.

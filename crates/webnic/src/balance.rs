@@ -3,6 +3,7 @@
 use axum::extract::State;
 use chancery_app::App;
 use chancery_domain::money::Money;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::Caller;
@@ -11,13 +12,15 @@ use crate::errors::WebnicError;
 use crate::scalars::Amount;
 
 /// An array, as saved answers have it: one entry, since a reseller has one currency.
-#[derive(Serialize)]
-struct BalanceView<'a> {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Balance")]
+pub(crate) struct BalanceView<'a> {
     balance: [AmountView<'a>; 1],
 }
 
-#[derive(Serialize)]
-struct AmountView<'a> {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Amount")]
+pub(crate) struct AmountView<'a> {
     amount: Amount,
     currency: &'a str,
 }

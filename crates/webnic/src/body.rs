@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::contract::Described;
 use crate::errors::{Family, Obstacle, WebnicError, order_id};
 use crate::routes::Wire;
 use crate::scalars::{parse_contact_number, parse_digits};
@@ -32,7 +33,7 @@ pub(crate) const JSON_LIMIT: usize = 256 * 1024;
 const ARRAY_LIMIT: usize = 1000;
 
 /// What a request is made of: read from the members of a JSON object.
-pub(crate) trait FromMembers: Sized {
+pub(crate) trait FromMembers: Described + Sized {
     fn from_members(members: Members) -> Result<Self, WebnicError>;
 }
 
@@ -189,6 +190,8 @@ impl Members {
 
     /// Takes a member by its name, unless it is null or blank.
     pub(crate) fn take_value(&mut self, name: &str) -> Option<Value> {
+        #[cfg(test)]
+        TAKEN.with_borrow_mut(|taken| taken.insert(name.to_owned()));
         self.members.remove(name).filter(|value| match value {
             Value::Null => false,
             Value::String(text) => !text.trim().is_empty(),
@@ -205,6 +208,17 @@ impl Members {
     pub(crate) fn into_faults(self) -> Vec<FieldError> {
         self.faults
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static TAKEN: std::cell::RefCell<std::collections::BTreeSet<String>> = std::cell::RefCell::default();
+}
+
+/// The names of the members that this thread has asked for since it was asked last.
+#[cfg(test)]
+pub(crate) fn taken_members() -> std::collections::BTreeSet<String> {
+    TAKEN.take()
 }
 
 impl From<Map<String, Value>> for Members {

@@ -7,6 +7,7 @@ use chancery_domain::contacts::{
     Contact, ContactDetails, ContactField, ContactId, RawContactDetails, Role,
 };
 use chancery_domain::fields::{Field, FieldError, Problem};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -119,19 +120,22 @@ impl FromRequestParts<Wire> for ContactPath {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Contact")]
 #[serde(rename_all = "camelCase")]
-struct ContactView<'a> {
+pub(crate) struct ContactView<'a> {
     contact_id: ContactNumber,
     resid: i64,
     details: DetailsView<'a>,
+    #[schemars(extend("enum" = ["administrator", "technical"]))]
     contact_type: &'static str,
     dtcreate: ContactMoment,
     dtmodify: ContactMoment,
 }
 
 /// All thirteen keys, always, in this order.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Details")]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DetailsView<'a> {
     company: &'a str,

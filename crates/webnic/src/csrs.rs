@@ -4,6 +4,7 @@ use axum::extract::State;
 use chancery_app::{App, Csr, CsrSubject, KeyAlgorithm};
 use chancery_domain::fields::{Field, FieldError, Problem, SubjectPart};
 use chancery_domain::names::DomainName;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::Caller;
@@ -18,7 +19,7 @@ pub(crate) struct GenerateCsr {
 }
 
 /// The sizes of key that are made, in bits; the last two are elliptic curves.
-const KEY_SIZES: [(i64, KeyAlgorithm); 5] = [
+pub(crate) const KEY_SIZES: [(i64, KeyAlgorithm); 5] = [
     (2048, KeyAlgorithm::Rsa2048),
     (3072, KeyAlgorithm::Rsa3072),
     (4096, KeyAlgorithm::Rsa4096),
@@ -96,16 +97,18 @@ impl FromMembers for DecodeCsr {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "GeneratedCsr")]
 #[serde(rename_all = "camelCase")]
-struct GeneratedView<'a> {
+pub(crate) struct GeneratedView<'a> {
     csr: &'a str,
     private_key: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Csr")]
 #[serde(rename_all = "camelCase")]
-struct CsrView<'a> {
+pub(crate) struct CsrView<'a> {
     common_name: Option<&'a str>,
     organization: Option<&'a str>,
     organization_unit: Option<&'a str>,

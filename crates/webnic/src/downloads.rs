@@ -4,6 +4,8 @@
 //! the envelope all the same. A private key may come in and go out again, encrypted: the form is read into
 //! memory that clears itself, and its secrets do not print.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -122,6 +124,20 @@ const FORMATS: [Format; 25] = [
     served("mail", archive(Server::Mail), "mail.zip", ZIP),
 ];
 
+/// The names of the formats, as the documentation writes them.
+pub(crate) fn format_names() -> Vec<String> {
+    let names = FORMATS.iter();
+    names
+        .map(|format| format.name.to_ascii_uppercase())
+        .collect()
+}
+
+/// The content types that files come under.
+pub(crate) fn content_types() -> Vec<&'static str> {
+    let kinds: BTreeSet<&str> = FORMATS.iter().map(|format| format.kind).collect();
+    kinds.into_iter().collect()
+}
+
 impl Format {
     /// A format by its name, in any case.
     fn named(name: &str) -> Option<Self> {
@@ -139,8 +155,7 @@ impl FromRequestParts<Wire> for Format {
             .await
             .unwrap_or_default();
         Self::named(&asked).ok_or_else(|| {
-            let served = FORMATS.map(|format| format.name.to_ascii_uppercase());
-            let served = served.join(", ");
+            let served = format_names().join(", ");
             Obstacle::Refused(format!("Invalid format. Acceptable values are: [{served}]")).into()
         })
     }

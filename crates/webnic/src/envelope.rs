@@ -8,6 +8,10 @@ use serde::Serialize;
 /// The content type of every answer in JSON; clients have been seen with exactly this spelling.
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
 
+/// What `code` and `message` are in every success.
+pub(crate) const DONE_CODE: &str = "1000";
+pub(crate) const DONE_MESSAGE: &str = "Command completed successfully.";
+
 /// An answer to a request that succeeded, written out already, so that views may borrow.
 #[derive(Debug)]
 pub(crate) struct Envelope(Vec<u8>);
@@ -33,8 +37,8 @@ impl Envelope {
 
     fn write<T: Serialize + ?Sized>(data: Option<&T>) -> Self {
         let success = Success {
-            code: "1000",
-            message: "Command completed successfully.",
+            code: DONE_CODE,
+            message: DONE_MESSAGE,
             data,
         };
         Self(to_json(&success))

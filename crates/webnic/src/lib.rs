@@ -9,6 +9,7 @@ mod auth;
 mod balance;
 mod body;
 mod contacts;
+mod contract;
 mod csrs;
 mod downloads;
 mod envelope;
@@ -28,5 +29,6 @@ mod tokens;
 mod validations;
 mod words;
 
+pub use contract::openapi;
 pub use routes::{Route, router, routes};
 pub use strangers::{read_bodies, read_form};

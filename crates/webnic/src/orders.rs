@@ -11,6 +11,7 @@ use chancery_domain::issuances::IssuanceState;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::plans::Plan;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::{Caller, ScopedCaller};
@@ -155,9 +156,10 @@ pub(crate) async fn place(
 }
 
 /// The new order, in its frame.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Renewal")]
 #[serde(rename_all = "camelCase")]
-struct RenewalView<'a> {
+pub(crate) struct RenewalView<'a> {
     renew_order: ControlsView<'a>,
 }
 
@@ -195,9 +197,10 @@ pub(crate) async fn reissue(
 }
 
 /// The keys of the documented answer, in its order; a note is added where there is one.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Order")]
 #[serde(rename_all = "camelCase")]
-struct OrderView<'a> {
+pub(crate) struct OrderView<'a> {
     id: i64,
     order_id: Quoted<OrderId>,
     common_name: &'a str,

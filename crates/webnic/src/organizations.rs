@@ -9,6 +9,7 @@ use chancery_domain::checklists::VettingKind;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::organizations::{Organization, OrganizationId};
 use chancery_domain::vetting::Standing;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -83,9 +84,10 @@ impl FromRequestParts<Wire> for OrganizationPath {
 }
 
 /// The keys of the documented answer, in its order; the contact is there once it is named.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Organization")]
 #[serde(rename_all = "camelCase")]
-struct OrganizationView<'a> {
+pub(crate) struct OrganizationView<'a> {
     organization_id: i64,
     resid: i64,
     /// No CA of that name stands behind an organization: its number is ours.
@@ -202,7 +204,7 @@ impl FromMembers for Submit {
 }
 
 /// There are only two kinds.
-const VALIDATIONS_MAX: usize = 10;
+pub(crate) const VALIDATIONS_MAX: usize = 10;
 
 fn validation_type(value: Value) -> Result<VettingKind, Problem> {
     let names = || VettingKind::ALL.map(|kind| type_name(kind).to_owned());
@@ -219,9 +221,12 @@ fn type_name(kind: VettingKind) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
-struct ValidationView {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Validation")]
+pub(crate) struct ValidationView {
+    #[schemars(extend("enum" = ["OV", "EV"]))]
     r#type: &'static str,
+    #[schemars(extend("enum" = ["PENDING", "APPROVED", "EXPIRED", "REJECTED"]))]
     status: &'static str,
     dtexpire: Option<OrganizationMoment>,
     #[serde(skip_serializing_if = "Option::is_none")]

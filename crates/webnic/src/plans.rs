@@ -1,21 +1,25 @@
 //! The plan of an order, as order info shows it: an addition of ours.
 
 use chancery_domain::plans::{Phase, Plan, PlannedAuthorization, PlannedCertificate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::scalars::Moment;
-use crate::words::auth_type;
+use crate::words::{auth_type, auth_type_schema};
 
 /// Past and coming certificates, and when control is to be shown for them.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Plan")]
 pub(crate) struct PlanView<'a> {
     certificates: Vec<CertificateView>,
     authorizations: Vec<AuthorizationView<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PlannedCertificate")]
 #[serde(rename_all = "camelCase")]
-struct CertificateView {
+pub(crate) struct CertificateView {
+    #[schemars(extend("enum" = ["PAST", "ACTIVE", "PLANNED"]))]
     status: &'static str,
     dtissue: Moment,
     dtstart: Moment,
@@ -24,10 +28,12 @@ struct CertificateView {
     dtreplace: Option<Moment>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PlannedAuthorization")]
 #[serde(rename_all = "camelCase")]
-struct AuthorizationView<'a> {
+pub(crate) struct AuthorizationView<'a> {
     name: &'a str,
+    #[schemars(schema_with = "auth_type_schema")]
     auth_type: &'static str,
     dtvalidate: Option<Moment>,
     dtexpire: Option<Moment>,

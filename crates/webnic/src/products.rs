@@ -8,6 +8,7 @@ use chancery_domain::authorizations::Method;
 use chancery_domain::fields::Field;
 use chancery_domain::prices::Quote;
 use chancery_domain::products::{Product, Term};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::auth::Caller;
@@ -16,16 +17,19 @@ use crate::envelope::Envelope;
 use crate::errors::WebnicError;
 use crate::query::Query;
 use crate::scalars::Amount;
-use crate::words::{METHODS, auth_type, wire_name};
+use crate::words::{METHODS, auth_type, auth_type_schema, wire_name};
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Product")]
 #[serde(rename_all = "camelCase")]
-struct ProductView<'a> {
+pub(crate) struct ProductView<'a> {
     product_key: &'a str,
     product_name: &'a str,
     provider: &'a str,
+    #[schemars(extend("enum" = ["DV", "OV", "EV"]))]
     cert_type: &'static str,
     /// Some clients look here, and without it take every product for one that vets organizations.
+    #[schemars(extend("enum" = ["DV", "OV", "EV"]))]
     validation_type: &'static str,
     wildcard: bool,
     allow_san: bool,
@@ -39,9 +43,10 @@ struct ProductView<'a> {
 }
 
 /// Further names within the base price; empty for a product of one name.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Bundle")]
 #[serde(rename_all = "camelCase")]
-struct BundleView {
+pub(crate) struct BundleView {
     #[serde(skip_serializing_if = "Option::is_none")]
     san: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,26 +113,33 @@ pub(crate) async fn info(
     Ok(Envelope::of(&ProductView::with_price(&offer)))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "ProductRules")]
 #[serde(rename_all = "camelCase")]
-struct RulesView<'a> {
+pub(crate) struct RulesView<'a> {
     product_key: &'a str,
     rules: Rules,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Rules {
+pub(crate) struct Rules {
     terms: Vec<u8>,
     min_san: u32,
     max_san: u32,
     wildcard: bool,
     allow_san: bool,
     allow_wsan: bool,
+    #[schemars(schema_with = "auth_types_schema")]
     auth_types: Vec<&'static str>,
     /// Those of them that prove wildcard names.
+    #[schemars(schema_with = "auth_types_schema")]
     wildcard_auth_types: Vec<&'static str>,
     required_fields: Vec<Cow<'static, str>>,
+}
+
+fn auth_types_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": auth_type_schema(generator) })
 }
 
 impl<'a> RulesView<'a> {
@@ -169,9 +181,10 @@ pub(crate) async fn rules(
     Ok(Envelope::of(&RulesView::of(&offer)))
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Price")]
 #[serde(rename_all = "camelCase")]
-struct PriceView<'a> {
+pub(crate) struct PriceView<'a> {
     price: Amount,
     currency: &'a str,
     term: i64,
@@ -179,8 +192,9 @@ struct PriceView<'a> {
     price_breakdown: BreakdownView,
 }
 
-#[derive(Serialize)]
-struct BreakdownView {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PriceBreakdown")]
+pub(crate) struct BreakdownView {
     #[serde(rename = "baseCertPrice")]
     base: Amount,
     #[serde(rename = "commonSANPrice")]

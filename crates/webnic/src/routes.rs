@@ -18,8 +18,9 @@ use chancery_app::App;
 use chancery_domain::access::Scope;
 use tower::ServiceExt;
 
+use crate::contract::Operation;
 use crate::{
-    balance, contacts, csrs, downloads, errors, orders, organizations, products, tokens,
+    balance, contacts, contract, csrs, downloads, errors, orders, organizations, products, tokens,
     validations as dcv,
 };
 
@@ -34,15 +35,21 @@ pub struct Route {
     pub needs: Option<Scope>,
 }
 
-/// A line of the table with the handler behind it.
-struct Row {
-    route: Route,
+/// A line of the table with the handler behind it, and what the document tells of it.
+pub(crate) struct Row {
+    pub(crate) route: Route,
+    pub(crate) operation: &'static Operation,
     handler: MethodRouter<Wire>,
 }
 
 impl Row {
     /// A row for whoever comes.
-    fn open<H, T>(method: Method, path: &'static str, handler: H) -> Self
+    fn open<H, T>(
+        method: Method,
+        path: &'static str,
+        handler: H,
+        operation: &'static Operation,
+    ) -> Self
     where
         H: Handler<T, Wire>,
         T: 'static,
@@ -55,160 +62,82 @@ impl Row {
             path,
             needs,
         };
-        Self { route, handler }
+        Self {
+            route,
+            operation,
+            handler,
+        }
     }
 
     /// A row for credentials of a scope.
-    fn of<H, T>(needs: Scope, method: Method, path: &'static str, handler: H) -> Self
+    fn of<H, T>(
+        needs: Scope,
+        method: Method,
+        path: &'static str,
+        handler: H,
+        operation: &'static Operation,
+    ) -> Self
     where
         H: Handler<T, Wire>,
         T: 'static,
     {
-        let mut row = Self::open(method, path, handler);
+        let mut row = Self::open(method, path, handler, operation);
         row.route.needs = Some(needs);
         row
     }
 }
 
-/// The table. A handler with a `Caller` lets in who is good for its row.
-fn table() -> Vec<Row> {
+/// The table. A handler with a `Caller` lets in who is good for its row. Of rows with one operation the first
+/// has its name, and the others are aliases.
+#[rustfmt::skip]
+pub(crate) fn table() -> Vec<Row> {
     use Scope::{Money, Orders, Read};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const PUT: Method = Method::PUT;
     const DELETE: Method = Method::DELETE;
     vec![
-        Row::open(POST, "/reseller/v2/api-user/token", tokens::create),
-        Row::of(Read, GET, "/reseller/v2/balance", balance::show),
-        Row::of(Orders, POST, "/ssl/v2/contact/create", contacts::create),
-        Row::of(Read, GET, "/ssl/v2/contact/info", contacts::show),
-        Row::of(Read, GET, "/ssl/v2/contact/{contactId}", contacts::show),
-        Row::of(Orders, DELETE, "/ssl/v2/contact", contacts::delete),
-        Row::of(Orders, DELETE, "/ssl/v2/contact/delete", contacts::delete),
-        Row::of(
-            Orders,
-            DELETE,
-            "/ssl/v2/contact/{contactId}",
-            contacts::delete,
-        ),
-        Row::of(Orders, POST, "/ssl/v2/generate-csr", csrs::generate),
-        Row::of(Orders, POST, "/ssl/v2/csr/generate", csrs::generate),
-        Row::of(Read, POST, "/ssl/v2/decode-csr", csrs::decode),
-        Row::of(Read, POST, "/ssl/v2/csr/decode", csrs::decode),
-        Row::of(Read, GET, "/ssl/v2/products/list", products::list),
-        Row::of(
-            Read,
-            GET,
-            "/ssl/v2/products/list/price",
-            products::list_with_prices,
-        ),
-        Row::of(Read, GET, "/ssl/v2/products/info", products::info),
-        Row::of(Read, GET, "/ssl/v2/products/rules", products::rules),
-        Row::of(Read, GET, "/ssl/v2/products/pricing", products::pricing),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/organization/create",
-            organizations::create,
-        ),
-        Row::of(
-            Read,
-            POST,
-            "/ssl/v2/organization/search",
-            organizations::search,
-        ),
-        Row::of(Read, GET, "/ssl/v2/organization/info", organizations::show),
-        Row::of(
-            Read,
-            GET,
-            "/ssl/v2/organization/{organizationId}/info",
-            organizations::show,
-        ),
-        Row::of(
-            Orders,
-            PUT,
-            "/ssl/v2/organization/{organizationId}/contact/update",
-            organizations::update,
-        ),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/organization/{organizationId}/contact/update",
-            organizations::update,
-        ),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/organization/{organizationId}/validation/submit",
-            organizations::submit,
-        ),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/organization/{organizationId}/validation",
-            organizations::submit,
-        ),
-        Row::of(
-            Read,
-            GET,
-            "/ssl/v2/organization/{organizationId}/validation/status",
-            organizations::status,
-        ),
-        Row::of(Money, POST, "/ssl/v2/orders/new", orders::place),
-        Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/orders/{orderId}/reissue",
-            orders::reissue,
-        ),
-        Row::of(Read, GET, "/ssl/v2/orders/info", orders::info),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/orders/{orderId}/cancel",
-            orders::cancel,
-        ),
-        Row::of(
-            Read,
-            POST,
-            "/ssl/v2/orders/{orderId}/download/format/{format}",
-            downloads::download,
-        ),
-        Row::of(
-            Read,
-            GET,
-            "/ssl/v2/orders/{orderId}/dcv-status",
-            dcv::status,
-        ),
-        Row::of(Read, GET, "/ssl/v2/orders/{orderId}/auth/info", dcv::info),
-        Row::of(Orders, PUT, "/ssl/v2/orders/{orderId}/auth", dcv::change),
-        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/auth", dcv::change),
-        Row::of(
-            Orders,
-            PUT,
-            "/ssl/v2/orders/{orderId}/approver-email",
-            dcv::change_approvers,
-        ),
-        Row::of(
-            Orders,
-            POST,
-            "/ssl/v2/orders/{orderId}/approver-email/send",
-            dcv::resend,
-        ),
-        Row::of(
-            Read,
-            GET,
-            "/ssl/v2/domainValidations/approver-list",
-            dcv::approvers,
-        ),
-        Row::of(
-            Read,
-            GET,
-            "/ssl/v2/domain-validations/approver-list",
-            dcv::approvers,
-        ),
-        Row::of(Read, GET, "/ssl/v2/orders/approver-list", dcv::approvers),
+        Row::open(POST, "/reseller/v2/api-user/token", tokens::create, &contract::account::SIGN_IN),
+        Row::of(Read, GET, "/reseller/v2/balance", balance::show, &contract::account::BALANCE),
+        Row::of(Orders, POST, "/ssl/v2/contact/create", contacts::create, &contract::contacts::CREATE),
+        Row::of(Read, GET, "/ssl/v2/contact/info", contacts::show, &contract::contacts::SHOW),
+        Row::of(Read, GET, "/ssl/v2/contact/{contactId}", contacts::show, &contract::contacts::SHOW),
+        Row::of(Orders, DELETE, "/ssl/v2/contact", contacts::delete, &contract::contacts::DELETE),
+        Row::of(Orders, DELETE, "/ssl/v2/contact/delete", contacts::delete, &contract::contacts::DELETE),
+        Row::of(Orders, DELETE, "/ssl/v2/contact/{contactId}", contacts::delete, &contract::contacts::DELETE),
+        Row::of(Orders, POST, "/ssl/v2/generate-csr", csrs::generate, &contract::csrs::GENERATE),
+        Row::of(Orders, POST, "/ssl/v2/csr/generate", csrs::generate, &contract::csrs::GENERATE),
+        Row::of(Read, POST, "/ssl/v2/decode-csr", csrs::decode, &contract::csrs::DECODE),
+        Row::of(Read, POST, "/ssl/v2/csr/decode", csrs::decode, &contract::csrs::DECODE),
+        Row::of(Read, GET, "/ssl/v2/products/list", products::list, &contract::products::LIST),
+        Row::of(Read, GET, "/ssl/v2/products/list/price", products::list_with_prices, &contract::products::LIST_WITH_PRICES),
+        Row::of(Read, GET, "/ssl/v2/products/info", products::info, &contract::products::INFO),
+        Row::of(Read, GET, "/ssl/v2/products/rules", products::rules, &contract::products::RULES),
+        Row::of(Read, GET, "/ssl/v2/products/pricing", products::pricing, &contract::products::PRICING),
+        Row::of(Orders, POST, "/ssl/v2/organization/create", organizations::create, &contract::organizations::CREATE),
+        Row::of(Read, POST, "/ssl/v2/organization/search", organizations::search, &contract::organizations::SEARCH),
+        Row::of(Read, GET, "/ssl/v2/organization/{organizationId}/info", organizations::show, &contract::organizations::SHOW),
+        Row::of(Read, GET, "/ssl/v2/organization/info", organizations::show, &contract::organizations::SHOW),
+        Row::of(Orders, PUT, "/ssl/v2/organization/{organizationId}/contact/update", organizations::update, &contract::organizations::UPDATE),
+        Row::of(Orders, POST, "/ssl/v2/organization/{organizationId}/contact/update", organizations::update, &contract::organizations::UPDATE),
+        Row::of(Orders, POST, "/ssl/v2/organization/{organizationId}/validation/submit", organizations::submit, &contract::organizations::SUBMIT),
+        Row::of(Orders, POST, "/ssl/v2/organization/{organizationId}/validation", organizations::submit, &contract::organizations::SUBMIT),
+        Row::of(Read, GET, "/ssl/v2/organization/{organizationId}/validation/status", organizations::status, &contract::organizations::STATUS),
+        Row::of(Money, POST, "/ssl/v2/orders/new", orders::place, &contract::orders::PLACE),
+        Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew, &contract::orders::RENEW),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/reissue", orders::reissue, &contract::orders::REISSUE),
+        Row::of(Read, GET, "/ssl/v2/orders/info", orders::info, &contract::orders::INFO),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/cancel", orders::cancel, &contract::orders::CANCEL),
+        Row::of(Read, POST, "/ssl/v2/orders/{orderId}/download/format/{format}", downloads::download, &contract::downloads::DOWNLOAD),
+        Row::of(Read, GET, "/ssl/v2/orders/{orderId}/dcv-status", dcv::status, &contract::validations::STATUS),
+        Row::of(Read, GET, "/ssl/v2/orders/{orderId}/auth/info", dcv::info, &contract::validations::INFO),
+        Row::of(Orders, PUT, "/ssl/v2/orders/{orderId}/auth", dcv::change, &contract::validations::CHANGE),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/auth", dcv::change, &contract::validations::CHANGE),
+        Row::of(Orders, PUT, "/ssl/v2/orders/{orderId}/approver-email", dcv::change_approvers, &contract::validations::CHANGE_APPROVERS),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/approver-email/send", dcv::resend, &contract::validations::RESEND),
+        Row::of(Read, GET, "/ssl/v2/domainValidations/approver-list", dcv::approvers, &contract::validations::APPROVERS),
+        Row::of(Read, GET, "/ssl/v2/domain-validations/approver-list", dcv::approvers, &contract::validations::APPROVERS),
+        Row::of(Read, GET, "/ssl/v2/orders/approver-list", dcv::approvers, &contract::validations::APPROVERS),
     ]
 }
 
@@ -254,7 +183,7 @@ pub fn router(app: App, body_time: Duration) -> Router {
         needs: Scope::Money,
     };
     let mut known = Router::new();
-    for Row { route, handler } in table() {
+    for Row { route, handler, .. } in table() {
         // A row that is open lets everyone in; if its handler asked who calls, all would be needed.
         let needs = route.needs.unwrap_or(wire.needs);
         let wire = Wire {

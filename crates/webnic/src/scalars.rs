@@ -1,5 +1,6 @@
 //! Small values as the dialect writes them: digits in quotes, exact amounts, two kinds of time, contact ids.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use chancery_domain::Timestamp;
@@ -7,9 +8,49 @@ use chancery_domain::contacts::ContactId;
 use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
 use jiff::tz::Offset;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+/// Says of a type that it is one of the small values that the document tells in place.
+macro_rules! told_in_place {
+    ($name:literal, $schema:tt, $type:ty $(, $parameter:ident)?) => {
+        impl$(<$parameter>)? JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+told_in_place!("Digits", { "type": "string", "pattern": "^[0-9]+$" }, Quoted<T>, T);
+told_in_place!("ContactNumber", { "type": "string", "pattern": "^SSL[0-9]+T$" }, ContactNumber);
+told_in_place!(
+    "Moment",
+    { "type": "string", "format": "date-time", "pattern": ":[0-9]{2}Z$" },
+    Moment
+);
+told_in_place!(
+    "ContactMoment",
+    { "type": "string", "format": "date-time", "pattern": "[.][0-9]{4,6}[+]08:00$" },
+    ContactMoment
+);
+told_in_place!(
+    "OrganizationMoment",
+    { "type": "string", "format": "date-time", "pattern": "[.][0-9]{6}Z$" },
+    OrganizationMoment
+);
+told_in_place!("Amount", { "type": "number" }, Amount);
+told_in_place!("Names", { "type": "array", "items": { "type": "string" } }, Names<'_>);
 
 /// Anything, as a string: `"757512302"`.
 pub(crate) struct Quoted<T>(pub(crate) T);

@@ -3,6 +3,7 @@
 //! The frame is the same for everything that can be searched; which fields there are is said by each
 //! search. Filters all have to hold.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::words::{Fault, FaultKind};
 pub(crate) const PAGE_SIZE_MAX: u32 = 500;
 
 /// More filters than fields make no sense.
-const FILTERS_MAX: usize = 20;
+pub(crate) const FILTERS_MAX: usize = 20;
 
 /// What is searched for.
 #[derive(Debug)]
@@ -170,7 +171,8 @@ impl Faults {
 }
 
 /// A page of what was found, in the documented order of keys.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "PageOf{T}")]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PageView<T> {
     /// How many items are on this page.

@@ -8,10 +8,12 @@ use std::fmt;
 use chancery_app::OrderFile;
 use chancery_domain::Timestamp;
 use chancery_domain::stages::Stage;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// `orderStatus`, as far as orders can be in it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq)]
+#[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum OrderStatus {
     Pending,
     InProcess,
@@ -25,7 +27,8 @@ pub(crate) enum OrderStatus {
 }
 
 /// `certStatus`, as far as certificates can be in it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq)]
+#[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum CertStatus {
     Initial,
     Active,

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use chancery_app::App;
 use chancery_domain::fields::Field;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::Address;
@@ -27,8 +28,9 @@ impl FromMembers for SignIn {
     }
 }
 
-#[derive(Serialize)]
-struct TokenView<'a> {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Token")]
+pub(crate) struct TokenView<'a> {
     access_token: &'a str,
     expires_in: i64,
 }

@@ -7,6 +7,7 @@ use chancery_domain::fields::Field;
 use chancery_domain::issuances::NameControl;
 use chancery_domain::observations::Observation;
 use chancery_domain::orders::OrderId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::Caller;
@@ -18,11 +19,12 @@ use crate::errors::WebnicError;
 use crate::query::Query;
 use crate::scalars::{Moment, Quoted};
 use crate::status::{CertStatus, OrderStatus, statuses};
-use crate::words::auth_type;
+use crate::words::{auth_type, auth_type_schema};
 
 /// The names of an order and what is asked for each. Of clients' own reading, `commonName` is an object
 /// here and a string in order info.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "NameControls")]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ControlsView<'a> {
     order_id: Quoted<OrderId>,
@@ -31,13 +33,16 @@ pub(crate) struct ControlsView<'a> {
 }
 
 /// One name: the documented keys, those of its kind, and whether it is done.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "NameControl")]
 #[serde(rename_all = "camelCase")]
-struct ControlView<'a> {
+pub(crate) struct ControlView<'a> {
     name: &'a str,
+    #[schemars(schema_with = "auth_type_schema")]
     auth_type: &'static str,
     value: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["TXT", "CNAME"]))]
     record_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<&'a str>,
@@ -45,6 +50,7 @@ struct ControlView<'a> {
     path: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_name: Option<&'a str>,
+    #[schemars(extend("enum" = ["PENDING", "VALIDATED"]))]
     status: &'static str,
 }
 
@@ -96,22 +102,29 @@ impl<'a> ControlView<'a> {
 }
 
 /// The same, with what the latest looks saw: an addition of ours.
-#[derive(Serialize)]
-struct AuthInfoView<'a> {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "AuthInfo")]
+pub(crate) struct AuthInfoView<'a> {
     #[serde(flatten)]
     controls: ControlsView<'a>,
     observations: Vec<ObservationView<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "Observation")]
 #[serde(rename_all = "camelCase")]
-struct ObservationView<'a> {
+pub(crate) struct ObservationView<'a> {
     name: &'a str,
+    #[schemars(schema_with = "auth_type_schema")]
     auth_type: &'static str,
     at: Moment,
     asked: &'a str,
     of: &'a str,
     found: &'a str,
+    #[schemars(extend("enum" = [
+        "proved", "not_found", "no_such_name", "wrong_value", "timeout", "server_failure", "unreachable",
+        "bad_status", "forbidden", "waiting",
+    ]))]
     outcome: &'static str,
     advice: &'a str,
 }
@@ -144,9 +157,10 @@ impl<'a> ObservationView<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "DcvStatus")]
 #[serde(rename_all = "camelCase")]
-struct StatusView {
+pub(crate) struct StatusView {
     order_id: Quoted<OrderId>,
     order_status: OrderStatus,
     cert_status: CertStatus,

@@ -10,6 +10,7 @@ use chancery_domain::authorizations::Method;
 use chancery_domain::contacts::{ContactField, Role};
 use chancery_domain::fields::{Field, FieldError, Problem, SubjectPart};
 use chancery_domain::rates::Excess;
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::scalars::{ContactNumber, parse_digits};
 
@@ -142,6 +143,11 @@ pub(crate) fn auth_type(method: Method) -> &'static str {
         Method::Dns => "dns",
         Method::File => "file",
     }
+}
+
+/// Any `authType`, as the document tells it.
+pub(crate) fn auth_type_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": METHODS.map(auth_type) })
 }
 
 /// All methods, in the order they are listed to people.

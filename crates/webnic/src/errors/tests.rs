@@ -7,14 +7,19 @@ use chancery_domain::fields::{Field, Problem};
 use chancery_domain::rates::Excess;
 
 use super::*;
+use crate::contract::{REFUSALS, Refused};
 
 fn said(error: impl Into<WebnicError>) -> (u16, String) {
     let WebnicError { family, obstacle } = error.into();
     let reply = Reply::of(obstacle);
-    (
-        reply.status.as_u16(),
-        String::from_utf8(reply.body(family)).unwrap(),
-    )
+    let status = reply.status.as_u16();
+    let is_it = |told: &Refused| told.status == status && told.numbers.contains(&reply.number);
+    let number = reply.number;
+    assert!(
+        REFUSALS.iter().any(is_it),
+        "the document does not have {status} {number}"
+    );
+    (status, String::from_utf8(reply.body(family)).unwrap())
 }
 
 fn fault(field: Field, problem: Problem) -> FieldError {

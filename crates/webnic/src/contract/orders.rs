@@ -1,0 +1,168 @@
+//! Orders.
+
+use chancery_domain::fields::Field;
+use serde_json::{Value, json};
+
+use super::csrs::A_CSR;
+use super::{Described, Operation, fields, validations};
+use crate::orders::{OrderView, PlaceOrder, Reissue, Renew, RenewalView};
+use crate::validations::ControlsView;
+
+const TAG: &str = "Orders";
+
+impl Described for PlaceOrder {
+    const NAME: &'static str = "PlaceOrder";
+
+    fn schema() -> Value {
+        let required = [
+            Field::Product,
+            Field::Term,
+            Field::Csr,
+            Field::Administrator,
+            Field::Method,
+        ];
+        let optional = [
+            Field::Names,
+            Field::Technical,
+            Field::Shipment,
+            Field::Organization,
+            Field::Approver,
+            Field::ReuseKey,
+            Field::SpecialInstruction,
+        ];
+        fields::object(&required, &optional)
+    }
+}
+
+impl Described for Renew {
+    const NAME: &'static str = "RenewOrder";
+
+    fn schema() -> Value {
+        let optional = [
+            Field::Csr,
+            Field::Names,
+            Field::Method,
+            Field::Approver,
+            Field::ReuseKey,
+            Field::SpecialInstruction,
+        ];
+        fields::object(&[Field::Term], &optional)
+    }
+}
+
+impl Described for Reissue {
+    const NAME: &'static str = "ReissueOrder";
+
+    fn schema() -> Value {
+        let optional = [
+            Field::Names,
+            Field::Method,
+            Field::Approver,
+            Field::ReuseKey,
+        ];
+        fields::object(&[Field::Csr], &optional)
+    }
+}
+
+pub(crate) const PLACE: Operation = Operation::new(
+    TAG,
+    "placeOrder",
+    "Place order",
+    "The common name is that of the CSR; further names come from `sanfield` alone. The answer says what is to be \
+     shown for each name.",
+)
+.repeatable()
+.takes::<PlaceOrder>(|| {
+    json!({
+        "productKey": "ssl123",
+        "term": 1,
+        "csr": A_CSR,
+        "sanfield": ["www.shop.example"],
+        "authType": "dns",
+        "administratorContactId": "SSL10667T",
+        "technicalContactId": "SSL10667T",
+    })
+})
+.answers::<ControlsView<'static>>(validations::controls);
+
+pub(crate) const RENEW: Operation = Operation::new(
+    TAG,
+    "renewOrder",
+    "Renew order",
+    "Opens a new order, charged like any other; what is left of the old term is added to it, up to a bound. What \
+     is left out is as it was. Possible from the first certificate until 30 days after the end, and once.",
+)
+.repeatable()
+.takes::<Renew>(|| json!({ "term": 1, "csr": A_CSR }))
+.answers::<RenewalView<'static>>(|| json!({ "renewOrder": validations::controls() }));
+
+pub(crate) const REISSUE: Operation = Operation::new(
+    TAG,
+    "reissueOrder",
+    "Reissue order",
+    "Asks for a further certificate within the term, by another key unless `reuseKey` says otherwise. Names that \
+     are not paid for yet cost the difference. The certificate in force stays good until the new one is issued. \
+     Where it costs, it needs the scope `money`.",
+)
+.repeatable()
+.takes::<Reissue>(|| json!({ "csr": A_CSR, "sanfield": ["www.shop.example"] }))
+.answers::<ControlsView<'static>>(validations::controls);
+
+pub(crate) const INFO: Operation = Operation::new(
+    TAG,
+    "getOrder",
+    "Get order info",
+    "By number, by common name, or by both, which then have to match; of several orders with one common name \
+     the newest.",
+)
+.query(&[("orderId", false), ("commonName", false)])
+.answers::<OrderView<'static>>(an_order);
+
+pub(crate) const CANCEL: Operation = Operation::new(
+    TAG,
+    "cancelOrder",
+    "Cancel order",
+    "Gives back all that was charged: before the certificate, and after it within the product's refund window, \
+     when the certificate is revoked. Cancelling what is cancelled succeeds.",
+);
+
+fn an_order() -> Value {
+    json!({
+        "id": 757_512_302,
+        "orderId": "757512302",
+        "commonName": "shop.example",
+        "resid": 2222,
+        "sanfield": ["www.shop.example"],
+        "term": "1",
+        "orderStatus": "COMPLETED",
+        "certStatus": "ACTIVE",
+        "product": "SSL 123",
+        "renewal": false,
+        "reissue": false,
+        "cancel": false,
+        "dtcreate": "2026-12-02T09:42:34Z",
+        "dtmodify": "2026-12-02T09:45:10Z",
+        "dtsettle": "2026-12-02T09:45:10Z",
+        "dtorderexpire": "2027-12-02T09:45:10Z",
+        "dtcertexpire": "2027-06-19T09:45:09Z",
+        "admid": "SSL10667T",
+        "tecid": "SSL10667T",
+        "plan": {
+            "certificates": [{
+                "status": "ACTIVE",
+                "dtissue": "2026-12-02T09:45:10Z",
+                "dtstart": "2026-12-02T09:45:10Z",
+                "dtexpire": "2027-06-19T09:45:09Z",
+                "capDays": 200,
+                "dtreplace": "2027-04-13T09:45:09Z",
+            }],
+            "authorizations": [{
+                "name": "shop.example",
+                "authType": "dns",
+                "dtvalidate": "2026-12-02T09:45:02Z",
+                "dtexpire": "2027-06-20T09:45:02Z",
+                "dtrenew": null,
+            }],
+        },
+    })
+}
