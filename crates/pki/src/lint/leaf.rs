@@ -102,6 +102,11 @@ pub fn lint_leaf(tbs: &[u8], rules: &LeafRules<'_>) -> Vec<Finding> {
             "BR 7.1.2.7",
             "the validity does not begin within 48 hours of the signing",
         );
+        findings.require(
+            age(now, certificate.validity.not_after) <= 0,
+            "RFC 5280 4.1.2.5",
+            "the validity is over before the signing",
+        );
     }
     let mut names = Vec::new();
     let subject = check_name(&mut findings, &certificate.subject);

@@ -211,7 +211,11 @@ fn each_rule_for_leaves_is_checked() {
         ("BR 7.1.4.1", change(|t| t.fields[ISSUER] = sequence(&[]))),
         // 200 days to the second are one second too many, since both ends count.
         ("BR 6.3.2", validity(now(), now() + DAY * 200)),
-        ("BR 6.3.2", validity(now(), now() - SECOND)),
+        ("BR 6.3.2", validity(now() + SECOND, now())),
+        (
+            "RFC 5280 4.1.2.5",
+            validity(now() - SECOND * 9, now() - SECOND),
+        ),
         (
             "BR 7.1.2.7",
             validity(now() - DAY * 2 - SECOND, now() + DAY),
