@@ -15,6 +15,10 @@ on_both_engines!(
     a_reissue_that_is_not_proved_leaves_everything_as_it_was,
     the_key_in_use_is_certified_again_only_on_request,
     another_reissue_takes_the_place_of_one_under_way,
+    the_same_reissue_asks_for_another_certificate_a_day_later,
+    a_reissue_without_a_csr_certifies_a_key_that_may_be_again,
+    a_repeated_renewal_with_another_key_is_told_of_the_first,
+    approvers_stay_as_they_were,
     what_is_wrong_with_a_renewal_or_reissue_is_told_at_once,
 );
 
@@ -313,6 +317,98 @@ async fn another_reissue_takes_the_place_of_one_under_way(server: &mut TestServe
     panel.finish(&id).await;
     panel.verify(&id, &["shop.test", "one.example.com"]).await;
     assert_eq!(panel.cents().await, before - 1000);
+}
+
+async fn the_same_reissue_asks_for_another_certificate_a_day_later(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let id = panel.issue("ssl123", &["shop.test"]).await;
+    let mut asked = json!({ "csr": csr(&["shop.test"]) });
+    panel.http.post(&reissue_path(&id), &asked).await.data();
+    panel.world.run_due_jobs().await;
+    let first = panel.verify(&id, &["shop.test"]).await;
+    // At once it is a client that lost the answer; another wish is another reissue.
+    panel.http.post(&reissue_path(&id), &asked).await.data();
+    panel.world.run_due_jobs().await;
+    assert_eq!(
+        panel.verify(&id, &["shop.test"]).await.serial(),
+        first.serial()
+    );
+    asked["reuseKey"] = json!(true);
+    panel.http.post(&reissue_path(&id), &asked).await.data();
+    panel.world.run_due_jobs().await;
+    let second = panel.verify(&id, &["shop.test"]).await;
+    assert_ne!(second.serial(), first.serial());
+
+    server.world().advance(DAY).await;
+    let panel = server.panel().await;
+    panel.http.post(&reissue_path(&id), &asked).await.data();
+    panel.world.run_due_jobs().await;
+    let third = panel.verify(&id, &["shop.test"]).await;
+    assert_ne!(third.serial(), second.serial());
+    // Without the wish to use its key again it is refused rather than taken for the last one.
+    server.world().advance(DAY).await;
+    let panel = server.panel().await;
+    asked["reuseKey"] = json!(false);
+    let refusal = (panel.http.post(&reissue_path(&id), &asked).await).refusal();
+    assert!(refusal.about("csr")[0].contains("key"), "{refusal:?}");
+}
+
+async fn a_reissue_without_a_csr_certifies_a_key_that_may_be_again(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let id = panel.issue("ssl123", &["shop.test"]).await;
+    let first = panel.verify(&id, &["shop.test"]).await;
+    let refusal = panel.http.post(&reissue_path(&id), &json!({})).await;
+    assert_eq!(refusal.refusal().about("csr"), ["'csr' is required."]);
+    let asked = json!({ "reuseKey": true });
+    for _ in 0..2 {
+        panel.http.post(&reissue_path(&id), &asked).await.data();
+        panel.world.run_due_jobs().await;
+    }
+    let second = panel.verify(&id, &["shop.test"]).await;
+    assert_ne!(second.serial(), first.serial());
+    let info = panel.info(&id).await;
+    let issued = info["plan"]["certificates"].as_array().unwrap().iter();
+    let issued = issued.filter(|planned| planned["status"] != "PLANNED");
+    assert_eq!(issued.count(), 2, "{info:#}");
+}
+
+async fn a_repeated_renewal_with_another_key_is_told_of_the_first(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let old = panel.issue("ssl123", &["shop.test", "a.shop.test"]).await;
+    let asked = json!({ "term": 1, "csr": csr(&["shop.test"]), "sanfield": ["a.shop.test"] });
+    let new = renewal_of(&panel.http.post(&renew_path(&old), &asked).await.data());
+    let again = panel.http.post(&renew_path(&old), &asked).await.data();
+    assert_eq!(renewal_of(&again), new);
+    let text = format!("The order was renewed by order {new} already.");
+    let mut other = asked.clone();
+    other["csr"] = json!(csr(&["shop.test"]));
+    let refusal = panel.http.post(&renew_path(&old), &other).await.refusal();
+    refusal.is(400, "SSL2400", &text);
+    let mut fewer = asked.clone();
+    fewer["sanfield"] = json!([]);
+    let refusal = panel.http.post(&renew_path(&old), &fewer).await.refusal();
+    refusal.is(400, "SSL2400", &text);
+}
+
+async fn approvers_stay_as_they_were(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let mut order = panel.order("ssl123", "email", &["shop.test"]).await;
+    order["approverEmail"] = json!(["postmaster@shop.test"]);
+    let placed = panel.place(&order).await;
+    panel.world.run_due_jobs().await;
+    let link = server.world().approval_links("@shop.test").await.remove(0);
+    assert_eq!(server.http().send("POST", &link, "").await.status, 200);
+    panel.finish(&placed.id).await;
+    // Once the proof is too old to be used again.
+    server.world().advance(201 * DAY).await;
+    let panel = server.panel().await;
+    let asked = json!({ "csr": csr(&["shop.test"]) });
+    let data = (panel.http.post(&reissue_path(&placed.id), &asked).await).data();
+    assert_eq!(data["commonName"]["value"], "postmaster@shop.test");
+    let asked = json!({ "term": 1 });
+    let data = (panel.http.post(&renew_path(&placed.id), &asked).await).data();
+    let frame = &data["renewOrder"]["commonName"];
+    assert_eq!(frame["value"], "postmaster@shop.test");
 }
 
 async fn what_is_wrong_with_a_renewal_or_reissue_is_told_at_once(server: &mut TestServer) {

@@ -65,9 +65,9 @@ impl App {
     ) -> Result<Option<Signing>, AppError> {
         let last = self.last_issued(&file).await?;
         let order = &mut file.order;
-        let method = self.method_for(&last, now);
+        let method = self.method_for(&last, from.max(now));
         let names = &order.names;
-        let approvers = approvers(&last);
+        let approvers = last_approvers(&last);
         let suffix = &self.settings.challenge_domain;
         let made = challenges(record_type(&last), method, names, &approvers, suffix)
             .map_err(AppError::Invalid)?;
@@ -116,11 +116,11 @@ impl App {
         self.store.issuance(run).await?.ok_or_else(missing)
     }
 
-    /// The method to show control by again: the last one, where it still proves anything, else the DNS,
-    /// which proves every name.
-    fn method_for(&self, last: &Issuance, now: Timestamp) -> Method {
+    /// The method to show control by for a certificate that is signed at `at` or a day later: the last one,
+    /// where it still proves anything then, else the DNS, which proves every name.
+    fn method_for(&self, last: &Issuance, at: Timestamp) -> Method {
         let window = SignedDuration::from_hours(24);
-        match self.rules.is_in_force(last.method, now + window) {
+        match self.rules.is_in_force(last.method, at + window) {
             true => last.method,
             false => Method::Dns,
         }
@@ -136,8 +136,8 @@ pub(crate) fn record_type(last: &Issuance) -> RecordType {
     kinds.flatten().next().unwrap_or(RecordType::Txt)
 }
 
-/// Who approved the last time.
-fn approvers(last: &Issuance) -> Vec<ApproverChoice> {
+/// Who was asked to approve by a run.
+pub(crate) fn last_approvers(last: &Issuance) -> Vec<ApproverChoice> {
     let choice = |control: &NameControl| match &control.challenge {
         Challenge::Email { approver } => Some(ApproverChoice {
             name: Some(control.name.to_string()),

@@ -3,7 +3,6 @@
 //! The certificate in force stays good until the new one is issued, and for a while after it. Names beyond
 //! those that are paid for are charged, and given back if the run comes to nothing.
 
-use chancery_domain::Timestamp;
 use chancery_domain::access::Scope;
 use chancery_domain::authorizations::Method;
 use chancery_domain::events::{Actor, EventKind};
@@ -14,7 +13,9 @@ use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId};
 use chancery_domain::products::Product;
 use chancery_domain::resellers::Reseller;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_pki::csr::Csr;
+use chancery_pki::pem;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
@@ -22,18 +23,23 @@ use crate::challenges::challenges;
 use crate::jobs;
 use crate::order_requests::{Faults, controls};
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey, put_order};
+use crate::plans::last_approvers;
 use crate::{Admitted, App, AppError, ApproverChoice, Refusal};
+
+/// For so long after its certificate a reissue may be asked for once more by a client that lost the answer. Later
+/// the same request asks for another certificate.
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// A reissue as a dialect understood it: form is checked, content is not.
 #[derive(Clone, Debug, Default)]
 pub struct ReissueRequest {
-    /// The CSR, PEM. Its common name is the order's.
+    /// The CSR, PEM. Its common name is the order's. Left out, the last one is certified again, if the key may be.
     pub csr: Option<String>,
     /// The further names; those of the order, where none are given.
     pub names: Option<Vec<String>>,
     /// How control of the names is to be shown; as before, where nothing is said.
     pub method: Option<Method>,
-    /// Who is to approve, for the email method.
+    /// Who is to approve, for the email method; as before, where nobody is named.
     pub approvers: Vec<ApproverChoice>,
     /// Whether the key may be certified again; as before, where nothing is said.
     pub reuse_key: Option<bool>,
@@ -54,7 +60,7 @@ impl App {
     /// Begins another certificate for an order in its term. A run that was still being validated is
     /// stopped for it. Names that cost need the scope to spend.
     ///
-    /// The same request again, by its key or by its CSR and names, gives the answer of the first.
+    /// The same request again, by its key or, for a day, by its content, gives the answer of the first.
     pub async fn reissue_order(
         &self,
         caller: &Admitted,
@@ -72,14 +78,20 @@ impl App {
                 return Err(AppError::WrongState(Box::new(report)));
             }
             let checked = self.check_reissue(&report, &asked).await?;
-            if is_repeated(&report.file.issuance, &checked) {
+            if is_repeated(&report.file, &checked, report.now) {
                 return Ok(Placed {
                     order: id,
                     controls: report.file.issuance.names,
                 });
             }
             let begun = self
-                .begin_reissue(caller, report, checked, &asked.approvers, repeat.as_ref())
+                .begin_reissue(
+                    caller,
+                    report,
+                    checked,
+                    asked.approvers.clone(),
+                    repeat.as_ref(),
+                )
                 .await;
             match begun {
                 Err(OpenError::Repeated | OpenError::Overtaken) => {}
@@ -101,45 +113,47 @@ impl App {
         let sold = self.catalogue.product(key);
         let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
         let reuse_key = asked.reuse_key.unwrap_or(order.reuse_key);
+        let last = self.last_issued(file).await?;
         let mut faults = Faults(asked.errors.clone());
-        let csr = faults
-            .required(Field::Csr, asked.csr.clone())
-            .and_then(|text| {
-                let parsed = Csr::parse(&text);
-                faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
-            });
+        let has_csr = asked.csr.is_some() || asked.errors.iter().any(|e| e.field == Field::Csr);
+        let csr = match reuse_key && !has_csr {
+            true => Some(pem::encode("CERTIFICATE REQUEST", &last.csr)),
+            false => faults.required(Field::Csr, asked.csr.clone()),
+        };
+        let csr = csr.and_then(|text| {
+            let parsed = Csr::parse(&text);
+            faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
+        });
         let kept = || order.names[1..].iter().map(ToString::to_string).collect();
         let further: Vec<String> = asked.names.clone().unwrap_or_else(kept);
         let names = csr.as_ref().and_then(|csr| faults.names(csr, &further));
         let method = asked.method.unwrap_or(file.issuance.method);
-        if let Some(names) = &names {
-            if names.first() != Some(order.common_name()) {
-                let text = format!("the common name of the order is {}", order.common_name());
-                faults.0.push(FieldError::invalid(Field::Csr, text));
-            }
-            faults.0.extend(product.check_names(names));
-            faults
-                .0
-                .extend(product.check_method(method, names, &self.rules, *now));
+        let (Some(csr), Some(names)) = (csr, names) else {
+            return Err(AppError::Invalid(faults.0));
+        };
+        if names.first() != Some(order.common_name()) {
+            let text = format!("the common name of the order is {}", order.common_name());
+            faults.0.push(FieldError::invalid(Field::Csr, text));
         }
-        if let Some(csr) = &csr
-            && !reuse_key
-            && self.last_issued(file).await?.spki == csr.spki_der
-            && !is_of_run(&file.issuance, csr)
-        {
+        faults.0.extend(product.check_names(&names));
+        faults
+            .0
+            .extend(product.check_method(method, &names, &self.rules, *now));
+        let checked = CheckedReissue {
+            product,
+            csr,
+            names,
+            method,
+            reuse_key,
+        };
+        if !reuse_key && last.spki == checked.csr.spki_der && !is_repeated(file, &checked, *now) {
             let text =
                 "its key is the one in use: make a new key, or ask for the key to be used again";
             faults.0.push(FieldError::invalid(Field::Csr, text));
         }
-        match (csr, names, faults.0.is_empty()) {
-            (Some(csr), Some(names), true) => Ok(CheckedReissue {
-                product,
-                csr,
-                names,
-                method,
-                reuse_key,
-            }),
-            _ => Err(AppError::Invalid(faults.0)),
+        match faults.0.is_empty() {
+            true => Ok(checked),
+            false => Err(AppError::Invalid(faults.0)),
         }
     }
 
@@ -148,7 +162,7 @@ impl App {
         Admitted { reseller, scope }: &Admitted,
         report: OrderReport,
         checked: CheckedReissue<'_>,
-        approvers: &[ApproverChoice],
+        mut approvers: Vec<ApproverChoice>,
         repeat: Option<&RepeatKey>,
     ) -> Result<Placed, OpenError> {
         let now = report.now;
@@ -171,13 +185,16 @@ impl App {
             let (held, needed) = (*scope, Scope::Money);
             return Err(AppError::OutOfScope { held, needed }.into());
         }
+        if approvers.is_empty() {
+            approvers = last_approvers(&report.file.issuance);
+        }
         let suffix = &self.settings.challenge_domain;
         let record_type = checked.product.record_type;
         let made = challenges(
             record_type,
             checked.method,
             &checked.names,
-            approvers,
+            &approvers,
             suffix,
         )
         .map_err(AppError::Invalid)?;
@@ -274,18 +291,23 @@ impl App {
     }
 }
 
-/// Whether a run was begun by the very request that came now: the client lost the first answer.
-fn is_repeated(issuance: &Issuance, asked: &CheckedReissue<'_>) -> bool {
-    let is_alive = !matches!(
-        issuance.state,
-        IssuanceState::Rejected { .. } | IssuanceState::Cancelled
-    );
-    is_alive
-        && is_of_run(issuance, &asked.csr)
+/// Whether the latest run was begun by the very request that came now: the client lost the first answer.
+fn is_repeated(
+    OrderFile {
+        order, issuance, ..
+    }: &OrderFile,
+    asked: &CheckedReissue<'_>,
+    now: Timestamp,
+) -> bool {
+    let is_recent = match issuance.state {
+        IssuanceState::Validating | IssuanceState::Signing { .. } => true,
+        IssuanceState::Issued { .. } => now < issuance.modified_at + REPEATED_WITHIN,
+        IssuanceState::Rejected { .. } | IssuanceState::Cancelled => false,
+    };
+    is_recent
+        && issuance.purpose == Purpose::Reissue
+        && issuance.csr == asked.csr.der
         && issuance.method == asked.method
         && issuance.covered() == asked.names
-}
-
-fn is_of_run(issuance: &Issuance, csr: &Csr) -> bool {
-    issuance.purpose == Purpose::Reissue && issuance.csr == csr.der
+        && order.reuse_key == asked.reuse_key
 }

@@ -3,12 +3,16 @@
 use chancery_domain::SignedDuration;
 use chancery_domain::authorizations::Method;
 use chancery_domain::fields::{Field, FieldError};
-use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::resellers::Reseller;
+use chancery_pki::csr::Csr;
 use chancery_pki::pem;
+use chancery_store::orders::OrderFile;
 
 use crate::jobs;
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey};
+use crate::plans::last_approvers;
 use crate::{App, AppError, ApproverChoice, OrderRequest, Refusal};
 
 /// For so long after its end an order may still be renewed.
@@ -39,7 +43,7 @@ impl App {
     /// Opens the order that renews another, and charges it. What is left of the old term when the new one
     /// begins is added to it, up to a bound.
     ///
-    /// An order is renewed once: asking again with the same term gives the answer of the first.
+    /// An order is renewed once: asking again for the same gives the answer of the first.
     pub async fn renew_order(
         &self,
         reseller: &Reseller,
@@ -84,9 +88,7 @@ impl App {
         asked: &RenewalRequest,
     ) -> Result<Placed, AppError> {
         let report = self.order(reseller, Some(renewal), None).await?;
-        let Order { term, .. } = report.file.order;
-        let is_same = asked.errors.is_empty() && asked.term == Some(i64::from(term.0));
-        match is_same {
+        match is_repeated(&report.file, asked) {
             true => Ok(Placed {
                 order: renewal,
                 controls: report.file.issuance.names,
@@ -112,6 +114,10 @@ impl App {
         };
         let kept = || order.names[1..].iter().map(ToString::to_string).collect();
         let method = asked.method.or(Some(report.file.issuance.method));
+        let approvers = match asked.approvers.is_empty() {
+            true => last_approvers(&report.file.issuance),
+            false => asked.approvers,
+        };
         Ok(OrderRequest {
             product: Some(order.product_key.clone()),
             term: asked.term,
@@ -122,10 +128,36 @@ impl App {
             shipment: None,
             organization: order.organization.map(|id| id.to_string()),
             method,
-            approvers: asked.approvers,
+            approvers,
             reuse_key: asked.reuse_key.or(Some(order.reuse_key)),
             special_instruction: asked.special_instruction,
             errors: asked.errors,
         })
     }
+}
+
+/// Whether a renewal is what is asked for once more: of the same term, and for the same key and names, where
+/// these are given.
+fn is_repeated(
+    OrderFile {
+        order, issuance, ..
+    }: &OrderFile,
+    asked: &RenewalRequest,
+) -> bool {
+    let is_of_run = |text: &String| Csr::parse(text).is_ok_and(|csr| csr.der == issuance.csr);
+    let covers = |names: &Vec<String>| {
+        let asked: Vec<_> = names
+            .iter()
+            .map(|name| DomainName::parse(name).ok())
+            .collect();
+        let covered = issuance.covered();
+        let is_known =
+            |name: &Option<DomainName>| name.as_ref().is_some_and(|n| covered.contains(n));
+        let is_asked = |name: &DomainName| asked.contains(&Some(name.clone()));
+        asked.iter().all(is_known) && covered.iter().skip(1).all(is_asked)
+    };
+    asked.errors.is_empty()
+        && asked.term == Some(i64::from(order.term.0))
+        && asked.csr.as_ref().is_none_or(is_of_run)
+        && asked.names.as_ref().is_none_or(covers)
 }
