@@ -18,6 +18,7 @@ on_both_engines!(
     what_was_vetted_399_days_ago_does_not_count,
     a_reissue_waits_for_vetting_that_has_run_out,
     a_changed_name_is_vetted_before_it_is_certified,
+    a_replacement_that_was_refused_is_tried_again_the_next_day,
     orders_need_an_organization_of_the_resellers_own,
     mail_approvals_wait_for_vetting_too,
 );
@@ -312,6 +313,48 @@ async fn a_reissue_waits_for_vetting_that_has_run_out(server: &mut TestServer) {
         .unwrap();
     let newest = file[0].case.clone();
     assert!(matches!(newest.state, CaseState::Approved(_)));
+}
+
+async fn a_replacement_that_was_refused_is_tried_again_the_next_day(server: &mut TestServer) {
+    let panel = by_hand(server).await;
+    let organization = panel.organization("Before Ltd").await;
+    let mut order = panel
+        .order_of(organization, "ov-multi", &["shop.test"])
+        .await;
+    order["reuseKey"] = json!(true);
+    let placed = panel.place(&order).await;
+    panel.publish(&placed.data).await;
+    panel.look(&placed.id).await;
+    vet(server).await;
+    is_in(&panel, &placed.id, "COMPLETED", "ACTIVE").await;
+    panel.rename_organization(organization, "After Ltd").await;
+
+    // Its replacement needs proof of the name and the organization.
+    server.world().advance(135 * DAY).await;
+    let panel = panel.again().await;
+    panel.publish(&panel.auth_info(&placed.id).await).await;
+    panel.look(&placed.id).await;
+    let case = open_case(server).await;
+    let reason = "the register does not know it";
+    let operations = server.operations();
+    operations
+        .reject_case(case, &operator("anna"), reason)
+        .await
+        .unwrap();
+    server.world().run_due_jobs().await;
+    is_in(&panel, &placed.id, "COMPLETED", "ACTIVE").await;
+    let is_open = async || !(operations.vetting_cases(true, None).await.unwrap()).is_empty();
+    for _ in 0..3 {
+        server.world().advance(7 * 3_600).await;
+        assert!(!is_open().await, "it was asked for again at once");
+    }
+    server.world().advance(7 * 3_600).await;
+    server.world().advance(60).await;
+    assert!(is_open().await);
+    vet(server).await;
+    let panel = panel.again().await;
+    is_in(&panel, &placed.id, "COMPLETED", "ACTIVE").await;
+    assert!(subject(&panel, &placed.id).await.contains("O=After Ltd"));
 }
 
 async fn a_changed_name_is_vetted_before_it_is_certified(server: &mut TestServer) {

@@ -6,6 +6,7 @@ use chancery_domain::certificates::Certificate;
 use chancery_domain::issuances::NameControl;
 use chancery_domain::names::DomainName;
 use chancery_domain::notices::{News, Notice, NoticeId};
+use chancery_domain::orders::OrderId;
 use chancery_outside::mail::Mail;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
@@ -79,9 +80,7 @@ impl App {
             ),
             News::OrderEnding(left) => (
                 format!("The order for {name} ends in {}", in_days(left)),
-                "No certificate is issued under the order after its end. Renew it before: what is\n\
-                 left of its term is added to the new one.\n"
-                    .to_owned(),
+                order_ending(order.renewed_by),
             ),
         };
         let text = format!(
@@ -125,6 +124,21 @@ fn wanted<'a>(controls: impl Iterator<Item = &'a NameControl>) -> String {
         }
     };
     controls.map(line).collect()
+}
+
+/// What is to be done before an order ends that no running one renews.
+fn order_ending(renewed_by: Option<OrderId>) -> String {
+    match renewed_by {
+        None => {
+            "No certificate is issued under the order after its end. Renew it before: what is\n\
+                 left of its term is added to the new one.\n"
+                .to_owned()
+        }
+        Some(renewal) => format!(
+            "Order {renewal} renews it, but has no certificate yet. Ask for that order's\n\
+             authorization info to see what it waits for, and see to it before the end.\n"
+        ),
+    }
 }
 
 fn in_days(left: u32) -> String {

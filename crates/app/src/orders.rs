@@ -21,7 +21,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::identities::Naming;
-use crate::jobs::{Put, Signing, Task};
+use crate::jobs::{Put, ReserveError, Signing, Task};
 use crate::order_requests::{CheckedOrder, OrderRequest};
 use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
 
@@ -325,18 +325,30 @@ impl App {
     pub(crate) async fn begin(
         &self,
         change: &mut Change,
-        file: OrderFile,
+        mut file: OrderFile,
         now: Timestamp,
     ) -> Result<Option<Signing>, AppError> {
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         if file.issuance.next_step(now) == NextStep::Sign
             && let Naming::Ready(identity) = naming
         {
-            let certificate = self.reserve(&file, identity.as_ref(), now).await?;
-            let signing = self
-                .begin_signing(change, file, certificate, Put::Insert)
-                .await?;
-            return Ok(Some(signing));
+            match self.reserve(&file, identity.as_ref(), now).await {
+                Ok(certificate) => {
+                    let signing = self
+                        .begin_signing(change, file, certificate, Put::Insert)
+                        .await?;
+                    return Ok(Some(signing));
+                }
+                // The run's first look is refused the same, ends it, and gives the price back.
+                Err(ReserveError::Refused(_)) => restage(
+                    change,
+                    &mut file.order,
+                    &file.issuance,
+                    file.certificate.as_ref(),
+                    now,
+                ),
+                Err(ReserveError::App(error)) => return Err(error),
+            }
         }
         change.insert_issuance(&file.issuance);
         self.start_validation(change, &file.issuance, now).await?;
@@ -355,7 +367,10 @@ impl App {
                 Err(AppError::from(Refusal::InsufficientBalance).into())
             }
             Err(StoreError::Refused("idempotency")) => Err(OpenError::Repeated),
-            Err(StoreError::Conflict { .. }) => Err(OpenError::Overtaken),
+            // Also where what the order has cost was given back by someone else.
+            Err(StoreError::Conflict { .. } | StoreError::Refused("posting")) => {
+                Err(OpenError::Overtaken)
+            }
             // The database went away around the commit: the run tells whether it is there. If the answer is
             // no, or none, the caller must not take it for begun.
             Err(unknown @ StoreError::Unknown(_)) => match self.store.issuance(run).await {

@@ -1,6 +1,7 @@
 //! Sending one notice.
 
 use chancery_domain::events::{Actor, EventKind};
+use chancery_domain::issuances::NextStep;
 use chancery_domain::notices::{News, Notice, NoticeId};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
@@ -16,7 +17,7 @@ impl App {
         let notice = self.store.notice(id).await?;
         if let Some(notice) = notice.filter(|notice| notice.sent_at.is_none())
             && let Some(file) = self.store.order_file(notice.order).await?
-            && self.still_matters(&notice, &file)
+            && self.still_matters(&notice, &file).await?
         {
             self.send_notice(&mut change, &notice, &file).await?;
         }
@@ -24,18 +25,21 @@ impl App {
         Ok(())
     }
 
-    fn still_matters(&self, notice: &Notice, file: &OrderFile) -> bool {
+    async fn still_matters(&self, notice: &Notice, file: &OrderFile) -> Result<bool, AppError> {
+        let now = self.clock.now();
+        if !file.order.is_running(now) {
+            return Ok(false);
+        }
         let in_force = file.order.certificate;
-        file.order.is_running(self.clock.now())
-            && match notice.news {
-                News::CsrWanted(certificate) | News::CertificateEnding(certificate, _) => {
-                    in_force == Some(certificate)
-                }
-                News::ControlWanted(issuance) => {
-                    file.issuance.id == issuance && !file.issuance.is_settled()
-                }
-                News::OrderEnding(_) => file.order.renewed_by.is_none(),
+        Ok(match notice.news {
+            News::CsrWanted(certificate) | News::CertificateEnding(certificate, _) => {
+                in_force == Some(certificate)
             }
+            News::ControlWanted(issuance) => {
+                file.issuance.id == issuance && file.issuance.next_step(now) == NextStep::Wait
+            }
+            News::OrderEnding(_) => !self.is_succeeded(&file.order, now).await?,
+        })
     }
 
     async fn send_notice(

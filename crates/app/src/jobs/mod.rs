@@ -22,7 +22,7 @@ use chancery_domain::vetting::CaseId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, JobId, NewJob};
 
-pub(crate) use sign::{Proceeding, Put, SignerQueue, Signing, hex};
+pub(crate) use sign::{Proceeding, Put, ReserveError, SignerQueue, Signing, hex};
 pub(crate) use worker::Wake;
 
 use crate::{App, AppError};

@@ -93,15 +93,6 @@ impl From<AppError> for ReserveError {
     }
 }
 
-impl From<ReserveError> for AppError {
-    fn from(error: ReserveError) -> Self {
-        match error {
-            ReserveError::Refused(reason) => Self::Internal(reason.into()),
-            ReserveError::App(error) => error,
-        }
-    }
-}
-
 /// How an issuance gets into the database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Put {
@@ -353,6 +344,7 @@ impl App {
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         let is_stale = !matches!(naming, Naming::Ready(_))
             || now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
+            || self.rules.at(now) != self.rules.at(certificate.reserved_at)
             || !stale_proofs.is_empty();
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let signed = match issuer.filter(|_| !is_stale) {

@@ -11,6 +11,7 @@ use chancery_domain::issuances::{IssuanceState, NextStep, Purpose};
 use chancery_domain::notices::News;
 use chancery_domain::orders::{Order, OrderId, OrderState};
 use chancery_domain::plans::{OFFER_LEAD, due_notice, needs_successor, next_notice, replace_at};
+use chancery_domain::stages::Stage;
 use chancery_domain::validity::Validity;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::orders::OrderFile;
@@ -22,6 +23,9 @@ use crate::{App, AppError};
 
 /// The longest an order is left alone: limits may have changed meanwhile.
 const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How long after a replacement came to nothing the next one is begun. People are told meanwhile.
+const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// When something is due next.
 struct Due {
@@ -127,6 +131,7 @@ impl App {
             order.price = order.price.plus(-price).map_err(AppError::internal)?;
             self.stop(change, &file.issuance, now);
         }
+        let before = order.stage;
         put_order(
             change,
             order,
@@ -134,6 +139,9 @@ impl App {
             file.certificate.as_ref(),
             now,
         );
+        if before == Stage::Expired {
+            return Ok(());
+        }
         let kind = EventKind::OrderExpired;
         self.note(change, order, Actor::Platform, kind, None).await
     }
@@ -158,11 +166,14 @@ impl App {
         let is_saved = file.order.version != before;
         due.by(end);
         let is_succeeded = self.is_succeeded(&file.order, now).await?;
+        if let Some(certificate) = file.certificate {
+            due.by(certificate.validity.not_after + SignedDuration::from_secs(1));
+        }
         let told: Vec<News> = (self.store.notices(file.order.id).await?)
             .into_iter()
             .map(|notice| notice.news)
             .collect();
-        if file.order.renewed_by.is_none() {
+        if !is_succeeded {
             if let Some(left) = due_notice(end, now) {
                 let news = News::OrderEnding(left);
                 self.tell_once(change, &told, &file, news, now).await?;
@@ -174,7 +185,6 @@ impl App {
         let Some(certificate) = file.certificate.filter(|_| !is_succeeded) else {
             return Ok(None);
         };
-        due.by(certificate.validity.not_after + SignedDuration::from_secs(1));
         if certificate.revoked_at.is_some() || !needs_successor(certificate.validity, end) {
             return Ok(None);
         }
@@ -200,13 +210,19 @@ impl App {
         let is_under_way = !file.issuance.is_settled();
         if !is_under_way && file.order.reuse_key {
             let begins = self.replacement_begins(&file, from, now).await?;
-            if now < begins {
-                due.by(begins);
-                return Ok(None);
+            if begins <= now {
+                // What the run needs is told with it; what comes after it is due when it has moved.
+                due.at = now;
+                return self.begin_replacement(change, file, from, now).await;
             }
-            // What the run needs is told with it; what comes after it is due when it has moved.
-            due.at = now;
-            return self.begin_replacement(change, file, from, now).await;
+            due.by(begins);
+        }
+        if is_under_way
+            && file.issuance.purpose == Purpose::Replacement
+            && file.issuance.next_step(now) == NextStep::Wait
+        {
+            let news = News::ControlWanted(file.issuance.id);
+            self.tell_once(change, told, &file, news, now).await?;
         }
         let waits_for_people = !is_under_way
             || matches!(
@@ -216,7 +232,7 @@ impl App {
         if now < from {
             due.by(from);
         } else if waits_for_people {
-            if !is_under_way {
+            if !is_under_way && !file.order.reuse_key {
                 let news = News::CsrWanted(certificate.id);
                 self.tell_once(change, told, &file, news, now).await?;
             }
@@ -233,13 +249,18 @@ impl App {
     }
 
     /// When the replacement of a certificate is begun: at its time, or ahead of it where proofs will be too
-    /// old by then.
+    /// old by then; some time later where the last one came to nothing.
     async fn replacement_begins(
         &self,
         file: &OrderFile,
         from: Timestamp,
         now: Timestamp,
     ) -> Result<Timestamp, AppError> {
+        let last = &file.issuance;
+        if let (Purpose::Replacement, IssuanceState::Rejected { .. }) = (last.purpose, &last.state)
+        {
+            return Ok(from.max(last.modified_at + TRY_AGAIN_AFTER));
+        }
         if now >= from {
             return Ok(from);
         }
