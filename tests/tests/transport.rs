@@ -1,7 +1,7 @@
 //! The wire itself: tokens, paths, methods, bodies and connections, right and wrong.
 
 use chancery_domain::access::Access;
-use chancery_testkit::{Panel, Reply, TestServer, on_both_engines};
+use chancery_testkit::{Panel, TestServer, on_both_engines};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
@@ -13,7 +13,6 @@ on_both_engines!(
     bodies_that_are_not_what_they_should_be,
     bodies_that_are_too_long,
     clients_that_take_their_time,
-    requests_as_real_clients_write_them,
     answers_look_as_recorded,
     the_control_surface_is_for_this_machine,
     health_and_repository,
@@ -292,79 +291,6 @@ async fn clients_that_take_their_time(server: &mut TestServer) {
         stream.flush().await.unwrap();
     }
     assert_eq!(http.read_raw(stream).await.refusal().sub_code, "SSL4000");
-}
-
-async fn requests_as_real_clients_write_them(server: &mut TestServer) {
-    let panel = server.panel().await;
-    let http = server.http();
-    let raw = async |request: &str| -> Reply {
-        let request = request.replace("TOKEN", &panel.token);
-        http.send_raw(request.as_bytes()).await
-    };
-    // No length at all, and yet a Content-Type.
-    let placed = panel
-        .place(&panel.order("ssl123", "dns", &["shop.test"]).await)
-        .await;
-    let reply = raw(&format!(
-        "POST /ssl/v2/orders/{}/cancel HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n\
-         Content-Type: application/json\r\n\r\n",
-        placed.id
-    ))
-    .await;
-    assert_eq!(reply.json()["code"], "1000");
-    // GET with a Content-Type and any Accept; header names and the scheme in any case.
-    for accept in ["application/json", "*/*", "text/html"] {
-        let reply = raw(&format!(
-            "GET /ssl/v2/products/list HTTP/1.1\r\nhOST: x\r\nauthorization: bearer TOKEN\r\nAccept: {accept}\r\n\
-             Content-Type: application/json\r\nAccept-Encoding: deflate, gzip, br, zstd\r\n\r\n"
-        ))
-        .await;
-        assert!(reply.data().as_array().unwrap().len() > 5);
-    }
-    // Old HTTP, and no Host.
-    let reply =
-        raw("GET /reseller/v2/balance HTTP/1.0\r\nAuthorization: Bearer TOKEN\r\n\r\n").await;
-    assert_eq!(reply.status, 200);
-    // Doubled slashes and encoded segments.
-    let id: String = placed
-        .id
-        .bytes()
-        .map(|byte| format!("%{byte:02X}"))
-        .collect();
-    for path in [
-        format!("//ssl/v2/orders//info?orderId={}", placed.id),
-        format!("/ssl/v2//orders/{}/dcv-status", placed.id),
-        format!("/ssl/v2/orders/{id}/dcv-status"),
-        format!("/ssl/v2/orders/info?orderId={id}&ignored=%"),
-    ] {
-        assert_eq!(
-            panel.http.get(&path).await.data()["orderId"],
-            json!(placed.id),
-            "{path}"
-        );
-    }
-    // PUT and POST both change the method; the approver as a bare string.
-    let placed = panel
-        .place(&panel.order("ssl123", "dns", &["kiosk.test"]).await)
-        .await;
-    let path = format!("/ssl/v2/orders/{}/auth", placed.id);
-    let body = json!({ "authType": "EMAIL", "approverEmail": "admin@kiosk.test" });
-    for method in ["PUT", "POST"] {
-        let data = panel
-            .http
-            .send(method, &path, body.to_string())
-            .await
-            .data();
-        assert_eq!(data["commonName"]["value"], "admin@kiosk.test", "{method}");
-    }
-    // A body without a Content-Type is JSON all the same.
-    let csr = json!({ "csr": chancery_testkit::csr(&["shop.test"]) }).to_string();
-    let decoded = panel
-        .http
-        .send("POST", "/ssl/v2/csr/decode", csr)
-        .await
-        .data();
-    assert_eq!(decoded["commonName"], "shop.test");
 }
 
 async fn answers_look_as_recorded(server: &mut TestServer) {

@@ -98,7 +98,11 @@ impl App {
             exp: now + TOKEN_SECONDS,
             jti: crate::challenges::random_hex::<16>(),
         };
-        let header = Header::new(Algorithm::HS256);
+        // Tokens of the contract begin with `alg`; a `typ` would be put before it.
+        let header = Header {
+            typ: None,
+            ..Header::new(Algorithm::HS256)
+        };
         let text = jsonwebtoken::encode(&header, &claims, &self.0.tokens.encoding)
             .map_err(AppError::internal)?;
         Ok(Token {

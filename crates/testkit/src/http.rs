@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::contract;
+use crate::wire::Wire;
 
 /// A client of one server, with the headers it always sends. Each request has a connection of its own.
 #[derive(Clone, Debug)]
@@ -206,6 +207,11 @@ impl Reply {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
+    }
+
+    /// The body as JSON, in the order and the spelling of the wire.
+    pub fn wire(&self) -> Wire {
+        Wire::parse(&self.text())
     }
 
     /// A header, empty where it is missing.

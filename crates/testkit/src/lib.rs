@@ -21,6 +21,7 @@ mod orders;
 mod panels;
 mod servers;
 mod tools;
+mod wire;
 mod worlds;
 
 pub use certificates::{Downloaded, pem_blocks};
@@ -32,6 +33,7 @@ pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
 pub use tools::{keytool, openssl, pkilint, python, repository_root};
+pub use wire::Wire;
 pub use worlds::World;
 
 /// Declares each test of the list twice, `sqlite::name` and `postgres::name`: `async fn name(&mut TestServer)`.
