@@ -16,6 +16,7 @@ pub mod fields;
 pub mod issuances;
 pub mod ledger;
 pub mod money;
+pub mod months;
 pub mod names;
 pub mod notices;
 pub mod observations;

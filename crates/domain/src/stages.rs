@@ -88,6 +88,21 @@ impl Stage {
         }
     }
 
+    /// Whether the order's term has begun and not ended.
+    pub fn is_in_term(self) -> bool {
+        match self {
+            Self::Active | Self::Reissuing | Self::Lapsed | Self::Revoked => true,
+            Self::Placed
+            | Self::Validating
+            | Self::Issuing
+            | Self::Expired
+            | Self::ValidationExpired
+            | Self::Cancelled
+            | Self::Refunded
+            | Self::Refused => false,
+        }
+    }
+
     /// The word under which the stage is stored.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_access"),
     migration!(5, "0005_prices"),
     migration!(6, "0006_issuing_cas"),
+    migration!(7, "0007_search"),
 ];
 
 const JOURNAL_SQLITE: &str = "

@@ -187,7 +187,7 @@ impl Store {
     ) -> Result<Option<OrderFile>, StoreError> {
         const SQL: &str = file_query!(
             "o.reseller_id = $1 and o.common_name = $2
-                order by o.created_at desc, o.id desc limit 1"
+                order by o.ordinal desc limit 1"
         );
         let row = self
             .query_one(SQL, values![reseller.0, name.as_str()])

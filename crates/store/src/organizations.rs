@@ -268,7 +268,7 @@ impl OrganizationFilter {
 }
 
 /// A text as a pattern that finds it and nothing else.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(letter, '%' | '_' | '!') {

@@ -91,7 +91,13 @@ fn fits(value: &Value, wanted: &Type) -> bool {
             Type::INT2 => i16::try_from(*number).is_ok(),
             _ => false,
         },
-        Value::Text(_) => matches!(*wanted, Type::TEXT | Type::VARCHAR | Type::NAME),
+        // A text for `json_each` goes as it is.
+        Value::Text(_) => {
+            matches!(
+                *wanted,
+                Type::TEXT | Type::VARCHAR | Type::NAME | Type::JSON
+            )
+        }
         Value::Bytes(_) => *wanted == Type::BYTEA,
         Value::Null => true,
     }

@@ -17,6 +17,7 @@ mod organizations;
 mod people;
 mod prices;
 mod proxy;
+mod searches;
 mod sequences;
 mod things;
 mod upgrades;
