@@ -30,6 +30,7 @@ mod rates;
 mod regressions;
 mod renewals;
 mod repeats;
+mod searches;
 mod strangers;
 mod time;
 mod transport;

@@ -170,6 +170,9 @@ pub enum Refusal {
     /// The sum is beyond what can be charged.
     #[error("the price is too large")]
     PriceTooLarge,
+    /// A search finds more than it gives.
+    #[error("the search finds more than it gives")]
+    SearchTooWide,
 }
 
 impl From<StoreError> for AppError {

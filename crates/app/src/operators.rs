@@ -272,7 +272,8 @@ impl Operations {
         }
     }
 
-    /// Whether money is as it must be: the ledger sums to zero, and every balance to its entries.
+    /// What is not as it must be: the ledger sums to zero, every balance to its entries, and orders are as
+    /// many as they were counted.
     pub async fn audit(&self) -> Result<Vec<String>, AppError> {
         let mut faults = Vec::new();
         let sum = self.store.ledger_sum().await?;
@@ -286,6 +287,7 @@ impl Operations {
                 ));
             }
         }
+        faults.extend(self.store.miscounts().await?);
         Ok(faults)
     }
 }

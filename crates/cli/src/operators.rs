@@ -186,7 +186,9 @@ pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {
             if !faults.is_empty() {
                 bail!("{}", faults.join("\n"));
             }
-            println!("every balance agrees with the ledger, which sums to zero");
+            println!(
+                "every balance agrees with the ledger, which sums to zero; all orders are counted"
+            );
         }
     }
     Ok(())

@@ -15,6 +15,8 @@ mod downloads;
 mod envelope;
 mod errors;
 mod forms;
+mod order_searches;
+mod order_statistics;
 mod orders;
 mod organizations;
 mod plans;

@@ -82,11 +82,11 @@ fn decode(text: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::body::{count, integer, text};
 
-    fn query(text: &'static str) -> Query {
+    pub(crate) fn query(text: &'static str) -> Query {
         Query {
             uri: Uri::from_static(text),
             faults: Vec::new(),

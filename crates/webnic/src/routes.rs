@@ -20,8 +20,8 @@ use tower::ServiceExt;
 
 use crate::contract::Operation;
 use crate::{
-    balance, contacts, contract, csrs, downloads, errors, orders, organizations, products, tokens,
-    validations as dcv,
+    balance, contacts, contract, csrs, downloads, errors, order_searches, order_statistics, orders,
+    organizations, products, tokens, validations as dcv,
 };
 
 /// One line of the table.
@@ -127,6 +127,9 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew, &contract::orders::RENEW),
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/reissue", orders::reissue, &contract::orders::REISSUE),
         Row::of(Read, GET, "/ssl/v2/orders/info", orders::info, &contract::orders::INFO),
+        Row::of(Read, POST, "/ssl/v2/orders/search", order_searches::search, &contract::orders::SEARCH),
+        Row::of(Read, GET, "/ssl/v2/orders/statistics", order_statistics::show, &contract::orders::STATISTICS),
+        Row::of(Read, GET, "/ssl/v2/orders/statistics/graph", order_statistics::graph, &contract::orders::GRAPH),
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/cancel", orders::cancel, &contract::orders::CANCEL),
         Row::of(Read, POST, "/ssl/v2/orders/{orderId}/download/format/{format}", downloads::download, &contract::downloads::DOWNLOAD),
         Row::of(Read, GET, "/ssl/v2/orders/{orderId}/dcv-status", dcv::status, &contract::validations::STATUS),
@@ -257,6 +260,7 @@ mod tests {
             "/ssl/v2/decode-csr",
             "/ssl/v2/csr/decode",
             "/ssl/v2/organization/search",
+            "/ssl/v2/orders/search",
             "/ssl/v2/orders/{orderId}/download/format/{format}",
         ];
         for Route {

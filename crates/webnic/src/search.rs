@@ -113,8 +113,8 @@ fn filter(place: String, item: Value, faults: &mut Faults) -> Option<Filter> {
         faults.add(&format!("{place}.field"), "Expected a string.");
     }
     if operator.is_none() {
-        let text = "Acceptable values are 'EQUAL', 'LIKE'.";
-        faults.add(&format!("{place}.operator"), text);
+        let text = acceptable(&["EQUAL", "LIKE"]);
+        faults.add(&format!("{place}.operator"), &text);
     }
     if value.is_none() {
         faults.add(&format!("{place}.value"), "Expected a string.");
@@ -142,9 +142,20 @@ impl Faults {
 
     /// The filter is on none of the fields there are.
     pub(crate) fn unknown_field(&mut self, filter: &Filter, fields: &[&str]) {
-        let fields: Vec<String> = fields.iter().map(|field| format!("'{field}'")).collect();
-        let text = format!("Acceptable values are {}.", fields.join(", "));
-        self.add(&format!("{}.field", filter.place), &text);
+        self.add(&format!("{}.field", filter.place), &acceptable(fields));
+    }
+
+    /// The field cannot be compared like that.
+    pub(crate) fn operator(&mut self, filter: &Filter) {
+        self.add(
+            &format!("{}.operator", filter.place),
+            &acceptable(&["EQUAL"]),
+        );
+    }
+
+    /// The value is none of those that the field has.
+    pub(crate) fn not_one_of(&mut self, filter: &Filter, words: &[&str]) {
+        self.add(&format!("{}.value", filter.place), &acceptable(words));
     }
 
     /// The field is in another filter already.
@@ -170,6 +181,11 @@ impl Faults {
     }
 }
 
+fn acceptable(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    format!("Acceptable values are {}.", words.join(", "))
+}
+
 /// A page of what was found, in the documented order of keys.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "PageOf{T}")]
@@ -180,6 +196,9 @@ pub(crate) struct PageView<T> {
     total_pages: u64,
     total_items: u64,
     items: Vec<T>,
+    /// There where the search stopped before it had found all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
 }
 
 impl<T> PageView<T> {
@@ -190,7 +209,13 @@ impl<T> PageView<T> {
             total_pages: total.div_ceil(u64::from(page_size)),
             total_items: total,
             items,
+            partial: false,
         }
+    }
+
+    /// The same, if there may be more than so many items.
+    pub(crate) fn partial(self, partial: bool) -> Self {
+        Self { partial, ..self }
     }
 }
 
@@ -264,6 +289,11 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&empty).unwrap(),
             r#"{"pageSize":0,"totalPages":0,"totalItems":0,"items":[]}"#
+        );
+        let partial = PageView::of(vec![1], 1, 1).partial(true);
+        assert_eq!(
+            serde_json::to_string(&partial).unwrap(),
+            r#"{"pageSize":1,"totalPages":1,"totalItems":1,"items":[1],"partial":true}"#
         );
     }
 }

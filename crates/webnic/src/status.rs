@@ -74,6 +74,33 @@ pub(crate) fn of_stage(stage: Stage) -> Statuses {
     Statuses { order, cert }
 }
 
+/// Every word of `orderStatus`, also those that no order of ours is ever in.
+pub(crate) const ORDER_STATUSES: [&str; 11] = [
+    "REJECTED",
+    "COMPLETED",
+    "EXPIRED",
+    "CANCELLED",
+    "PENDING",
+    "PENDING_REISSUE",
+    "PROCESSED",
+    "IN_PROCESS",
+    "REVOKED",
+    "INITIAL",
+    "REFUNDED",
+];
+
+/// Every word of `certStatus`, likewise.
+pub(crate) const CERT_STATUSES: [&str; 8] = [
+    "ACTIVE",
+    "EXPIRED",
+    "REVOKED",
+    "CANCELLED",
+    "PENDING_REISSUE",
+    "INITIAL",
+    "COMPLETED",
+    "FAILED",
+];
+
 impl fmt::Display for OrderStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -300,6 +327,15 @@ pub(crate) mod tests {
             }),
             Just(IssuanceState::Cancelled),
         ]
+    }
+
+    #[test]
+    fn every_status_shown_is_among_the_words() {
+        for stage in Stage::ALL {
+            let Statuses { order, cert } = of_stage(stage);
+            assert!(ORDER_STATUSES.contains(&&order.to_string()[..]), "{order}");
+            assert!(CERT_STATUSES.contains(&&cert.to_string()[..]), "{cert}");
+        }
     }
 
     proptest! {

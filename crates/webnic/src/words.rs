@@ -283,6 +283,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
         Refusal::OtherCurrency(currency) => format!("The balance is in {currency}."),
         Refusal::PriceTooLarge => "The price is too large.".to_owned(),
+        Refusal::SearchTooWide => {
+            "The search finds too much to give all of it. Add a filter, or a longer value."
+                .to_owned()
+        }
     }
 }
 
@@ -368,6 +372,7 @@ mod tests {
             Refusal::CreditOfNothing,
             Refusal::OtherCurrency(usd),
             Refusal::PriceTooLarge,
+            Refusal::SearchTooWide,
         ];
         let nouns = [
             Noun::Order,

@@ -5,6 +5,7 @@
 //! "Not yet" postpones it at no cost; an error costs an attempt and backs off; the last one parks it, unless
 //! an order's end hangs on it.
 
+mod index_names;
 mod mail_approvers;
 mod mail_notice;
 mod periodic;
@@ -59,6 +60,8 @@ pub(crate) enum Task {
     FollowIssuingCa,
     /// Drop what has outlived its use.
     Housekeep,
+    /// Index the names of orders that were placed.
+    IndexNames,
 }
 
 impl Task {
@@ -75,6 +78,7 @@ impl Task {
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
             Self::Housekeep => "housekeep",
+            Self::IndexNames => "index_names",
         }
     }
 
@@ -87,7 +91,7 @@ impl Task {
             Self::Tend(id) => id.0,
             Self::MailNotice(id) => id.0,
             Self::VetByItself(id) => id.0,
-            Self::RefreshCrl | Self::FollowIssuingCa | Self::Housekeep => 0,
+            Self::RefreshCrl | Self::FollowIssuingCa | Self::Housekeep | Self::IndexNames => 0,
         }
     }
 
@@ -115,6 +119,7 @@ impl Task {
             Self::RefreshCrl,
             Self::FollowIssuingCa,
             Self::Housekeep,
+            Self::IndexNames,
         ];
         known.into_iter().find(|task| task.kind() == kind)
     }

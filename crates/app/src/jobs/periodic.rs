@@ -22,7 +22,12 @@ impl App {
     pub async fn start_periodic_jobs(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut change = Change::new();
-        for task in [Task::RefreshCrl, Task::FollowIssuingCa, Task::Housekeep] {
+        for task in [
+            Task::RefreshCrl,
+            Task::FollowIssuingCa,
+            Task::Housekeep,
+            Task::IndexNames,
+        ] {
             let id = JobId(self.row_id().await?);
             change.enqueue(task.as_new_job(id, now, Some(task.kind())), now);
         }

@@ -197,6 +197,7 @@ impl App {
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
+            Some(Task::IndexNames) => self.index_names(job).await,
             None => self.park(job, "this release does not know the kind").await,
         };
         if let Err(error) = outcome {
@@ -291,7 +292,8 @@ fn is_vital(job: &ClaimedJob) -> bool {
             | Task::VetByItself(_)
             | Task::RefreshCrl
             | Task::FollowIssuingCa
-            | Task::Housekeep,
+            | Task::Housekeep
+            | Task::IndexNames,
         ) => true,
         None => false,
     }

@@ -44,6 +44,16 @@ pub(super) fn parameter(name: &str) -> Option<Value> {
         "wildcardSAN" => (schema(Field::WildcardCount), json!(0)),
         "commonName" => (schema(Field::CommonName), json!("shop.example")),
         "format" => (format(), json!("PEM")),
+        "type" => (statistic(), json!("totalActive")),
+        "year" => (year(), json!(2026)),
+        "from" => (
+            month("The first month; eleven before the last unless given."),
+            json!("2026-01"),
+        ),
+        "to" => (
+            month("The last month; this one unless given."),
+            json!("2026-11"),
+        ),
         _ => return None,
     };
     let mut schema = schema;
@@ -61,6 +71,31 @@ fn format() -> Value {
         "type": "string",
         "enum": crate::downloads::format_names(),
         "description": "What the file is to be, in any case of letters.",
+    })
+}
+
+fn statistic() -> Value {
+    json!({
+        "type": "string",
+        "enum": crate::order_statistics::names(),
+        "description": "Which number is wanted, in any case of letters; `active` stands for `totalActive`.",
+    })
+}
+
+fn year() -> Value {
+    json!({
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 9999,
+        "description": "All months of a year; not together with `from` and `to`.",
+    })
+}
+
+fn month(description: &str) -> Value {
+    json!({
+        "type": "string",
+        "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$",
+        "description": description,
     })
 }
 

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::csrs::A_CSR;
 use super::{Described, Operation, fields, validations};
+use crate::order_searches::LineView;
+use crate::order_statistics::{MonthView, Statistics};
 use crate::orders::{OrderView, PlaceOrder, Reissue, Renew, RenewalView};
+use crate::search::{PageView, Search};
 use crate::validations::ControlsView;
 
 const TAG: &str = "Orders";
@@ -117,6 +120,89 @@ pub(crate) const INFO: Operation = Operation::new(
 )
 .query(&[("orderId", false), ("commonName", false)])
 .answers::<OrderView<'static>>(an_order);
+
+pub(crate) const SEARCH: Operation = Operation::new(
+    TAG,
+    "searchOrders",
+    "Order pagination search",
+    "By `commonName`, `productKey`, `product` (these three with `LIKE`, too), `orderStatus`, `certStatus`, \
+     `dtcreateFrom`, `dtcreateTo` and `organizationId`, each at most once; statuses and keys may be lists with \
+     commas. Without a body, all. The newest come first. `partial` says that the search stopped at its bound.",
+)
+.may_take::<Search>(|| {
+    json!({
+        "filters": [
+            { "field": "commonName", "operator": "LIKE", "value": "shop" },
+            { "field": "orderStatus", "operator": "EQUAL", "value": "COMPLETED" },
+        ],
+        "pagination": { "page": 1, "pageSize": 100 },
+    })
+})
+.answers::<PageView<LineView<'static>>>(|| {
+    json!({
+        "pageSize": 1,
+        "totalPages": 1,
+        "totalItems": 1,
+        "items": [{
+            "orderId": "757512302",
+            "commonName": "shop.example",
+            "term": "1",
+            "orderStatus": "COMPLETED",
+            "certStatus": "ACTIVE",
+            "product": "SSL 123",
+            "dtcreate": "2026-12-02T09:42:34Z",
+            "dtorderexpire": "2027-12-02T09:45:10Z",
+            "dtcertexpire": "2027-06-19T09:45:09Z",
+            "email": "ann@shop.example",
+            "company": "Shop Ltd",
+        }],
+    })
+});
+
+pub(crate) const STATISTICS: Operation = Operation::new(
+    TAG,
+    "getOrderStatistics",
+    "Order statistics",
+    "How many orders there are, in all and by how far they have come; with `type`, one of the numbers alone.",
+)
+.query(&[("type", false)])
+.answers::<Statistics>(|| {
+    json!({
+        "total": 4,
+        "totalActive": 1,
+        "totalExpired": 0,
+        "totalExpiring": 0,
+        "totalPending": 1,
+        "totalCancelled": 1,
+        "totalRefunded": 1,
+        "totalRejected": 0,
+        "totalRevoked": 0,
+        "totalLapsed": 0,
+    })
+});
+
+pub(crate) const GRAPH: Operation = Operation::new(
+    TAG,
+    "getOrderGraphStatistics",
+    "Order graph statistics",
+    "How many orders were placed in each month, in all and by product: in the last twelve months, in a year, or \
+     from one month to another.",
+)
+.query(&[
+    ("year", false),
+    ("from", false),
+    ("to", false),
+    ("productKey", false),
+])
+.answers::<Vec<MonthView<'static>>>(|| {
+    json!([
+        { "month": "2026-11", "total": 3, "products": [
+            { "productKey": "dv-multi", "total": 1 },
+            { "productKey": "ssl123", "total": 2 },
+        ] },
+        { "month": "2026-12", "total": 0, "products": [] },
+    ])
+});
 
 pub(crate) const CANCEL: Operation = Operation::new(
     TAG,
