@@ -63,8 +63,9 @@ impl Change {
 
     /// Names what the set will fight over, usually the reseller whose balance it changes.
     ///
-    /// Sets of one lane are sent together instead of waiting for each other's row locks. It decides nothing
-    /// about correctness; the first name given counts.
+    /// Sets of one lane are sent together instead of waiting for each other's row locks, and one after the other
+    /// by several processes, that would else meet those rows in different orders. It decides nothing about
+    /// correctness; the first name given counts.
     pub fn lane(&mut self, key: i64) -> &mut Self {
         self.lane.get_or_insert(key);
         self

@@ -1,11 +1,14 @@
 //! An open connection that writes, with the row that counts its groups.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::error::SqlState;
 
 use super::connection::{Connection, Stopped, Trouble};
 use super::lane::Waiting;
 use crate::changes::{Expectation, Failure, Statement};
 use crate::errors::{BoxedError, StoreError};
+use crate::reading::to_json;
 use crate::values;
 use crate::values::Row;
 
@@ -43,9 +46,9 @@ impl Stop {
         Self::NotSent(Box::new(StoreError::from(trouble)))
     }
 
-    /// Reads the place where a transaction stopped: first the lane's own statement, then those of the
+    /// Reads the place where a transaction stopped: first the session's own statements, then those of the
     /// sets, then `commit`.
-    fn read(stopped: Stopped, group: &[Waiting]) -> Self {
+    fn read(stopped: Stopped, own: usize, group: &[Waiting]) -> Self {
         let Stopped {
             at,
             trouble,
@@ -54,7 +57,7 @@ impl Stop {
         let error = match trouble {
             Trouble::Refused(error) => error,
             Trouble::Lost(error) | Trouble::Unfit(error) => {
-                answers.drain(..answers.len().min(1));
+                answers.drain(..answers.len().min(own));
                 return Self::Lost { error, answers };
             }
         };
@@ -67,7 +70,7 @@ impl Stop {
         match at {
             None => Self::Begin(error.into()),
             Some(0) => Self::NotSent(error.into()),
-            Some(at) => match statements.nth(at - 1) {
+            Some(at) => match at.checked_sub(own).and_then(|at| statements.nth(at)) {
                 Some((place, expect)) => Self::Set {
                     at: Some(place),
                     refusal: Refusal::read(error, expect),
@@ -136,19 +139,24 @@ impl Session {
     pub(super) async fn send(&mut self, group: &[Waiting]) -> Result<Vec<Option<Vec<Row>>>, Stop> {
         const COUNT: &str =
             "update commit_lanes set committed = $1 where token = $2 and committed = $3";
+        // Who fights over the same rows, in this process or another, comes one after the other.
+        const HOLD: &str = "
+            select count(pg_advisory_xact_lock(held.key)) from (
+                select cast(value as bigint) as key from jsonb_array_elements_text(cast(cast($1 as text) as jsonb))
+                order by 1) held";
+        let held = values![to_json(&lanes(group))];
         let count = values![self.committed + 1, self.token.as_str(), self.committed];
         let statements = group
             .iter()
             .map(|set| set.change.statements.len())
             .sum::<usize>();
-        let mut wanted = Vec::with_capacity(statements + 1);
+        let mut wanted = Vec::with_capacity(statements + 2);
         let expect = Expectation::Rows(1, Failure::Refused("lane"));
-        wanted.push(
-            self.connection
-                .ready(COUNT, &count, expect)
-                .await
-                .map_err(Stop::not_sent)?,
-        );
+        for (sql, values, expect) in [(COUNT, &count, expect), (HOLD, &held, Expectation::Any)] {
+            let ready = self.connection.ready(sql, values, expect).await;
+            wanted.push(ready.map_err(Stop::not_sent)?);
+        }
+        let own = wanted.len();
         for (at, set) in group.iter().enumerate() {
             for statement in &set.change.statements {
                 let Statement {
@@ -175,10 +183,15 @@ impl Session {
         match self.connection.transaction(&wanted).await {
             Ok(mut answers) => {
                 self.committed += 1;
-                answers.remove(0);
+                answers.drain(..own);
                 Ok(answers)
             }
-            Err(stopped) => Err(Stop::read(stopped, group)),
+            Err(stopped) => Err(Stop::read(stopped, own, group)),
         }
     }
+}
+
+/// What the sets of a group fight over, each once.
+fn lanes(group: &[Waiting]) -> BTreeSet<i64> {
+    group.iter().filter_map(|set| set.change.lane).collect()
 }

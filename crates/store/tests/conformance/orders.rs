@@ -7,7 +7,8 @@ use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::notices::{News, Notice, NoticeId};
 use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
 use chancery_domain::stages::Stage;
-use chancery_store::{StoreError, values};
+use chancery_store::{Change, Engine, StoreError, values};
+use futures_util::{StreamExt, stream};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{
@@ -29,6 +30,7 @@ on_both_engines!(
     a_serial_is_used_once,
     issued_certificates_come_the_oldest_first_and_are_revoked_once,
     a_notice_is_decided_once,
+    two_processes_count_one_resellers_orders_without_waiting_for_each_other,
     revoked_certificates_are_listed_until_they_expire,
     rows_that_make_no_sense_are_corrupt,
 );
@@ -464,5 +466,48 @@ async fn rows_that_make_no_sense_are_corrupt(bed: &Bed) {
         );
         bed.apply("delete from issuances", vec![]).await;
         bed.apply("delete from orders", vec![]).await;
+    }
+}
+
+async fn two_processes_count_one_resellers_orders_without_waiting_for_each_other(bed: &Bed) {
+    store_resellers(bed).await;
+    let (one, other) = (bed.another().await, bed.another().await);
+    let placed = |id: i64| {
+        let mut change = Change::new();
+        place(&mut change, &an_order(id));
+        change
+    };
+    let moved = |id: i64| {
+        let stage = Stage::ALL[usize::try_from(id % 5).unwrap() + 1];
+        let order = Order {
+            stage,
+            ..an_order(id)
+        };
+        let mut change = Change::new();
+        change.save_order(&order, Stage::Placed);
+        change
+    };
+    for id in 0..800 {
+        bed.store.commit(placed(1_000 + id)).await.unwrap();
+    }
+    // Some touch the balance first and then the counts, some the counts alone, in several orders.
+    let sets = (0..1_600_i64).map(|n| {
+        let store = if n % 2 == 0 { &one } else { &other };
+        store.commit(match n % 4 < 2 {
+            true => moved(1_000 + n / 4 * 2 + n % 2),
+            false => placed(4_000 + n),
+        })
+    });
+    let outcomes: Vec<_> = stream::iter(sets).buffer_unordered(32).collect().await;
+    for outcome in outcomes {
+        outcome.unwrap();
+    }
+    // What a process has seen is counted when it leaves.
+    one.close().await;
+    other.close().await;
+    if bed.store.engine() == Engine::Postgres {
+        const DEADLOCKS: &str =
+            "select deadlocks from pg_stat_database where datname = current_database()";
+        assert_eq!(bed.int(DEADLOCKS).await, 0);
     }
 }

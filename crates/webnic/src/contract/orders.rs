@@ -58,12 +58,13 @@ impl Described for Reissue {
 
     fn schema() -> Value {
         let optional = [
+            Field::Csr,
             Field::Names,
             Field::Method,
             Field::Approver,
             Field::ReuseKey,
         ];
-        fields::object(&[Field::Csr], &optional)
+        fields::object(&[], &optional)
     }
 }
 
@@ -103,8 +104,8 @@ pub(crate) const REISSUE: Operation = Operation::new(
     TAG,
     "reissueOrder",
     "Reissue order",
-    "Asks for a further certificate within the term, by another key unless `reuseKey` says otherwise. Names that \
-     are not paid for yet cost the difference. The certificate in force stays good until the new one is issued. \
+    "Asks for a further certificate within the term, by another key unless `reuseKey` says otherwise; then the last \
+     CSR may do. Names that are not paid for yet cost the difference. The certificate in force stays good until the new one is issued. \
      Where it costs, it needs the scope `money`.",
 )
 .repeatable()
