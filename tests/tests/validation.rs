@@ -15,6 +15,7 @@ on_both_engines!(
     an_approval_link_ends_with_its_order,
     a_repeated_mail_is_the_same_mail,
     another_approver,
+    an_approver_nothing_is_said_of_stays,
     only_constructed_addresses_approve,
     another_method_voids_what_was_asked,
     names_nobody_may_own,
@@ -334,6 +335,33 @@ async fn another_approver(server: &mut TestServer) {
     assert_eq!(panel.statuses(&placed.id).await.1, "INITIAL");
     assert_eq!(server.http().send("POST", &new[0], "").await.status, 200);
     panel.finish(&placed.id).await;
+}
+
+async fn an_approver_nothing_is_said_of_stays(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let names = ["shop.test", "www.shop.test", "kiosk.test"];
+    let mut order = panel.order("ssl123", "email", &names).await;
+    let [webmaster, postmaster] = ["webmaster@shop.test", "postmaster@kiosk.test"];
+    order["approverEmail"] = json!([webmaster, webmaster, postmaster]);
+    let placed = panel.place(&order).await;
+    let path = format!("/ssl/v2/orders/{}/approver-email", placed.id);
+    let told = async |approvers: Value| {
+        let body = json!({ "approverEmail": approvers });
+        let data = panel.http.put(&path, &body).await.data();
+        let names = [&data["commonName"], &data["san"][0], &data["san"][1]];
+        names.map(|name| name["value"].as_str().unwrap().to_owned())
+    };
+    let one = json!([{ "domain": "www.shop.test", "email": "admin@www.shop.test" }]);
+    assert_eq!(
+        told(one).await,
+        [webmaster, "admin@www.shop.test", postmaster]
+    );
+    // A bare address is for every name that it may approve.
+    let hostmaster = "hostmaster@shop.test";
+    assert_eq!(
+        told(json!(hostmaster)).await,
+        [hostmaster, hostmaster, postmaster]
+    );
 }
 
 async fn only_constructed_addresses_approve(server: &mut TestServer) {

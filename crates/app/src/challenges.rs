@@ -67,7 +67,7 @@ pub(crate) fn challenges(
 }
 
 /// The choice for a name: one that names it, else the unnamed one at its place, else the only one.
-fn choice_for<'a>(
+pub(crate) fn choice_for<'a>(
     approvers: &'a [ApproverChoice],
     at: usize,
     name: &DomainName,

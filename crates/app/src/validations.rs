@@ -13,7 +13,7 @@ use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
-use crate::challenges::challenges;
+use crate::challenges::{challenges, choice_for};
 use crate::jobs::{self, Task};
 use crate::orders::OrderReport;
 use crate::{App, AppError, ApproverChoice, Refusal};
@@ -83,31 +83,34 @@ impl App {
         method: Method,
         approvers: Vec<ApproverChoice>,
     ) -> Result<ValidationReport, AppError> {
-        let of_names = |file: &OrderFile| {
-            let names: Vec<DomainName> = file
-                .issuance
-                .names
-                .iter()
-                .map(|control| control.name.clone())
-                .collect();
-            let key = &file.order.product_key;
-            let sold = self.catalogue.product(key);
-            let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
-            let now = self.clock.now();
-            let mut errors = product.check_method(method, &names, &self.rules, now);
-            let suffix = &self.settings.challenge_domain;
-            match challenges(product.record_type, method, &names, &approvers, suffix) {
-                Ok(made) if errors.is_empty() => return Ok((method, made)),
-                Ok(_) => {}
-                Err(more) => errors.extend(more),
-            }
-            Err(AppError::Invalid(errors))
-        };
+        let of_names = |file: &OrderFile| self.new_challenges(file, method, &approvers);
         self.change_challenges(reseller, id, EventKind::MethodChanged, of_names)
             .await
     }
 
-    /// Changes who is to approve, for an order validated by mail.
+    fn new_challenges(
+        &self,
+        file: &OrderFile,
+        method: Method,
+        approvers: &[ApproverChoice],
+    ) -> Result<(Method, Vec<Challenge>), AppError> {
+        let names = file.issuance.names.iter();
+        let names: Vec<DomainName> = names.map(|control| control.name.clone()).collect();
+        let key = &file.order.product_key;
+        let sold = self.catalogue.product(key);
+        let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
+        let now = self.clock.now();
+        let mut errors = product.check_method(method, &names, &self.rules, now);
+        let suffix = &self.settings.challenge_domain;
+        match challenges(product.record_type, method, &names, approvers, suffix) {
+            Ok(made) if errors.is_empty() => return Ok((method, made)),
+            Ok(_) => {}
+            Err(more) => errors.extend(more),
+        }
+        Err(AppError::Invalid(errors))
+    }
+
+    /// Changes who is to approve, for an order validated by mail. Names that nothing is said of keep theirs.
     pub async fn change_approvers(
         &self,
         reseller: &Reseller,
@@ -121,7 +124,11 @@ impl App {
         if report.file.issuance.method != Method::Email {
             return Err(Refusal::NotByEmail.into());
         }
-        self.change_method(reseller, id, Method::Email, approvers)
+        let of_names = |file: &OrderFile| {
+            let with_kept = with_kept_approvers(&file.issuance, &approvers)?;
+            self.new_challenges(file, Method::Email, &with_kept)
+        };
+        self.change_challenges(reseller, id, EventKind::MethodChanged, of_names)
             .await
     }
 
@@ -226,4 +233,25 @@ impl App {
             .await?;
         Ok(change)
     }
+}
+
+/// An approver for each name, in their order: the one chosen, else the one it has.
+fn with_kept_approvers(
+    issuance: &Issuance,
+    chosen: &[ApproverChoice],
+) -> Result<Vec<ApproverChoice>, AppError> {
+    let of_name = |(at, control): (usize, &NameControl)| {
+        let address = match (choice_for(chosen, at, &control.name), &control.challenge) {
+            (Some(address), _) => address,
+            (None, Challenge::Email { approver }) => approver,
+            (None, Challenge::Dns { .. } | Challenge::File { .. }) => {
+                return Err(Refusal::NotByEmail.into());
+            }
+        };
+        Ok(ApproverChoice {
+            name: None,
+            address: address.to_owned(),
+        })
+    };
+    issuance.names.iter().enumerate().map(of_name).collect()
 }
