@@ -82,6 +82,8 @@ async fn bodies_that_say_nothing(server: &mut TestServer) {
         assert_eq!(cancelled.text(), done, "{headers:?} {body}");
         let found = post("/ssl/v2/organization/search").await;
         assert_eq!(found.data()["items"], json!([]), "{headers:?} {body}");
+        let found = post("/ssl/v2/orders/search").await;
+        assert_eq!(found.data()["totalItems"], 3 + 2 * at, "{headers:?} {body}");
         let file = post(&format!("/ssl/v2/orders/{issued}/download/format/PEM")).await;
         assert!(
             file.text().starts_with("-----BEGIN CERTIFICATE"),

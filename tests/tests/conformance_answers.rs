@@ -255,6 +255,27 @@ async fn orders_over_their_life(server: &mut TestServer) {
     let told = plan.get("authorizations").outline();
     assert!(told.starts_with(&outline(authorization)), "{told}");
 
+    let found = panel
+        .http
+        .post("/ssl/v2/orders/search", &json!({ "filters": [] }))
+        .await;
+    has(
+        &found,
+        "{pageSize:0,totalPages:0,totalItems:0,items:[{orderId:\"0\",commonName:text,term:\"0\",\
+         orderStatus:text,certStatus:text,product:text,dtcreate:{SECONDS},dtorderexpire:{SECONDS},\
+         dtcertexpire:{SECONDS},email:text,company:text}]}",
+    );
+    let counted = panel.http.get("/ssl/v2/orders/statistics").await;
+    has(
+        &counted,
+        "{total:0,totalActive:0,totalExpired:0,totalExpiring:0,totalPending:0,totalCancelled:0,\
+         totalRefunded:0,totalRejected:0,totalRevoked:0,totalLapsed:0}",
+    );
+    let by_month = panel.http.get("/ssl/v2/orders/statistics/graph").await;
+    let told = by_month.wire().get("data").outline();
+    let month = "{month:text,total:0,products:[{productKey:text,total:0}]}";
+    assert!(told.contains(month), "{told}");
+
     let body = json!({ "csr": csr(&["shop.test"]) });
     let reissued = panel
         .http

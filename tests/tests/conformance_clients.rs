@@ -217,6 +217,22 @@ async fn a_client_that_checks_before_it_acts(server: &mut TestServer) {
         ))
         .await;
     assert_eq!(info.data()["specialInstruction"], "by night");
+    let found = async |filters: Value| {
+        let body = json!({ "filters": filters, "pagination": { "page": 1, "pageSize": 100 } });
+        let data = http.post("/ssl/v2/orders/search", &body).await.data();
+        let items = data["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["orderId"].clone())
+            .collect::<Vec<_>>()
+    };
+    let by_name = json!([{ "field": "commonName", "operator": "LIKE", "value": "HOP.tes" }]);
+    let by_status =
+        json!([{ "field": "orderStatus", "operator": "EQUAL", "value": "PENDING,IN_PROCESS" }]);
+    let other = json!([{ "field": "commonName", "operator": "LIKE", "value": "kiosk" }]);
+    for filters in [by_name, by_status, json!([])] {
+        assert_eq!(found(filters).await, [json!(placed.id)]);
+    }
+    assert!(found(other).await.is_empty());
     let cancel = format!("POST /ssl/v2/orders/{}/cancel HTTP/1.1", placed.id);
     let lines = [
         &cancel[..],

@@ -17,6 +17,7 @@ mod contract;
 mod dependencies;
 mod documented;
 mod downloads;
+mod examples;
 mod foreign;
 mod lives;
 mod matrix;

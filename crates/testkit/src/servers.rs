@@ -2,12 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use chancery_app::{App, Operations};
+use chancery_app::{App, Clock, Operations};
+use chancery_domain::Timestamp;
 use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
-use chancery_server::Server;
 use chancery_server::config::{Config, Mode, OteConfig};
-use chancery_store::Engine;
+use chancery_server::{Server, open_store};
+use chancery_store::{Change, Engine};
 use tempfile::TempDir;
 
 use crate::databases::Database;
@@ -40,24 +41,18 @@ impl TestServer {
 
     /// The same, with settings changed.
     pub async fn start_with(engine: Engine, logs: Logs, change: impl FnOnce(&mut Config)) -> Self {
-        let database = Database::create(engine).await;
-        let folder = TempDir::new().unwrap();
-        let mut config = Config {
-            mode: Mode::Ote,
-            data: folder.path().join("data"),
-            listen: ANY_PORT,
-            database: database.url.clone(),
-            ote: OteConfig {
-                dns_listen: ANY_PORT,
-                web_listen: ANY_PORT,
-                smtp_listen: ANY_PORT,
-                ..OteConfig::default()
-            },
-            ..Config::default()
-        };
-        // The world is on this machine: who is silent for a second is silent.
-        config.dns.timeout_seconds = 1;
+        let (database, folder, mut config) = prepared(engine).await;
         change(&mut config);
+        Self::of(engine, logs, database, folder, config).await
+    }
+
+    async fn of(
+        engine: Engine,
+        logs: Logs,
+        database: Database,
+        folder: TempDir,
+        config: Config,
+    ) -> Self {
         let server = started(&config).await;
         let address = server.address;
         Self {
@@ -69,6 +64,21 @@ impl TestServer {
             folder,
             engine,
         }
+    }
+
+    /// Starts one whose clock begins at this moment, be it past or to come.
+    pub async fn start_at(engine: Engine, logs: Logs, begin: Timestamp) -> Self {
+        let (database, folder, config) = prepared(engine).await;
+        let store = open_store(&config).await.unwrap();
+        let offset = begin.duration_since(Clock::default().now());
+        let mut change = Change::new();
+        change.set_meta("clock_offset_micros", &offset.as_micros().to_string());
+        store.commit(change).await.unwrap();
+        store.close().await;
+        let server = Self::of(engine, logs, database, folder, config).await;
+        let late = server.app().now().duration_since(begin).as_secs();
+        assert!((0..3_600).contains(&late), "{late} s after {begin}");
+        server
     }
 
     /// Stops the server and starts it again on the same data and address, with settings changed.
@@ -194,6 +204,28 @@ impl TestServer {
     fn running(&self) -> &Server {
         self.server.as_ref().expect("the server is stopped")
     }
+}
+
+/// An empty database, a folder, and the settings to run a server on them.
+async fn prepared(engine: Engine) -> (Database, TempDir, Config) {
+    let database = Database::create(engine).await;
+    let folder = TempDir::new().unwrap();
+    let mut config = Config {
+        mode: Mode::Ote,
+        data: folder.path().join("data"),
+        listen: ANY_PORT,
+        database: database.url.clone(),
+        ote: OteConfig {
+            dns_listen: ANY_PORT,
+            web_listen: ANY_PORT,
+            smtp_listen: ANY_PORT,
+            ..OteConfig::default()
+        },
+        ..Config::default()
+    };
+    // The world is on this machine: who is silent for a second is silent.
+    config.dns.timeout_seconds = 1;
+    (database, folder, config)
 }
 
 async fn started(config: &Config) -> Server {

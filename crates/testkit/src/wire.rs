@@ -72,38 +72,6 @@ impl Wire {
         }
     }
 
-    /// The same with every string changed; the keys that lead to it, last first, come along.
-    pub fn map_texts(self, change: &mut impl FnMut(&[&str], String) -> String) -> Self {
-        self.mapped(&mut Vec::new(), change)
-    }
-
-    fn mapped(
-        self,
-        path: &mut Vec<String>,
-        change: &mut impl FnMut(&[&str], String) -> String,
-    ) -> Self {
-        match self {
-            Self::Bare(text) => Self::Bare(text),
-            Self::Text(text) => {
-                let keys: Vec<&str> = path.iter().rev().map(|key| &key[..]).collect();
-                Self::Text(change(&keys, text))
-            }
-            Self::List(items) => {
-                let items = items.into_iter().map(|item| item.mapped(path, change));
-                Self::List(items.collect())
-            }
-            Self::Object(members) => {
-                let changed = members.into_iter().map(|(key, value)| {
-                    path.push(key.clone());
-                    let value = value.mapped(path, change);
-                    path.pop();
-                    (key, value)
-                });
-                Self::Object(changed.collect())
-            }
-        }
-    }
-
     /// The kinds of values by their keys, in order: `{id:0,term:"0",amount:0.0,names:[text],dtcreate:"0-0-0T0:0:0Z"}`.
     /// Of a list, each kind of item once.
     pub fn outline(&self) -> String {
@@ -164,13 +132,11 @@ impl Wire {
         let framed = |[open, close]: [char; 2], lines: Vec<String>| {
             format!("{open}\n{}\n{outer}{close}", lines.join(",\n"))
         };
-        let short = self.to_string();
-        let is_plain = |items: &[Self]| {
-            let plain = |item: &Self| matches!(item, Self::Bare(_) | Self::Text(_));
-            items.iter().all(plain) && short.len() < 100
-        };
+        let short = self.spaced();
+        let fits = level > 0 && outer.len() + short.len() < 100;
         match self {
-            Self::List(items) if !is_plain(items) => {
+            _ if fits && self.is_flat() => short,
+            Self::List(items) if !items.is_empty() => {
                 let lines = items.iter();
                 let lines = lines.map(|item| format!("{inner}{}", item.indented(level + 1)));
                 framed(['[', ']'], lines.collect())
@@ -183,6 +149,33 @@ impl Wire {
                 framed(['{', '}'], lines.collect())
             }
             _ => short,
+        }
+    }
+
+    /// On one line, with spaces.
+    fn spaced(&self) -> String {
+        let listed = |items: Vec<String>| items.join(", ");
+        match self {
+            Self::List(items) => format!("[{}]", listed(items.iter().map(Self::spaced).collect())),
+            Self::Object(members) if !members.is_empty() => {
+                let members = members.iter();
+                let members = members.map(|(key, value)| {
+                    let key = serde_json::to_string(key).unwrap();
+                    format!("{key}: {}", value.spaced())
+                });
+                format!("{{ {} }}", listed(members.collect()))
+            }
+            leaf => leaf.to_string(),
+        }
+    }
+
+    /// Whether nothing in it is made of others.
+    fn is_flat(&self) -> bool {
+        let is_leaf = |value: &Self| matches!(value, Self::Bare(_) | Self::Text(_));
+        match self {
+            Self::List(items) => items.iter().all(is_leaf),
+            Self::Object(members) => members.iter().all(|(_, value)| is_leaf(value)),
+            Self::Bare(_) | Self::Text(_) => true,
         }
     }
 }
