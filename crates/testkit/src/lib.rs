@@ -7,7 +7,7 @@
 //! and due jobs are run. A test fails if it leaves money that does not add up, a job that gave up, or an
 //! error in the log, or gets an answer that is not as the OpenAPI document says.
 //!
-//! What is missing on the machine (PostgreSQL, OpenSSL, pkilint) fails a test with a sentence; nothing is
+//! What is missing on the machine (PostgreSQL, OpenSSL, pkilint, schemathesis) fails a test with a sentence; nothing is
 //! skipped.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
@@ -32,7 +32,7 @@ pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
-pub use tools::{keytool, openssl, pkilint, python, repository_root};
+pub use tools::{keytool, openssl, pkilint, python, repository_root, schemathesis};
 pub use wire::Wire;
 pub use worlds::World;
 

@@ -1,4 +1,5 @@
-//! Second opinions: OpenSSL, Java's keytool, Python and pkilint, which know nothing of our code.
+//! Second opinions: OpenSSL, Java's keytool, Python, pkilint and schemathesis, which know nothing of our
+//! code.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -53,6 +54,21 @@ pub fn pkilint<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<String> {
         }
     }
     findings
+}
+
+/// Has schemathesis make up requests from an OpenAPI document, in a folder it may leave things in; gives what it
+/// printed, or what it complained of.
+pub fn schemathesis<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<String, String> {
+    let root = repository_root();
+    let mut command = Command::new(root.join(".venv/bin/schemathesis"));
+    command
+        .arg("--config-file")
+        .arg(root.join("tests/schemathesis.toml"))
+        .args(["--no-color", "run"])
+        .args(arguments)
+        .current_dir(folder);
+    let missing = "schemathesis is not installed: run scripts/install-test-deps.sh";
+    ran(command, b"", missing)
 }
 
 fn ran(mut command: Command, input: &[u8], missing: &str) -> Result<String, String> {
