@@ -171,9 +171,7 @@ impl App {
         match file.issuance.state {
             IssuanceState::Validating => self.stop_for_another(&mut change, &mut file, now).await?,
             // The certificate is about to come.
-            IssuanceState::Signing { .. } => {
-                return Err(AppError::WrongState(Box::new(report)).into());
-            }
+            IssuanceState::Signing { .. } => return Err(AppError::Busy.into()),
             IssuanceState::Issued { .. }
             | IssuanceState::Rejected { .. }
             | IssuanceState::Cancelled => {}

@@ -154,7 +154,7 @@ impl Server {
         let now = clock.now();
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
-            store.release_leases(now).await?;
+            store.release_leases(now, chancery_app::jobs::LEASE).await?;
         }
         let listener = TcpListener::bind(config.listen)
             .await

@@ -7,7 +7,7 @@
 //!
 //! What kinds there are, and how often one is tried, is the caller's business.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
@@ -209,11 +209,16 @@ impl Store {
 
     /// Ends all leases: every claimed job is due at once. Only for a process that knows to be the only one
     /// at work on the database.
-    pub async fn release_leases(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn release_leases(
+        &self,
+        now: Timestamp,
+        longest_lease: SignedDuration,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "
-            update jobs set run_at = $1 where tries > 0 and run_at > $1 and parked_at is null";
+            update jobs set run_at = $1
+            where tries > 0 and run_at > $1 and run_at <= $2 and parked_at is null";
         let mut change = Change::new();
-        change.execute(SQL, values![now]);
+        change.execute(SQL, values![now, now + longest_lease]);
         self.commit(change).await.map(drop)
     }
 

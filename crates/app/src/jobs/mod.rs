@@ -32,7 +32,7 @@ use crate::{App, AppError};
 pub(crate) const CONFLICT_TRIES: usize = 5;
 
 /// How long a claimed job is nobody else's. Longer than any run may take.
-const LEASE: SignedDuration = SignedDuration::from_secs(180);
+pub const LEASE: SignedDuration = SignedDuration::from_secs(180);
 
 /// Runs of a job that may fail before it is parked or, where it must not be, becomes an alert.
 const ATTEMPTS: i64 = 8;

@@ -362,7 +362,8 @@ async fn leases_are_released_at_a_start(bed: &Bed) {
     enqueue(bed, job(2), at(500)).await;
     claim_one(bed, 0).await;
     assert_eq!(bed.store.count_due(at(10)).await.unwrap(), 0);
-    bed.store.release_leases(at(10)).await.unwrap();
+    let lease = SignedDuration::from_hours(1);
+    bed.store.release_leases(at(10), lease).await.unwrap();
     let again = claim_one(bed, 10).await;
     assert_eq!((again.id, again.attempt, again.tries), (JobId(1), 2, 2));
 }
