@@ -125,6 +125,8 @@ async fn gets_that_name_a_content_type(server: &mut TestServer) {
             let reply = raw(&panel, &[&head[..], more].concat(), body).await;
             assert_eq!(reply.status, 200, "{path} {more:?} {}", reply.text());
         }
+        let head = panel.http.send("HEAD", &path, "").await;
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
     }
 }
 

@@ -305,16 +305,31 @@ async fn answers_look_as_recorded(server: &mut TestServer) {
         refused.text(),
         r#"{"code":"2400","message":"System message","error":{"subCode":"SSL2400","message":"Order not found."}}"#
     );
-    for reply in [&reply, &refused] {
-        assert_eq!(
-            reply.header("content-type"),
-            "application/json;charset=UTF-8"
-        );
-        assert_eq!(
-            reply.header("cache-control"),
-            "no-cache, no-store, max-age=0, must-revalidate"
-        );
-        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+    let unknown = panel.http.get("/ssl/v2/nothing").await;
+    let wrong_method = panel.http.delete("/ssl/v2/orders/info").await;
+    let json = "application/json;charset=UTF-8";
+    let id = panel.issue("dv-single", &["issued.test"]).await;
+    let file = panel.download(&id, "PEM", None).await;
+    for (reply, kind) in [
+        (&reply, json),
+        (&refused, json),
+        (&unknown, json),
+        (&wrong_method, json),
+        (&file, "application/x-pem-file"),
+    ] {
+        for (name, value) in [
+            ("content-type", kind),
+            (
+                "cache-control",
+                "no-cache, no-store, max-age=0, must-revalidate",
+            ),
+            ("pragma", "no-cache"),
+            ("expires", "0"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(reply.header(name), value, "{name} {}", reply.status);
+        }
     }
     // No `data` where there is nothing to say.
     let placed = panel

@@ -353,27 +353,59 @@ mod tests {
         "expired token",
     ];
 
-    #[test]
-    fn business_sentences_avoid_the_words_that_mislead_clients() {
+    /// One of each kind.
+    fn refusals() -> Vec<Refusal> {
         let usd = Currency::parse("USD").unwrap();
-        let refusals = [
+        vec![
             Refusal::InsufficientBalance,
             Refusal::NoPrice(usd),
             Refusal::KeyReused,
-            Refusal::ContactInUse(ContactId(1)),
+            Refusal::ContactInUse(ContactId(10_667)),
             Refusal::OrganizationExists(OrganizationId(8)),
             Refusal::Vetting(VettingError::Reason),
             Refusal::NotIssued,
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
             Refusal::TooManyMails,
-            Refusal::RenewedBefore(chancery_domain::orders::OrderId(7)),
+            Refusal::RenewedBefore(chancery_domain::orders::OrderId(1_000_000_003)),
             Refusal::ProductWithdrawn("ssl123".to_owned()),
             Refusal::CreditOfNothing,
             Refusal::OtherCurrency(usd),
             Refusal::PriceTooLarge,
             Refusal::SearchTooWide,
-        ];
+        ]
+    }
+
+    #[test]
+    fn every_business_sentence_is_in_the_documentation() {
+        let documentation = include_str!("../../../docs/api/webnic.md");
+        let is_for_operators = |refusal: &Refusal| {
+            matches!(
+                refusal,
+                Refusal::Vetting(_) | Refusal::CreditOfNothing | Refusal::OtherCurrency(_)
+            )
+        };
+        for told in refusals() {
+            let sentence = format!("`{}`", refusal(&told));
+            let is_there = documentation.contains(&sentence);
+            assert_eq!(is_there, !is_for_operators(&told), "{sentence}");
+        }
+        for (what, id) in [
+            (Noun::Order, "1"),
+            (Noun::Contact, "10667"),
+            (Noun::Product, "gold"),
+            (Noun::Organization, "8"),
+        ] {
+            let sentence = not_found(what, id);
+            assert!(
+                documentation.contains(&format!("`{sentence}`")),
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn business_sentences_avoid_the_words_that_mislead_clients() {
         let nouns = [
             Noun::Order,
             Noun::Contact,
@@ -386,7 +418,7 @@ mod tests {
             Noun::Credential,
             Noun::ParkedJob,
         ];
-        let mut texts: Vec<String> = refusals.iter().map(refusal).collect();
+        let mut texts: Vec<String> = refusals().iter().map(refusal).collect();
         texts.extend(nouns.iter().map(|noun| not_found(*noun, "1")));
         for problem in [
             Problem::Missing,
