@@ -15,6 +15,7 @@ on_both_engines!(
     calls_at_once_are_a_burst,
     a_restart_forgets_no_calls,
     refused_from_elsewhere_is_not_counted,
+    tokens_from_elsewhere_are_paced_like_guesses,
     guessing_is_held_and_nobody_else,
     a_test_environment_has_no_limits,
 );
@@ -171,8 +172,44 @@ async fn refused_from_elsewhere_is_not_counted(server: &mut TestServer) {
     for _ in 0..20 {
         assert_eq!(stolen.http.get(BALANCE).await.status, 403);
     }
+    // Neither do tokens that are had from there.
+    let [username, password] = stolen.credential();
+    for _ in 0..20 {
+        assert_eq!(sign_in(server, username, password).await.status, 200);
+    }
     let panel = server.panel().await;
-    assert_eq!(call(&panel.http, 20).await.0, 3);
+    assert_eq!(call(&panel.http, 20).await.0, 4);
+}
+
+async fn tokens_from_elsewhere_are_paced_like_guesses(server: &mut TestServer) {
+    at_noon(server, |rates| {
+        rates.failed_sign_ins_per_minute = 6;
+        rates.credential_per_day = 100;
+    })
+    .await;
+    server
+        .restart_with(|config| config.trusted_proxies = Some("127.0.0.1".to_owned()))
+        .await;
+    let panel = server
+        .panel_with(Access {
+            scope: Scope::Money,
+            allowed: Networks::parse("192.0.2.1").unwrap(),
+        })
+        .await;
+    let [username, password] = panel.credential();
+    let from = async |address: &str| {
+        let http = server.http().with_header("x-forwarded-for", address);
+        let body = json!({ "username": username, "password": password });
+        http.post("/reseller/v2/api-user/token", &body).await.status
+    };
+    for _ in 0..6 {
+        assert_eq!(from("203.0.113.7").await, 200);
+    }
+    assert_eq!(from("203.0.113.7").await, 429);
+    // The owner, at home, is not held.
+    for _ in 0..20 {
+        assert_eq!(from("192.0.2.1").await, 200);
+    }
 }
 
 async fn guessing_is_held_and_nobody_else(server: &mut TestServer) {

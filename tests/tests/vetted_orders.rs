@@ -15,6 +15,7 @@ on_both_engines!(
     ev_is_not_issued_where_one_person_did_all,
     a_test_environment_issues_by_itself,
     a_rejection_ends_the_order_and_gives_its_price_back,
+    a_later_rejection_ends_what_was_approved,
     what_was_vetted_399_days_ago_does_not_count,
     a_reissue_waits_for_vetting_that_has_run_out,
     a_changed_name_is_vetted_before_it_is_certified,
@@ -253,6 +254,43 @@ async fn a_rejection_ends_the_order_and_gives_its_price_back(server: &mut TestSe
     is_in(&panel, &again.id, "IN_PROCESS", "INITIAL").await;
     vet(server).await;
     is_in(&panel, &again.id, "COMPLETED", "ACTIVE").await;
+}
+
+async fn a_later_rejection_ends_what_was_approved(server: &mut TestServer) {
+    let panel = by_hand(server).await;
+    let organization = panel.organization("Fading Ltd").await;
+    panel.submit_validation(organization, "OV").await.data();
+    vet(server).await;
+    // The approval counts for two more weeks, and is looked into again.
+    server.world().advance(384 * DAY).await;
+    let panel = panel.again().await;
+    let reject = async |case| {
+        let (operations, by) = (server.operations(), operator("anna"));
+        operations
+            .reject_case(case, &by, "dissolved")
+            .await
+            .unwrap();
+        let status = panel.validation_status(organization).await;
+        assert_eq!(status[0]["status"], "REJECTED", "{status}");
+        assert_eq!(status[0]["reason"], "dissolved");
+    };
+    panel.submit_validation(organization, "OV").await.data();
+    reject(open_case(server).await).await;
+    let placed = proved(&panel, organization, "ov-multi", "shop.test").await;
+    server.world().run_due_jobs().await;
+    is_in(&panel, &placed.id, "IN_PROCESS", "INITIAL").await;
+
+    // What was approved since stands, until it is taken back.
+    let newest = open_case(server).await;
+    vet(server).await;
+    is_in(&panel, &placed.id, "COMPLETED", "ACTIVE").await;
+    reject(newest).await;
+    let order = panel
+        .order_of(organization, "ov-multi", &["shop.test"])
+        .await;
+    let next = panel.place(&order).await;
+    panel.look(&next.id).await;
+    is_in(&panel, &next.id, "IN_PROCESS", "INITIAL").await;
 }
 
 async fn what_was_vetted_399_days_ago_does_not_count(server: &mut TestServer) {

@@ -288,7 +288,7 @@ impl App {
             certificate: None,
         };
         let vetted = file.order.clone();
-        let signing = self.begin(&mut change, file, now).await?;
+        let signing = self.begin(&mut change, file, naming, now).await?;
         self.commit_run(change, issuance_id).await?;
         // What is missed here, the run's own looks see to.
         if let Err(error) = self.see_to_vetting(&vetted).await {
@@ -321,14 +321,14 @@ impl App {
     }
 
     /// Adds a run that is not in the database yet: to be signed, if all is proved already, else to be
-    /// validated. The caller commits, and hands over what is to be signed.
+    /// validated. The caller says whom it names as of `now`, commits, and hands over what is to be signed.
     pub(crate) async fn begin(
         &self,
         change: &mut Change,
         mut file: OrderFile,
+        naming: Naming,
         now: Timestamp,
     ) -> Result<Option<Signing>, AppError> {
-        let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         if file.issuance.next_step(now) == NextStep::Sign
             && let Naming::Ready(identity) = naming
         {

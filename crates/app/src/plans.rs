@@ -101,7 +101,8 @@ impl App {
             let news = News::ControlWanted(file.issuance.id);
             self.tell_once(change, &[], &file, news, now).await?;
         }
-        self.begin(change, file, now).await
+        let naming = self.identity_for(&file.order, &file.issuance, now).await?;
+        self.begin(change, file, naming, now).await
     }
 
     /// The run that came to the certificate in force.

@@ -242,7 +242,8 @@ impl App {
             .await?;
         self.tend_soon(&mut change, order.id, now).await?;
         file.issuance = issuance;
-        let signing = self.begin(&mut change, file, now).await?;
+        let naming = self.identity_for(&file.order, &file.issuance, now).await?;
+        let signing = self.begin(&mut change, file, naming, now).await?;
         self.commit_run(change, run).await?;
         match signing {
             Some(signing) => signing.hand_over(),

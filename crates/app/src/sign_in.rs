@@ -79,7 +79,9 @@ impl TokenKeys {
 }
 
 impl App {
-    /// Trades a credential for a token. From where does not matter, but for wrong secrets, which are counted.
+    /// Trades a credential for a token, from wherever. Where the credential is not allowed, the call does not
+    /// count as one of its own, but is paced like wrong secrets: who stole a credential cannot use up what
+    /// its owner may.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -90,7 +92,12 @@ impl App {
             credential,
             reseller,
         } = self.prove(username, password, address).await?;
-        self.count_call(&credential.username, reseller.id).await?;
+        if credential.access.is_open_to(address) {
+            self.count_call(&credential.username, reseller.id).await?;
+        } else {
+            let now = self.clock.now();
+            self.0.failed_sign_ins.count(username, address, now);
+        }
         let now = self.clock.now().as_second();
         let claims = Claims {
             sub: credential.username,
@@ -187,7 +194,7 @@ impl App {
     }
 }
 
-/// Wrong secrets of late, by username and address, so that nobody can go on guessing.
+/// Wrong secrets of late, and right ones from where they are not allowed, by username and address, so that nobody can go on guessing.
 ///
 /// By both: who shares an address with someone who guesses, as behind a proxy, is not held with them, and
 /// nobody can hold a username from elsewhere.

@@ -3,7 +3,7 @@
 use chancery_domain::checklists::VettingKind;
 use chancery_domain::organizations::{Organization, OrganizationEventKind, OrganizationId};
 use chancery_domain::resellers::{Reseller, ResellerId};
-use chancery_domain::vetting::{CaseId, CaseState, Standing, VettingCase, wants_case};
+use chancery_domain::vetting::{CaseId, CaseState, Standing, VettingCase, last_word, wants_case};
 use chancery_store::{Change, StoreError};
 
 use crate::jobs::{self, Task};
@@ -62,16 +62,7 @@ impl App {
         let cases = self.store.cases_of_organization(id).await?;
         let now = self.clock.now();
         let of_kind = |kind| {
-            let of_edition =
-                |case: &&VettingCase| case.kind == kind && case.edition == organization.edition;
-            // An approval that counts stands, whatever is looked into meanwhile; else the newest case does.
-            let counts = |case: &&VettingCase| {
-                case.approval_for(organization.edition, kind, &self.rules, now)
-                    .is_some()
-            };
-            let mut newest_first = cases.iter().filter(of_edition);
-            let approved = newest_first.clone().find(counts);
-            let case = approved.or_else(|| newest_first.next())?;
+            let case = last_word(&cases, organization.edition, kind, &self.rules, now)?;
             let standing = case.standing(&self.rules, now);
             Some(ValidationStanding { kind, standing })
         };

@@ -7,8 +7,7 @@
 use aws_lc_rs::digest;
 use chancery_domain::Timestamp;
 use chancery_domain::checklists::{ChecklistItem, Source};
-use chancery_domain::events::Actor;
-use chancery_domain::evidence::{Evidence, EvidenceFile, EvidenceId};
+use chancery_domain::evidence::{Evidence, EvidenceFile, EvidenceId, record_time};
 use chancery_domain::operators::OperatorName;
 use chancery_domain::organizations::{Organization, OrganizationEvent, OrganizationEventKind};
 use chancery_domain::registrations::Registration;
@@ -220,7 +219,7 @@ impl Operations {
             registration: found.registration,
             collected_by: by.clone(),
             obtained_at: found.obtained_at.unwrap_or(now),
-            recorded_at: now,
+            recorded_at: record_time(&file.evidence, now),
         };
         let (held, rules) = (&file.evidence, &self.vetting.rules);
         file.case.accept(&evidence, held, rules, now)?;
@@ -280,7 +279,7 @@ impl Operations {
             organization: case.organization,
             case: Some(case.id),
             at: self.clock.now(),
-            actor: Actor::Operator,
+            actor: by.actor(),
             operator: Some(by.clone()),
             kind,
             detail,
@@ -306,8 +305,9 @@ impl NewEvidence {
 
 /// Has every order that waits for a decision look at it at once.
 fn wake_orders(change: &mut Change, case: &VettingCase, now: Timestamp) {
-    let kind = jobs::poll_kind();
-    change.have_orders_look(case.organization, kind, now);
+    for kind in jobs::vetting_kinds() {
+        change.have_orders_look(case.organization, kind, now);
+    }
 }
 
 /// A text with something in it.

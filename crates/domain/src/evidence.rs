@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::checklists::{ChecklistItem, Source};
@@ -78,6 +78,15 @@ impl Evidence {
             || longer(self.file.as_ref().map(|file| &file.name), NAME_MAX)
             || self.file.as_ref().is_some_and(|file| file.size > FILE_MAX)
     }
+}
+
+/// When a piece of evidence goes on record beside what is held: now, but after all of that, also where the
+/// clock of another server was ahead.
+pub fn record_time(held: &[Evidence], now: Timestamp) -> Timestamp {
+    let newest = held.iter().map(|held| held.recorded_at).max();
+    newest.map_or(now, |newest| {
+        now.max(newest + SignedDuration::from_micros(1))
+    })
 }
 
 /// Who collected any of it. The cross-check collects nothing.

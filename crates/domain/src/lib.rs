@@ -30,6 +30,7 @@ pub mod rates;
 pub mod registrations;
 pub mod resellers;
 pub mod stages;
+pub mod texts;
 pub mod validity;
 pub mod vetting;
 

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::events::Actor;
+
 /// The name an operator acts under.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -39,6 +41,14 @@ impl OperatorName {
         self.0.contains(':')
     }
 
+    /// As what they stand in a history.
+    pub fn actor(&self) -> Actor {
+        match self.is_platform() {
+            true => Actor::Platform,
+            false => Actor::Operator,
+        }
+    }
+
     /// Reads back what is on record, the platform's own names among it.
     pub fn restore(text: &str) -> Option<Self> {
         match text.strip_prefix("platform:") {
@@ -64,6 +74,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_platform_is_no_operator() {
+        assert_eq!(OperatorName::platform("approver").actor(), Actor::Platform);
+        assert_eq!(
+            OperatorName::parse("anna").unwrap().actor(),
+            Actor::Operator
+        );
+    }
 
     #[test]
     fn one_person_has_one_name() {

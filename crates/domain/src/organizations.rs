@@ -15,6 +15,7 @@ use crate::events::Actor;
 use crate::fields::{Field, FieldError, Problem};
 use crate::operators::OperatorName;
 use crate::resellers::ResellerId;
+use crate::texts::is_invisible;
 use crate::vetting::CaseId;
 
 crate::id! {
@@ -65,16 +66,24 @@ impl Organization {
     /// The rules are those of contacts, but for the name, which has to fit into a certificate, and for texts
     /// that stand for *nothing*, which no vetting could confirm.
     pub fn check(raw: RawContactDetails) -> Result<ContactDetails, Vec<FieldError>> {
-        let told = [
-            (ContactField::Company, raw.company.clone()),
-            (ContactField::Address1, raw.address1.clone()),
-            (ContactField::City, raw.city.clone()),
+        let facts = [
+            (ContactField::Company, &raw.company, true),
+            (ContactField::Address1, &raw.address1, true),
+            (ContactField::Address2, &raw.address2, false),
+            (ContactField::City, &raw.city, true),
+            (ContactField::State, &raw.state, false),
+            (ContactField::Zip, &raw.zip, false),
         ];
-        let is_placeholder =
-            |(_, text): &(_, Option<String>)| text.as_deref().is_some_and(is_placeholder);
-        let placeholders = told.into_iter().filter(is_placeholder);
-        let mut faults: Vec<FieldError> = placeholders
-            .map(|(part, _)| FieldError {
+        // Controls are reported with the rest.
+        let is_veiled =
+            |text: &str| text.contains(is_invisible) && !text.contains(char::is_control);
+        let is_wrong = |(_, text, must_say): &(_, &Option<String>, bool)| {
+            let text = text.as_deref().unwrap_or_default().trim();
+            is_veiled(text) || *must_say && is_placeholder(text) && !text.is_empty()
+        };
+        let wrong = facts.into_iter().filter(is_wrong);
+        let mut faults: Vec<FieldError> = wrong
+            .map(|(part, ..)| FieldError {
                 field: Field::OrganizationPart(part),
                 problem: Problem::Format,
             })
@@ -256,6 +265,36 @@ mod tests {
             email: text("legal@shop.example"),
             job_title: text("Engineer"),
         }
+    }
+
+    #[test]
+    fn legal_facts_hide_nothing() {
+        let faults = |change: &dyn Fn(&mut RawContactDetails)| {
+            let mut changed = raw();
+            change(&mut changed);
+            Organization::check(changed).err().unwrap_or_default()
+        };
+        let fault = |part| FieldError {
+            field: Field::OrganizationPart(part),
+            problem: Problem::Format,
+        };
+        for hidden in [
+            "Exam\u{200b}ple",
+            "\u{202e}dtL",
+            "A\u{ad}B",
+            "A\u{feff}",
+            "A\u{2028}B",
+        ] {
+            let text = Some(hidden.to_owned());
+            let company = faults(&|raw| raw.company = text.clone());
+            assert_eq!(company, [fault(ContactField::Company)], "{hidden:?}");
+            let state = faults(&|raw| raw.state = text.clone());
+            assert_eq!(state, [fault(ContactField::State)], "{hidden:?}");
+            // Persons may be written as their scripts are.
+            assert_eq!(faults(&|raw| raw.last_name = text.clone()), []);
+        }
+        let control = faults(&|raw| raw.company = Some("A\u{200b}\0".to_owned()));
+        assert_eq!(control, [fault(ContactField::Company)]);
     }
 
     fn details() -> ContactDetails {

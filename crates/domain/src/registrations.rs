@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contacts::is_country;
 use crate::organizations::is_placeholder;
+use crate::texts::is_invisible;
 
 /// Where an organization is registered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -100,7 +101,7 @@ impl Registration {
             let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
                 return Ok(None);
             };
-            let fits = text.chars().count() <= 128 && !text.chars().any(char::is_control);
+            let fits = text.chars().count() <= 128 && !text.contains(is_invisible);
             match fits && !is_placeholder(text) {
                 true => Ok(Some(text.to_owned())),
                 false => Err(RegistrationError::Place),
@@ -151,6 +152,8 @@ mod tests {
             |country, state, number| Registration::check(PRIVATE, country, state, None, number);
         assert_eq!(check("XX", None, "1"), Err(RegistrationError::Country));
         assert_eq!(check("MY", Some("-"), "1"), Err(RegistrationError::Place));
+        let hidden = check("MY", Some("Sel\u{200b}angor"), "1");
+        assert_eq!(hidden, Err(RegistrationError::Place));
         let alone = Registration::check(PRIVATE, "MY", None, Some("Kajang"), "1");
         assert_eq!(alone, Err(RegistrationError::Place));
         for number in ["", "n/a", "№ 5", "a@b", &"1".repeat(65)] {

@@ -128,6 +128,33 @@ pub enum Verdict<'a> {
 /// How long before an approval runs out the next case may be opened.
 const AHEAD: SignedDuration = SignedDuration::from_hours(60 * 24);
 
+/// The case that says how the vetting of an edition stands for one kind, of cases in any order: one whose
+/// approval counts, whatever is looked into meanwhile; else the one at work; else the one decided last. A
+/// rejection ends every approval of that edition and kind that was decided before it.
+pub fn last_word<'a>(
+    cases: &'a [VettingCase],
+    edition: i64,
+    kind: VettingKind,
+    rules: &ValidityRules,
+    now: Timestamp,
+) -> Option<&'a VettingCase> {
+    let of_kind = || {
+        let is_of = move |case: &&VettingCase| case.edition == edition && case.kind == kind;
+        cases.iter().filter(is_of)
+    };
+    let rejections = of_kind().filter(|case| matches!(case.state, CaseState::Rejected { .. }));
+    let rejected = rejections.map(VettingCase::moved).max();
+    let counting = of_kind().filter_map(|case| {
+        let approval = case.approval_for(edition, kind, rules, now)?;
+        (Some(case.moved()) > rejected).then_some((approval.evidence_from, case))
+    });
+    counting
+        .max_by_key(|(evidence_from, case)| (*evidence_from, case.moved()))
+        .map(|(_, case)| case)
+        .or_else(|| of_kind().find(|case| case.state == CaseState::Open))
+        .or_else(|| of_kind().max_by_key(|case| case.moved()))
+}
+
 /// What the cases of an organization, in any order, say about an edition of it to someone who asked at
 /// `asked_at`: a rejection before that was the answer to another.
 pub fn verdict<'a>(
@@ -138,23 +165,16 @@ pub fn verdict<'a>(
     rules: &ValidityRules,
     now: Timestamp,
 ) -> Verdict<'a> {
-    let approvals = cases
-        .iter()
+    let approvals = VettingKind::ALL
+        .into_iter()
+        .filter_map(|kind| last_word(cases, edition, kind, rules, now))
         .filter_map(|case| case.approval_for(edition, needed, rules, now));
     if let Some(approval) = approvals.max_by_key(|approval| approval.evidence_from) {
         return Verdict::Vetted(approval);
     }
     // That EV could not be shown says nothing about less.
-    let of_edition = |case: &&VettingCase| case.edition == edition && case.kind == needed;
-    let of_edition: Vec<&VettingCase> = cases.iter().filter(of_edition).collect();
-    if of_edition.iter().any(|case| case.state == CaseState::Open) {
-        return Verdict::Pending;
-    }
-    match of_edition
-        .iter()
-        .max_by_key(|case| case.id)
-        .map(|case| &case.state)
-    {
+    match last_word(cases, edition, needed, rules, now).map(|case| &case.state) {
+        Some(CaseState::Open) => Verdict::Pending,
         Some(CaseState::Rejected { reason, at, .. }) if *at >= asked_at => {
             Verdict::Rejected(reason)
         }
@@ -407,8 +427,19 @@ impl VettingCase {
         }
     }
 
-    /// The approval, if it counts for an edition where so much is needed, on that day.
-    pub fn approval_for(
+    /// When the case came to where it is, and its id, for two of the same moment.
+    fn moved(&self) -> (Timestamp, CaseId) {
+        let at = match &self.state {
+            CaseState::Open => self.opened_at,
+            CaseState::Approved(approval) => approval.at,
+            CaseState::Rejected { at, .. } | CaseState::Voided { at } => *at,
+        };
+        (at, self.id)
+    }
+
+    /// The approval, if nothing but its age, its edition and its kind could keep it from counting on that
+    /// day. What other cases say, [`last_word`] tells.
+    fn approval_for(
         &self,
         edition: i64,
         needed: VettingKind,

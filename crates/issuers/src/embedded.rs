@@ -184,12 +184,8 @@ impl EmbeddedCa {
             not_after: whole_seconds(request.validity.not_after),
         })?;
         let cap = days(request.cap_days).min(VALIDITY_CEILING);
-        let subject = match request.identity {
-            Some(identity) => SubjectRule::Organization(identity),
-            None => SubjectRule::NamesOnly,
-        };
         let rules = LeafRules {
-            subject,
+            subject: subject_rule(request.identity),
             now: Some(now),
             ..self.leaf_rules(cap)
         };
@@ -209,6 +205,20 @@ impl EmbeddedCa {
     /// key proved itself in [`EmbeddedCa::open`].
     pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, IssueError> {
         refuse(lint_leaf(tbs, &self.leaf_rules(VALIDITY_CEILING)))?;
+        self.issuing.sign(tbs)
+    }
+
+    /// The same for octets that have waited: they are held against whom they may name by now.
+    pub fn sign_naming(
+        &self,
+        tbs: &[u8],
+        identity: Option<&Identity>,
+    ) -> Result<Vec<u8>, IssueError> {
+        let rules = LeafRules {
+            subject: subject_rule(identity),
+            ..self.leaf_rules(VALIDITY_CEILING)
+        };
+        refuse(lint_leaf(tbs, &rules))?;
         self.issuing.sign(tbs)
     }
 
@@ -289,6 +299,14 @@ impl EmbeddedCa {
             subject: SubjectRule::OnRecord,
             now: None,
         }
+    }
+}
+
+/// The rule for a leaf that names an organization as it was verified, or nobody.
+fn subject_rule(identity: Option<&Identity>) -> SubjectRule<'_> {
+    match identity {
+        Some(identity) => SubjectRule::Organization(identity),
+        None => SubjectRule::NamesOnly,
     }
 }
 

@@ -3,6 +3,7 @@
 //! One attribute per RDN, in the order of BR 7.1.4.2 (C, ST, L, O, OU, CN), with its string types and
 //! lengths. Names that come from elsewhere are never built here: an issuer's is copied octet by octet.
 
+use chancery_domain::texts::is_invisible;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc3280::EMAIL_ADDRESS;
 use const_oid::db::rfc4519::{
@@ -172,7 +173,7 @@ pub(crate) fn check_text(
     if text.chars().count() > limit {
         return Err(NameError::TooLong { attribute, limit });
     }
-    if text.trim() != text || text.contains(char::is_control) {
+    if text.trim() != text || text.contains(is_invisible) {
         return Err(NameError::Characters(attribute));
     }
     Ok(())
@@ -205,6 +206,19 @@ mod tests {
         assert!(der.windows(2).any(|w| w == [0x0c, 0x05]));
         assert!(der.ends_with(b"\x0c\x04Root"));
         assert_eq!(name_text(&der).unwrap(), "C = DE, O = Ünit, CN = Root");
+    }
+
+    #[test]
+    fn a_text_about_an_organization_hides_nothing() {
+        for hidden in ["A\u{200b}B", "A\u{202e}B", "A\u{ad}B", "A\u{2028}B", "A\0B"] {
+            let refused = Err(NameError::Characters("organization"));
+            assert_eq!(
+                check_text("organization", 64, hidden),
+                refused,
+                "{hidden:?}"
+            );
+        }
+        assert_eq!(check_text("organization", 64, "Ünit A"), Ok(()));
     }
 
     #[test]

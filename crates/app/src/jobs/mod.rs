@@ -125,9 +125,10 @@ impl Task {
     }
 }
 
-/// The kind of the jobs that look for what runs lack.
-pub(crate) fn poll_kind() -> &'static str {
-    Task::PollDcv(IssuanceId(0)).kind()
+/// The kinds of the jobs that may wait for an organization to be vetted.
+pub(crate) fn vetting_kinds() -> [&'static str; 2] {
+    let run = IssuanceId(0);
+    [Task::PollDcv(run), Task::Sign(run)].map(Task::kind)
 }
 
 impl App {

@@ -342,14 +342,15 @@ impl App {
             .ok_or_else(|| AppError::Internal("the reserved certificate is not there".into()))?;
         let stale_proofs = file.issuance.clone().forget_stale(&self.rules, now);
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
-        let is_stale = !matches!(naming, Naming::Ready(_))
-            || now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
+        let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || self.rules.at(now) != self.rules.at(certificate.reserved_at)
             || !stale_proofs.is_empty();
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
-        let signed = match issuer.filter(|_| !is_stale) {
-            None => None,
-            Some(issuer) => self.sign_reserved(issuer, &certificate).await?,
+        let signed = match (issuer.filter(|_| !is_stale), naming) {
+            (Some(issuer), Naming::Ready(identity)) => {
+                self.sign_reserved(issuer, &certificate, identity).await?
+            }
+            _ => None,
         };
         match signed {
             Some(der) => self.finish_signing(job, file, certificate, der).await,
@@ -358,14 +359,16 @@ impl App {
     }
 
     /// Signs what is on record; `None` where the rules refuse it today, such as after a change of the CA's
-    /// URLs.
+    /// URLs or of the organization's name.
     async fn sign_reserved(
         &self,
         issuer: Arc<EmbeddedCa>,
         certificate: &Certificate,
+        identity: Option<Identity>,
     ) -> Result<Option<Vec<u8>>, AppError> {
         let tbs = certificate.tbs.clone();
-        let signed = tokio::task::spawn_blocking(move || issuer.sign(&tbs))
+        let sign = move || issuer.sign_naming(&tbs, identity.as_ref());
+        let signed = tokio::task::spawn_blocking(sign)
             .await
             .map_err(AppError::internal)?;
         match signed {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contacts::ContactDetails;
-use crate::evidence::{EvidenceFile, EvidenceId};
+use crate::evidence::{EvidenceFile, EvidenceId, record_time};
 use crate::registrations::EntityCategory;
 use crate::validity::days;
 
@@ -154,6 +154,28 @@ fn the_cross_check_is_the_last_word_of_someone_who_collected_nothing() {
     assert_eq!(case.missing(&again), [ChecklistItem::CrossCheck]);
     again.push(evidence(51, EV, ChecklistItem::CrossCheck, "dora"));
     assert_eq!(case.missing(&again), []);
+}
+
+#[test]
+fn what_is_recorded_last_is_the_last_word_whatever_the_clocks_say() {
+    let mut held = all(EV, "anna", "bert");
+    let newest = held.iter().map(|held| held.recorded_at).max().unwrap();
+    assert_eq!(record_time(&[], start()), start());
+    assert_eq!(record_time(&held, later(60)), later(60));
+    // By a server whose clock is behind, and whose ids are smaller.
+    for item in [ChecklistItem::Telephone, ChecklistItem::CrossCheck] {
+        let by = if item == ChecklistItem::CrossCheck {
+            "bert"
+        } else {
+            "anna"
+        };
+        let mut late = evidence(0, EV, item, by);
+        late.recorded_at = record_time(&held, start());
+        assert!(late.recorded_at > newest);
+        held.push(late);
+        let lacks_check = a_case(EV).missing(&held) == [ChecklistItem::CrossCheck];
+        assert_eq!(lacks_check, item != ChecklistItem::CrossCheck);
+    }
 }
 
 #[test]
@@ -368,6 +390,79 @@ fn the_last_word_on_an_edition_counts() {
     assert_eq!(says(&[voided], now), "unknown");
 }
 
+/// A case as it is after a decision of that minute: approved, or rejected.
+fn decided(id: i64, kind: VettingKind, is_approved: bool, minute: i64) -> VettingCase {
+    let mut case = match is_approved {
+        true => approved(kind),
+        false => a_case(kind)
+            .reject(operator("anna"), "no", later(minute))
+            .unwrap(),
+    };
+    if let CaseState::Approved(approval) = &mut case.state {
+        approval.at = later(minute);
+    }
+    VettingCase {
+        id: CaseId(id),
+        ..case
+    }
+}
+
+#[test]
+fn a_later_rejection_ends_an_earlier_approval() {
+    let now = later(500);
+    let says = |cases: &[VettingCase], needed| {
+        let asked_at = later(90);
+        match verdict(cases, 3, needed, asked_at, &RULES, now) {
+            Verdict::Vetted(_) => "vetted",
+            Verdict::Pending => "pending",
+            Verdict::Rejected(_) => "rejected",
+            Verdict::Unknown => "unknown",
+        }
+    };
+    let first = decided(1, OV, true, 100);
+    let second = decided(2, OV, false, 200);
+    assert_eq!(says(&[first.clone(), second.clone()], OV), "rejected");
+    assert_eq!(says(&[second.clone(), first.clone()], OV), "rejected");
+    assert!(wants_case(
+        &[first.clone(), second.clone()],
+        3,
+        OV,
+        &RULES,
+        now
+    ));
+    // So does one that takes the newer approval back, and at the same moment as the earlier one.
+    let newer = decided(2, OV, true, 150);
+    assert_eq!(says(&[first.clone(), newer.clone()], OV), "vetted");
+    let back = newer.clone().reject(operator("anna"), "no", later(200));
+    assert_eq!(says(&[first.clone(), back.unwrap()], OV), "rejected");
+    let same = decided(2, OV, false, 100);
+    assert_eq!(says(&[first.clone(), same], OV), "rejected");
+    // An older case that is rejected after the newer was approved ends that, too.
+    let back = first.clone().reject(operator("anna"), "no", later(200));
+    assert_eq!(says(&[back.unwrap(), newer], OV), "rejected");
+    // What was approved afterwards stands; what is looked into afterwards is awaited.
+    let third = decided(3, OV, true, 300);
+    assert_eq!(says(&[first.clone(), second.clone(), third], OV), "vetted");
+    let open = VettingCase {
+        id: CaseId(3),
+        ..a_case(OV)
+    };
+    assert_eq!(says(&[first.clone(), second.clone(), open], OV), "pending");
+    // Another kind and another edition are other questions.
+    let other = decided(2, EV, false, 200);
+    assert_eq!(says(&[first.clone(), other], OV), "vetted");
+    let other = VettingCase {
+        edition: 2,
+        ..second.clone()
+    };
+    assert_eq!(says(&[first, other], OV), "vetted");
+    let thorough = decided(1, EV, true, 100);
+    assert_eq!(says(&[thorough.clone(), second], OV), "vetted");
+    let ended = [thorough, decided(2, EV, false, 200)];
+    assert_eq!(says(&ended, EV), "rejected");
+    assert_eq!(says(&ended, OV), "unknown");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Record(usize, u8, i64),
@@ -391,6 +486,28 @@ fn someone(number: u8) -> OperatorName {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Of whatever decisions on one edition, in whatever order they are read, the last counts.
+    #[test]
+    fn the_last_decision_counts(
+        decisions in prop::collection::vec(any::<bool>(), 1..8),
+        turn in 0..8_usize,
+    ) {
+        let numbered = (1..).zip(&decisions);
+        let mut cases: Vec<VettingCase> = numbered
+            .map(|(id, is_approved)| decided(id, OV, *is_approved, 100 + id))
+            .collect();
+        let at = turn % cases.len();
+        cases.rotate_left(at);
+        let now = later(200);
+        let said = verdict(&cases, 3, OV, start(), &RULES, now);
+        let is_approved = decisions.last() == Some(&true);
+        prop_assert_eq!(matches!(said, Verdict::Vetted(_)), is_approved);
+        prop_assert_eq!(matches!(said, Verdict::Rejected("no")), !is_approved);
+        let shown = last_word(&cases, 3, OV, &RULES, now).unwrap().standing(&RULES, now);
+        prop_assert_eq!(matches!(shown, Standing::Approved { .. }), is_approved);
+        prop_assert_eq!(matches!(shown, Standing::Rejected { .. }), !is_approved);
+    }
 
     /// Whatever is tried, in whatever order: an approval rests on all items, on young evidence and, for EV,
     /// on two people; and what is decided stays decided but for an approval that is taken back.

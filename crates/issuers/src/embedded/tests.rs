@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 
 use chancery_domain::validity::ValidityRules;
 use chancery_pki::certificate::CertificateInfo;
+use chancery_pki::identities::Place;
 use chancery_pki::keys::KeyAlgorithm;
 use chancery_pki::names::NameError;
 use chancery_pki::sealing::SealError;
@@ -142,6 +143,34 @@ fn only_own_and_undamaged_octets_are_signed() {
         .issuing_crl(1, now(), now() + days(4), &[])
         .unwrap();
     assert!(!rules_broken(world.ca.sign(Signed::parse(&list).unwrap().tbs)).is_empty());
+}
+
+#[test]
+fn octets_that_waited_name_whom_they_may_name_by_then() {
+    let world = a_world();
+    let verified = |name: &str| {
+        let place = Place {
+            country: "MY".to_owned(),
+            state: None,
+            locality: Some("Kajang".to_owned()),
+        };
+        Identity::new(name, place).unwrap()
+    };
+    let (before, after) = (verified("Before Ltd"), verified("After Ltd"));
+    let request = LeafRequest {
+        names: &[name("shop.example")],
+        identity: Some(&before),
+        spki_der: world.key.spki_der(),
+        validity: ValidityRules::default().leaf_validity(now(), now() + days(365)),
+        cap_days: 200,
+    };
+    let tbs = world.ca.reserve(&request, now()).unwrap().tbs;
+    assert!(world.ca.sign_naming(&tbs, Some(&before)).is_ok());
+    assert!(!rules_broken(world.ca.sign_naming(&tbs, Some(&after))).is_empty());
+    assert!(!rules_broken(world.ca.sign_naming(&tbs, None)).is_empty());
+    let nobody = reserve(&world, &[name("shop.example")], now()).unwrap().tbs;
+    assert!(world.ca.sign_naming(&nobody, None).is_ok());
+    assert!(!rules_broken(world.ca.sign_naming(&nobody, Some(&before))).is_empty());
 }
 
 #[test]
