@@ -187,12 +187,8 @@ impl App {
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        if issuance.price.minor == 0 {
-            return Ok(());
-        }
-        let posting = Posting::refund(self.row_id().await?, issuance, now);
-        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
-        Ok(())
+        let id = self.row_id().await?;
+        self.post(change, &Posting::refund(id, issuance, now)).await
     }
 
     /// Adds the charge of a run, if it costs anything.
@@ -202,11 +198,14 @@ impl App {
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        if issuance.price.minor == 0 {
-            return Ok(());
+        let id = self.row_id().await?;
+        self.post(change, &Posting::charge(id, issuance, now)).await
+    }
+
+    async fn post(&self, change: &mut Change, posting: &Posting) -> Result<(), AppError> {
+        if posting.amount.minor > 0 {
+            change.post(posting, [self.row_id().await?, self.row_id().await?]);
         }
-        let posting = Posting::charge(self.row_id().await?, issuance, now);
-        change.post(&posting, [self.row_id().await?, self.row_id().await?]);
         Ok(())
     }
 

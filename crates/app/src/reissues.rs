@@ -186,38 +186,10 @@ impl App {
         if approvers.is_empty() {
             approvers = last_approvers(&report.file.issuance);
         }
-        let suffix = &self.settings.challenge_domain;
-        let record_type = checked.product.record_type;
-        let made = challenges(
-            record_type,
-            checked.method,
-            &checked.names,
-            &approvers,
-            suffix,
-        )
-        .map_err(AppError::Invalid)?;
-        let mut issuance = Issuance {
-            id: IssuanceId(self.row_id().await?),
-            order: file.order.id,
-            reseller: reseller.id,
-            purpose: Purpose::Reissue,
-            price,
-            csr: checked.csr.der,
-            spki: checked.csr.spki_der,
-            method: checked.method,
-            names: controls(&checked.names, made),
-            looks: 0,
-            looked_at: None,
-            validate_by: now + self.settings.validation_time,
-            sign_from: None,
-            state: IssuanceState::Validating,
-            created_at: now,
-            modified_at: now,
-            version: 0,
-        };
-        let held = self.authorizations(reseller.id, &checked.names).await?;
-        issuance.reuse(&held, &self.rules, now);
-        self.check_mail_limits(&issuance, now).await?;
+        let reuse_key = checked.reuse_key;
+        let issuance = self
+            .reissue_run(&file.order, checked, &approvers, price, now)
+            .await?;
         let run = issuance.id;
         let placed = Placed {
             order: file.order.id,
@@ -225,7 +197,7 @@ impl App {
         };
         let order = &mut file.order;
         order.issuance = run;
-        order.reuse_key = checked.reuse_key;
+        order.reuse_key = reuse_key;
         order.price = order.price.plus(price).map_err(AppError::internal)?;
         order.modified_at = now;
         self.remember(&mut change, reseller, repeat, &placed, now)?;
@@ -250,6 +222,45 @@ impl App {
             None => self.wake_worker(),
         }
         Ok(placed)
+    }
+
+    /// The run that was asked for; what the reseller has proved lately is taken over.
+    async fn reissue_run(
+        &self,
+        order: &Order,
+        checked: CheckedReissue<'_>,
+        approvers: &[ApproverChoice],
+        price: Money,
+        now: Timestamp,
+    ) -> Result<Issuance, AppError> {
+        let (method, names) = (checked.method, &checked.names);
+        let record_type = checked.product.record_type;
+        let suffix = &self.settings.challenge_domain;
+        let made =
+            challenges(record_type, method, names, approvers, suffix).map_err(AppError::Invalid)?;
+        let mut issuance = Issuance {
+            id: IssuanceId(self.row_id().await?),
+            order: order.id,
+            reseller: order.reseller,
+            purpose: Purpose::Reissue,
+            price,
+            csr: checked.csr.der,
+            spki: checked.csr.spki_der,
+            method,
+            names: controls(names, made),
+            looks: 0,
+            looked_at: None,
+            validate_by: now + self.settings.validation_time,
+            sign_from: None,
+            state: IssuanceState::Validating,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        let held = self.authorizations(order.reseller, names).await?;
+        issuance.reuse(&held, &self.rules, now);
+        self.check_mail_limits(&issuance, now).await?;
+        Ok(issuance)
     }
 
     /// What names beyond those that are paid for cost, at today's prices.
