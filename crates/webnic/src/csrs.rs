@@ -101,7 +101,9 @@ impl FromMembers for DecodeCsr {
 #[schemars(rename = "GeneratedCsr")]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GeneratedView<'a> {
+    /// PEM.
     csr: &'a str,
+    /// PEM; not kept.
     private_key: &'a str,
 }
 
@@ -116,8 +118,10 @@ pub(crate) struct CsrView<'a> {
     state: Option<&'a str>,
     country_code: Option<&'a str>,
     email: Option<&'a str>,
+    /// In bits.
     key_size: usize,
     signature_algorithm: &'a str,
+    /// The names it asks for.
     sanfield: &'a [String],
 }
 

@@ -196,29 +196,41 @@ pub(crate) async fn reissue(
     )))
 }
 
-/// The keys of the documented answer, in its order; a note is added where there is one.
+/// An order. The keys of the documented answer come first, in its order.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "Order")]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrderView<'a> {
+    /// The number of the order.
     id: i64,
     order_id: Quoted<OrderId>,
     common_name: &'a str,
     resid: i64,
+    /// The further names, without the common name.
     sanfield: Names<'a>,
+    /// In years.
     term: Quoted<u8>,
     order_status: OrderStatus,
     cert_status: CertStatus,
+    /// The name of the product.
     product: &'a str,
+    /// Whether it renews another order.
     renewal: bool,
+    /// Whether a further certificate that was asked for is on its way.
     reissue: bool,
+    /// Whether it is cancelled.
     cancel: bool,
     dtcreate: Moment,
     dtmodify: Moment,
+    /// When the first certificate was issued.
     dtsettle: Option<Moment>,
+    /// When the bought term ends.
     dtorderexpire: Option<Moment>,
+    /// When the certificate ends, which may be much sooner.
     dtcertexpire: Option<Moment>,
+    /// The administrator.
     admid: ContactNumber,
+    /// The technical contact.
     tecid: ContactNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     special_instruction: Option<&'a str>,
@@ -227,8 +239,10 @@ pub(crate) struct OrderView<'a> {
     /// Why the latest run came to nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     remarks: Option<&'a str>,
+    /// The order before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     renews: Option<Quoted<OrderId>>,
+    /// The order after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed_by: Option<Quoted<OrderId>>,
     plan: PlanView<'a>,

@@ -83,7 +83,7 @@ impl FromRequestParts<Wire> for OrganizationPath {
     }
 }
 
-/// The keys of the documented answer, in its order; the contact is there once it is named.
+/// An organization. The keys come in the documented order.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "Organization")]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +93,7 @@ pub(crate) struct OrganizationView<'a> {
     /// No CA of that name stands behind an organization: its number is ours.
     digicert_organization_id: Quoted<i64>,
     details: DetailsView<'a>,
+    /// The technical contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     tecid: Option<ContactNumber>,
     dtcreate: OrganizationMoment,
@@ -228,7 +229,9 @@ pub(crate) struct ValidationView {
     r#type: &'static str,
     #[schemars(extend("enum" = ["PENDING", "APPROVED", "EXPIRED", "REJECTED"]))]
     status: &'static str,
+    /// Until when it counts; null unless something was approved.
     dtexpire: Option<OrganizationMoment>,
+    /// Why it was rejected, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

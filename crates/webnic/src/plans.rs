@@ -21,10 +21,13 @@ pub(crate) struct PlanView<'a> {
 pub(crate) struct CertificateView {
     #[schemars(extend("enum" = ["PAST", "ACTIVE", "PLANNED"]))]
     status: &'static str,
+    /// When it is issued, or was.
     dtissue: Moment,
     dtstart: Moment,
     dtexpire: Moment,
+    /// The longest life allowed on the day of issuance.
     cap_days: u32,
+    /// When the next one takes its place.
     dtreplace: Option<Moment>,
 }
 
@@ -35,8 +38,11 @@ pub(crate) struct AuthorizationView<'a> {
     name: &'a str,
     #[schemars(schema_with = "auth_type_schema")]
     auth_type: &'static str,
+    /// When control was shown, or is to be.
     dtvalidate: Option<Moment>,
+    /// Until when that counts.
     dtexpire: Option<Moment>,
+    /// When it is asked for anew; null where no coming certificate needs it.
     dtrenew: Option<Moment>,
 }
 

@@ -31,13 +31,17 @@ pub(crate) struct ProductView<'a> {
     /// Some clients look here, and without it take every product for one that vets organizations.
     #[schemars(extend("enum" = ["DV", "OV", "EV"]))]
     validation_type: &'static str,
+    /// Whether the common name may be a wildcard.
     wildcard: bool,
+    /// Whether further names may be added.
     allow_san: bool,
+    /// Whether further wildcards may be added.
     allow_wsan: bool,
     /// The documentation spells it so, the clients as above.
     #[serde(rename = "allowWSan")]
     allow_wsan_as_documented: bool,
     bundle: BundleView,
+    /// Of the shortest term, in the reseller's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<Amount>,
 }
@@ -47,8 +51,10 @@ pub(crate) struct ProductView<'a> {
 #[schemars(rename = "Bundle")]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BundleView {
+    /// Names that are not wildcards.
     #[serde(skip_serializing_if = "Option::is_none")]
     san: Option<u32>,
+    /// Wildcards.
     #[serde(skip_serializing_if = "Option::is_none")]
     w_san: Option<u32>,
 }
@@ -124,8 +130,10 @@ pub(crate) struct RulesView<'a> {
 #[derive(JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rules {
+    /// In years.
     terms: Vec<u8>,
     min_san: u32,
+    /// The most further names.
     max_san: u32,
     wildcard: bool,
     allow_san: bool,
@@ -135,6 +143,7 @@ pub(crate) struct Rules {
     /// Those of them that prove wildcard names.
     #[schemars(schema_with = "auth_types_schema")]
     wildcard_auth_types: Vec<&'static str>,
+    /// What an order has to have.
     required_fields: Vec<Cow<'static, str>>,
 }
 

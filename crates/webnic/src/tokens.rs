@@ -31,7 +31,9 @@ impl FromMembers for SignIn {
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "Token")]
 pub(crate) struct TokenView<'a> {
+    /// For `Authorization: Bearer …`.
     access_token: &'a str,
+    /// In seconds.
     expires_in: i64,
 }
 

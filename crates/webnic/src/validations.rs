@@ -21,8 +21,8 @@ use crate::scalars::{Moment, Quoted};
 use crate::status::{CertStatus, OrderStatus, statuses};
 use crate::words::{auth_type, auth_type_schema};
 
-/// The names of an order and what is asked for each. Of clients' own reading, `commonName` is an object
-/// here and a string in order info.
+/// The names of an order and what is asked for each. `commonName` is an object here, as clients read it, and a
+/// string in order info.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "NameControls")]
 #[serde(rename_all = "camelCase")]
@@ -40,14 +40,19 @@ pub(crate) struct ControlView<'a> {
     name: &'a str,
     #[schemars(schema_with = "auth_type_schema")]
     auth_type: &'static str,
+    /// What is to be published, or the address of the approver.
     value: &'a str,
+    /// For `dns`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["TXT", "CNAME"]))]
     record_type: Option<&'static str>,
+    /// For `dns`: the full name of the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<&'a str>,
+    /// For `file`: the folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'static str>,
+    /// For `file`.
     #[serde(skip_serializing_if = "Option::is_none")]
     file_name: Option<&'a str>,
     #[schemars(extend("enum" = ["PENDING", "VALIDATED"]))]
@@ -101,7 +106,7 @@ impl<'a> ControlView<'a> {
     }
 }
 
-/// The same, with what the latest looks saw: an addition of ours.
+/// The names of an order, what is asked for each, and, which is ours, what the latest looks saw.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "AuthInfo")]
 pub(crate) struct AuthInfoView<'a> {
@@ -118,14 +123,18 @@ pub(crate) struct ObservationView<'a> {
     #[schemars(schema_with = "auth_type_schema")]
     auth_type: &'static str,
     at: Moment,
+    /// Which record or address.
     asked: &'a str,
+    /// Which server.
     of: &'a str,
+    /// What was there.
     found: &'a str,
     #[schemars(extend("enum" = [
         "proved", "not_found", "no_such_name", "wrong_value", "timeout", "server_failure", "unreachable",
         "bad_status", "forbidden", "waiting",
     ]))]
     outcome: &'static str,
+    /// What to change, for people.
     advice: &'a str,
 }
 
