@@ -48,7 +48,7 @@ pub(crate) struct Commits {
 }
 
 /// Where the database is.
-enum Database {
+pub(crate) enum Database {
     Sqlite(PathBuf),
     Postgres {
         url: String,
@@ -66,20 +66,11 @@ pub(crate) fn measure(
 ) -> Result<Findings> {
     let data = folder.join(engine.name());
     fs::create_dir(&data)?;
-    let (database, version) = match engine {
-        Engine::Sqlite => {
-            let version = format!("SQLite {}", rusqlite::version());
-            (Database::Sqlite(data.join("chancery.db")), version)
-        }
-        Engine::Postgres => load::block_on(create_database(options.postgres()?))?,
-    };
+    let (database, version) = create(engine, options, &data, "")?;
     let installation = Installation {
         program: options.chancery()?,
         data,
-        database: match &database {
-            Database::Sqlite(file) => sqlite_url(file),
-            Database::Postgres { url, .. } => url.clone(),
-        },
+        database: database.url(),
     };
 
     say(&format!("{version}: setting up"));
@@ -216,10 +207,54 @@ fn commits(database: &Database, time: Duration) -> Result<Commits> {
     }
 }
 
+/// Makes an empty database, in the folder or on the server of PostgreSQL; tells the version of its engine.
+pub(crate) fn create(
+    engine: Engine,
+    options: &Options,
+    folder: &Path,
+    suffix: &str,
+) -> Result<(Database, String)> {
+    match engine {
+        Engine::Sqlite => {
+            let version = format!("SQLite {}", rusqlite::version());
+            Ok((Database::Sqlite(folder.join("chancery.db")), version))
+        }
+        Engine::Postgres => load::block_on(create_database(options.postgres()?, suffix)),
+    }
+}
+
+impl Database {
+    /// As the server is told of it.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(file) => sqlite_url(file),
+            Self::Postgres { url, .. } => url.clone(),
+        }
+    }
+
+    /// Gives the disk back that a database on a server takes; a file goes with its folder.
+    pub(crate) fn remove(&self, options: &Options) -> Result<()> {
+        let Self::Postgres { url, .. } = self else {
+            return Ok(());
+        };
+        let (_, name) = url.rsplit_once('/').context("the URL names no database")?;
+        load::block_on(async {
+            let (client, driver) = tokio_postgres::connect(options.postgres()?, NoTls).await?;
+            let driver = tokio::spawn(driver);
+            client
+                .batch_execute(&format!("drop database {name}"))
+                .await?;
+            drop(client);
+            driver.await??;
+            Ok(())
+        })
+    }
+}
+
 /// Makes an empty database on the server that `superuser` leads to, to be reached by the server's socket: it
 /// is on this machine, and TCP would only cost time.
-async fn create_database(superuser: &str) -> Result<(Database, String)> {
-    const NAME: &str = "chancery_bench";
+async fn create_database(superuser: &str, suffix: &str) -> Result<(Database, String)> {
+    let name = format!("chancery_bench{suffix}");
     let config: tokio_postgres::Config = superuser.parse()?;
     let user = config.get_user().context("the URL names no user")?;
     let (client, driver) = config.connect(NoTls).await?;
@@ -228,12 +263,15 @@ async fn create_database(superuser: &str) -> Result<(Database, String)> {
         const SQL: &str = "select current_setting($1)";
         Ok(client.query_one(SQL, &[&name]).await?.get(0))
     };
-    for name in ["fsync", "synchronous_commit", "full_page_writes"] {
-        let value = setting(name).await?;
-        ensure!(value == "on", "the PostgreSQL server has {name} {value}");
+    for durability in ["fsync", "synchronous_commit", "full_page_writes"] {
+        let value = setting(durability).await?;
+        ensure!(
+            value == "on",
+            "the PostgreSQL server has {durability} {value}"
+        );
     }
     for sql in ["drop database if exists", "create database"] {
-        client.batch_execute(&format!("{sql} {NAME}")).await?;
+        client.batch_execute(&format!("{sql} {name}")).await?;
     }
     let sockets = setting("unix_socket_directories").await?;
     let folder = sockets.split(',').next().unwrap_or_default().trim();
@@ -246,7 +284,7 @@ async fn create_database(superuser: &str) -> Result<(Database, String)> {
         .await?
         .get(0);
     let database = Database::Postgres {
-        url: format!("postgres://{user}@{folder}:{port}/{NAME}"),
+        url: format!("postgres://{user}@{folder}:{port}/{name}"),
         postmaster: parent(u32::try_from(backend)?)?,
     };
     drop(client);

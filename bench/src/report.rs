@@ -11,9 +11,9 @@ use crate::engines::{Findings, Work};
 use crate::limits::ROWS;
 use crate::load::Measured;
 
-/// Where the table stands in the file.
-const BEGIN: &str = "<!-- begin: written by make bench -->";
-const END: &str = "<!-- end: written by make bench -->";
+/// What writes a table; its marks in the file name it.
+pub(crate) const BENCH: &str = "make bench";
+pub(crate) const BENCH_SEARCHES: &str = "make bench-searches";
 
 const RESIDENT_AIM: f64 = 100.0;
 const START_AIM: f64 = 1.0;
@@ -223,35 +223,35 @@ impl Report {
     }
 }
 
-/// Writes the table between its marks, and leaves the rest of the file as it is.
-pub(crate) fn keep(file: &Path, table: &str) -> Result<()> {
+/// Writes a table between its marks, and leaves the rest of the file as it is.
+pub(crate) fn keep(file: &Path, writer: &str, table: &str) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    let text = replaced(&text, table).context("the file lacks the marks of the table")?;
+    let text = replaced(&text, writer, table).context("the file lacks the marks of the table")?;
     Ok(fs::write(file, text)?)
 }
 
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!(
-        "{before}{BEGIN}\n\n{}\n\n{END}{after}",
-        table.trim_end()
-    ))
+fn replaced(text: &str, writer: &str, table: &str) -> Option<String> {
+    let begin = format!("<!-- begin: written by {writer} -->");
+    let end = format!("<!-- end: written by {writer} -->");
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    let table = table.trim_end();
+    Some(format!("{before}{begin}\n\n{table}\n\n{end}{after}"))
 }
 
-fn title(engine: Engine) -> &'static str {
+pub(crate) fn title(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "SQLite",
         Engine::Postgres => "PostgreSQL",
     }
 }
 
-fn word(met: bool) -> &'static str {
+pub(crate) fn word(met: bool) -> &'static str {
     if met { "yes" } else { "**no**" }
 }
 
 /// A whole number, with commas.
-fn thousands(number: f64) -> String {
+pub(crate) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -276,9 +276,13 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_marks_changes() {
-        let text = format!("before {BEGIN} old {END} after");
-        let new = replaced(&text, "new\n").unwrap();
-        assert_eq!(new, format!("before {BEGIN}\n\nnew\n\n{END} after"));
-        assert!(replaced("no marks", "new").is_none());
+        let (begin, end) = (
+            "<!-- begin: written by it -->",
+            "<!-- end: written by it -->",
+        );
+        let text = format!("before {begin} old {end} after");
+        let new = replaced(&text, "it", "new\n").unwrap();
+        assert_eq!(new, format!("before {begin}\n\nnew\n\n{end} after"));
+        assert!(replaced(&text, "another", "new").is_none());
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use chancery_domain::Timestamp;
 use chancery_domain::names::DomainName;
 use chancery_pki::csr::{CsrSubject, generate_csr};
 use chancery_pki::keys::KeyAlgorithm;
@@ -21,6 +22,8 @@ pub(crate) struct Reseller {
     /// The header line that carries the token.
     token: String,
     contact: String,
+    /// When it was added, by the server's clock.
+    pub(crate) since: Timestamp,
 }
 
 /// CSRs to order with, made beforehand: P-256, each with a name and a key of its own.
@@ -90,6 +93,7 @@ impl Reseller {
             password: text(credential, "/password")?,
             token: String::new(),
             contact: String::new(),
+            since: Timestamp::UNIX_EPOCH,
         };
         let mut connection = HttpConnection::open(address).await?;
         let answer = connection.json(&reseller.token_request()).await?;
@@ -104,6 +108,7 @@ impl Reseller {
         let asked = reseller.post("/ssl/v2/contact/create", &body);
         let answer = connection.json(&asked).await?;
         reseller.contact = text(&answer, "/data/0/contactId")?;
+        reseller.since = text(&answer, "/data/0/dtcreate")?.parse()?;
         Ok(reseller)
     }
 
@@ -129,7 +134,7 @@ impl Reseller {
     /// Asks for an order.
     pub(crate) fn info_request(&self, order: u64) -> Vec<u8> {
         let path = format!("/ssl/v2/orders/info?orderId={order}");
-        request("GET", &path, &self.token, &[])
+        self.get(&path)
     }
 
     /// Shows control of the domain below which the proved names lie, by its DNS, in OTE mode's world.
@@ -163,7 +168,12 @@ impl Reseller {
         bail!("control of {PROVED} was not seen");
     }
 
-    fn post(&self, path: &str, body: &Value) -> Vec<u8> {
+    /// Asks for what a path has.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
+        request("GET", path, &self.token, &[])
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Vec<u8> {
         request("POST", path, &self.token, body.to_string().as_bytes())
     }
 }
