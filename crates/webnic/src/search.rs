@@ -17,6 +17,9 @@ pub(crate) const PAGE_SIZE_MAX: u32 = 500;
 /// More filters than fields make no sense.
 pub(crate) const FILTERS_MAX: usize = 20;
 
+/// The longest value taken, in octets. Databases refuse to look for much longer ones.
+pub(crate) const VALUE_MAX: usize = 1_000;
+
 /// What is searched for.
 #[derive(Debug)]
 pub(crate) struct Search {
@@ -116,8 +119,13 @@ fn filter(place: String, item: Value, faults: &mut Faults) -> Option<Filter> {
         let text = acceptable(&["EQUAL", "LIKE"]);
         faults.add(&format!("{place}.operator"), &text);
     }
-    if value.is_none() {
-        faults.add(&format!("{place}.value"), "Expected a string.");
+    match &value {
+        None => faults.add(&format!("{place}.value"), "Expected a string."),
+        Some(text) if text.len() > VALUE_MAX => {
+            let wanted = format!("Expected a string of at most {VALUE_MAX} octets.");
+            faults.add(&format!("{place}.value"), &wanted);
+        }
+        Some(_) => {}
     }
     Some(Filter {
         place,
@@ -251,6 +259,7 @@ mod tests {
             "filters": [
                 { "field": "company", "operator": "like", "value": "x" },
                 { "operator": "GREATER", "value": [] },
+                { "field": "company", "operator": "LIKE", "value": "x".repeat(VALUE_MAX + 1) },
                 "company"
             ],
             "pagination": { "page": 0, "pageSize": "many" }
@@ -267,7 +276,8 @@ mod tests {
             "filters[1].field",
             "filters[1].operator",
             "filters[1].value",
-            "filters[2]",
+            "filters[2].value",
+            "filters[3]",
             "pagination.page",
             "pagination.pageSize",
         ];

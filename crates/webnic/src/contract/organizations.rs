@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Described, Operation, Parameter, fields};
 use crate::organizations::{OrganizationView, Submit, Told, VALIDATIONS_MAX, ValidationView};
-use crate::search::{FILTERS_MAX, PAGE_SIZE_MAX, PageView, Search};
+use crate::search::{FILTERS_MAX, PAGE_SIZE_MAX, PageView, Search, VALUE_MAX};
 
 const TAG: &str = "Organizations";
 const ORGANIZATION: &[Parameter] = &[("organizationId", true)];
@@ -77,7 +77,7 @@ impl Described for Search {
                                 "default": "EQUAL",
                                 "description": "`LIKE` is *contains*; neither looks at the case of letters.",
                             },
-                            "value": { "type": ["string", "number"] },
+                            "value": { "type": ["string", "number"], "maxLength": VALUE_MAX },
                         },
                     },
                 },
