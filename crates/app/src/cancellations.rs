@@ -29,6 +29,10 @@ impl App {
                 // A client that lost the first answer asks again: it has what it asked for.
                 OrderState::Cancelled | OrderState::Refunded { .. } => return Ok(()),
                 OrderState::Open => self.cancel_change(&report).await?,
+                OrderState::Active { .. } if is_being_signed(&report) => {
+                    self.let_a_job_end().await;
+                    continue;
+                }
                 OrderState::Active { .. } => self.refund_change(&report).await?,
                 OrderState::Failed(_) => None,
             };
@@ -86,16 +90,9 @@ impl App {
         }
         let mut change = Change::new();
         let mut issuance = file.issuance.clone();
-        match issuance.state {
-            IssuanceState::Validating => {
-                issuance = issuance.cancel(*now)?;
-                self.stop(&mut change, &issuance, *now);
-            }
-            // It will be there in a moment.
-            IssuanceState::Signing { .. } => return Err(AppError::Busy),
-            IssuanceState::Issued { .. }
-            | IssuanceState::Rejected { .. }
-            | IssuanceState::Cancelled => {}
+        if !issuance.is_settled() {
+            issuance = issuance.cancel(*now)?;
+            self.stop(&mut change, &issuance, *now);
         }
         for charged in self.store.charged_issuances(order.id).await? {
             self.refund(&mut change, &charged, *now).await?;
@@ -231,4 +228,9 @@ impl App {
         );
         self.tend_soon(change, id, now).await
     }
+}
+
+/// Whether a certificate is on its way that would have to be revoked as well.
+fn is_being_signed(report: &OrderReport) -> bool {
+    matches!(report.file.issuance.state, IssuanceState::Signing { .. })
 }

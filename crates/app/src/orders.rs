@@ -198,53 +198,9 @@ impl App {
         let now = self.clock.now();
         let held = self.authorizations(reseller.id, &checked.names).await?;
         let id = OrderId(self.store.next_id(Sequence::Order).await?);
-        let issuance_id = IssuanceId(self.row_id().await?);
+        let run = IssuanceId(self.row_id().await?);
         let renews = renewed.as_ref().map(|file| &file.order);
-        let mut order = Order {
-            id,
-            reseller: reseller.id,
-            product_key: checked.product.key.clone(),
-            product_name: checked.product.name.clone(),
-            term: checked.term,
-            paid: NameCounts::of(&checked.names),
-            names: checked.names,
-            organization: checked.organization,
-            vetting: VettingKind::of(checked.product.validation),
-            administrator: checked.administrator,
-            technical: checked.technical,
-            price: checked.price,
-            issuance: issuance_id,
-            certificate: None,
-            reuse_key: checked.reuse_key,
-            renews: renews.map(|order| order.id),
-            renewed_by: None,
-            carry_until: renews.map(|order| order.term_end(SignedDuration::ZERO, now)),
-            special_instruction: checked.special_instruction,
-            state: OrderState::Open,
-            stage: Stage::Placed,
-            created_at: now,
-            modified_at: now,
-            version: 0,
-        };
-        let mut issuance = Issuance {
-            id: issuance_id,
-            order: id,
-            reseller: reseller.id,
-            purpose: Purpose::First,
-            price: checked.price,
-            csr: checked.csr.der,
-            spki: checked.csr.spki_der,
-            method: checked.method,
-            names: checked.controls,
-            looks: 0,
-            looked_at: None,
-            validate_by: now + self.settings.validation_time,
-            sign_from: None,
-            state: IssuanceState::Validating,
-            created_at: now,
-            modified_at: now,
-            version: 0,
-        };
+        let (mut order, mut issuance) = self.draft(reseller.id, checked, renews, (id, run), now);
         issuance.reuse(&held, &self.rules, now);
         let placed = Placed {
             order: id,
@@ -289,7 +245,7 @@ impl App {
         };
         let vetted = file.order.clone();
         let signing = self.begin(&mut change, file, naming, now).await?;
-        self.commit_run(change, issuance_id).await?;
+        self.commit_run(change, run).await?;
         // What is missed here, the run's own looks see to.
         if let Err(error) = self.see_to_vetting(&vetted).await {
             tracing::warn!(%error, order.id = id.0, "the vetting was not asked for yet");
@@ -299,6 +255,63 @@ impl App {
             None => self.wake_worker(),
         }
         Ok(placed)
+    }
+
+    /// An order as it is placed, with its first run, nothing proved.
+    fn draft(
+        &self,
+        reseller: ResellerId,
+        checked: CheckedOrder<'_>,
+        renews: Option<&Order>,
+        (id, run): (OrderId, IssuanceId),
+        now: Timestamp,
+    ) -> (Order, Issuance) {
+        let order = Order {
+            id,
+            reseller,
+            product_key: checked.product.key.clone(),
+            product_name: checked.product.name.clone(),
+            term: checked.term,
+            paid: NameCounts::of(&checked.names),
+            names: checked.names,
+            organization: checked.organization,
+            vetting: VettingKind::of(checked.product.validation),
+            administrator: checked.administrator,
+            technical: checked.technical,
+            price: checked.price,
+            issuance: run,
+            certificate: None,
+            reuse_key: checked.reuse_key,
+            renews: renews.map(|order| order.id),
+            renewed_by: None,
+            carry_until: renews.map(|order| order.term_end(SignedDuration::ZERO, now)),
+            special_instruction: checked.special_instruction,
+            state: OrderState::Open,
+            stage: Stage::Placed,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        let issuance = Issuance {
+            id: run,
+            order: id,
+            reseller,
+            purpose: Purpose::First,
+            price: checked.price,
+            csr: checked.csr.der,
+            spki: checked.csr.spki_der,
+            method: checked.method,
+            names: checked.controls,
+            looks: 0,
+            looked_at: None,
+            validate_by: now + self.settings.validation_time,
+            sign_from: None,
+            state: IssuanceState::Validating,
+            created_at: now,
+            modified_at: now,
+            version: 0,
+        };
+        (order, issuance)
     }
 
     /// Keeps the answer to a request that may be repeated.

@@ -3,8 +3,6 @@
 //! The certificate in force stays good until the new one is issued, and for a while after it. Names beyond
 //! those that are paid for are charged, and given back if the run comes to nothing.
 
-use std::time::Duration;
-
 use chancery_domain::access::Scope;
 use chancery_domain::authorizations::Method;
 use chancery_domain::events::{Actor, EventKind};
@@ -31,9 +29,6 @@ use crate::{Admitted, App, AppError, ApproverChoice, Refusal};
 /// For so long after its certificate a reissue may be asked for once more by a client that lost the answer. Later
 /// the same request asks for another certificate.
 const REPEATED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
-
-/// How long to wait before an order that moved is looked at again.
-const MOMENT: Duration = Duration::from_millis(100);
 
 /// A reissue as a dialect understood it: form is checked, content is not.
 #[derive(Clone, Debug, Default)]
@@ -99,10 +94,7 @@ impl App {
                 )
                 .await;
             match begun {
-                // The certificate that is being signed is there in a moment.
-                Err(OpenError::Repeated | OpenError::Overtaken) => {
-                    tokio::time::sleep(MOMENT).await;
-                }
+                Err(OpenError::Repeated | OpenError::Overtaken) => self.let_a_job_end().await,
                 Err(OpenError::App(error)) => return Err(error),
                 Ok(placed) => return Ok(placed),
             }

@@ -72,6 +72,13 @@ impl App {
         self.0.worker.work.notify_one();
     }
 
+    /// Waits for a certificate on its way, or for whoever was faster: until a job has ended, a tenth of a
+    /// second at most.
+    pub(crate) async fn let_a_job_end(&self) {
+        let ended = self.0.worker.progress.notified();
+        let _ = tokio::time::timeout(Duration::from_millis(100), ended).await;
+    }
+
     /// Whether the worker was heard of lately.
     pub fn is_worker_alive(&self) -> bool {
         let wake = &self.0.worker;
