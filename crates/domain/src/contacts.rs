@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::countries::is_country;
 use crate::fields::{Field, FieldError, Problem};
 use crate::resellers::ResellerId;
 
@@ -210,11 +211,6 @@ impl<F: Fn(ContactField) -> Field> Check<F> {
             });
         }
     }
-}
-
-/// Whether a text is an ISO 3166-1 alpha-2 code, in any case.
-pub fn is_country(text: &str) -> bool {
-    text.len() == 2 && celes::Country::from_alpha2(text.to_ascii_uppercase()).is_ok()
 }
 
 /// Whether a text has the form `+<code>.<number>`, the code of 1 to 4 digits, the number of 4 to 15.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contacts::is_country;
+use crate::countries::is_country;
 use crate::organizations::is_placeholder;
 use crate::texts::is_invisible;
 

@@ -5,7 +5,7 @@
 //! bounds) and its string type. Whether it is *true* is vetting's affair. There is no organizational unit, and
 //! no attribute that the profiles merely tolerate.
 
-use chancery_domain::contacts::is_country;
+use chancery_domain::countries::is_country_code;
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519::{
     BUSINESS_CATEGORY, COUNTRY_NAME, LOCALITY_NAME, ORGANIZATION_NAME, SERIAL_NUMBER, ST,
@@ -215,11 +215,7 @@ const PLACE_NAMES: PlaceNames = ["state", "city"];
 const JURISDICTION_NAMES: PlaceNames = ["state of registration", "city of registration"];
 
 fn check_place([state, locality]: PlaceNames, place: &Place) -> Result<(), NameError> {
-    let is_upper = place
-        .country
-        .bytes()
-        .all(|octet| octet.is_ascii_uppercase());
-    if !is_upper || !is_country(&place.country) {
+    if !is_country_code(&place.country) {
         return Err(NameError::Country);
     }
     for (what, text) in [(state, &place.state), (locality, &place.locality)] {

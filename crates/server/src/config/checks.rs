@@ -179,7 +179,7 @@ impl Config {
             return Err(setting("orders.supersede_hours is 8784 at most"));
         }
         let [_, country, _] = self.ca_names();
-        if !chancery_domain::contacts::is_country(country) {
+        if !chancery_domain::countries::is_country(country) {
             return Err(setting("ca.country is not a two-letter country code"));
         }
         for (name, value) in [
