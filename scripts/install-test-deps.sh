@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beyond the Rust toolchain, where it is missing: PostgreSQL's server, OpenSSL's and
-# curl's programs, Java's keytool (Debian packages; as root or with sudo), and pkilint and schemathesis in .venv. Done
-# once; then it takes no time.
+# curl's programs, Java's keytool (Debian packages; as root or with sudo), and in .venv what
+# scripts/python-requirements.txt lists. Done once; then it takes no time.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -47,7 +47,7 @@ fi
 
 wanted=$(sha256sum scripts/python-requirements.txt | cut -c 1-16)
 if [ ! -e ".venv/installed-$wanted" ]; then
-    echo "installing pkilint and schemathesis in .venv"
+    echo "installing scripts/python-requirements.txt in .venv"
     rm -rf .venv
     python3 -m venv .venv
     .venv/bin/pip install -q --disable-pip-version-check -r scripts/python-requirements.txt

@@ -28,6 +28,7 @@ mod outages;
 mod prices;
 mod production;
 mod rates;
+mod reference_data;
 mod regressions;
 mod renewals;
 mod repeats;

@@ -145,6 +145,8 @@ impl Server {
     /// Starts everything; answers once requests are served.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
+        // Meanwhile: the first contact need not wait for it.
+        tokio::task::spawn_blocking(chancery_domain::telephones::load);
         make_folder(&config.data)?;
         let lock = lock_file(&config)?;
         let store = open_store(&config).await?;

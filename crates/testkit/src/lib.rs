@@ -32,7 +32,9 @@ pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
-pub use tools::{keytool, openssl, pkilint, python, repository_root, schemathesis};
+pub use tools::{
+    keytool, openssl, pkilint, python, python_with_packages, repository_root, schemathesis,
+};
 pub use wire::Wire;
 pub use worlds::World;
 

@@ -1,5 +1,5 @@
-//! Second opinions: OpenSSL, Java's keytool, Python, pkilint and schemathesis, which know nothing of our
-//! code.
+//! Second opinions: OpenSSL, Java's keytool, Python with packages of it, pkilint and schemathesis, which know
+//! nothing of our code.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -34,6 +34,15 @@ pub fn python<A: AsRef<OsStr>>(script: &str, arguments: &[A]) -> Result<String, 
     command.args(["-c", script]).args(arguments);
     let missing = "python3 is not installed (on Debian: apt-get install python3)";
     ran(command, b"", missing)
+}
+
+/// Runs a Python script that may use the packages of `scripts/python-requirements.txt`; gives what it printed, or
+/// what it complained of.
+pub fn python_with_packages(script: &str, input: &[u8]) -> Result<String, String> {
+    let mut command = Command::new(repository_root().join(".venv/bin/python"));
+    command.args(["-c", script]);
+    let missing = "there is no .venv: run scripts/install-test-deps.sh";
+    ran(command, input, missing)
 }
 
 /// Runs one of pkilint's programs; gives its findings, each with the place it is about. What it marks as mere
