@@ -7,7 +7,7 @@ use chancery_testkit::repository_root;
 use serde_json::Value;
 
 /// Whom each crate may name, of ours. What a crate reaches through another it still may not name.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("pki", &["domain"]),
     ("outside", &["domain"]),
@@ -15,12 +15,23 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("store", &["domain"]),
     ("issuers", &["domain", "pki"]),
     ("app", &["domain", "issuers", "outside", "pki", "store"]),
-    ("webnic", &["app", "domain"]),
+    ("bodies", &[]),
+    ("webnic", &["app", "bodies", "domain"]),
+    ("logicboxes", &["app", "bodies", "domain"]),
     ("console", &["app", "domain"]),
     (
         "server",
         &[
-            "app", "console", "domain", "issuers", "ote", "outside", "pki", "store", "webnic",
+            "app",
+            "console",
+            "domain",
+            "issuers",
+            "logicboxes",
+            "ote",
+            "outside",
+            "pki",
+            "store",
+            "webnic",
         ],
     ),
     ("cli", &["app", "domain", "pki", "server"]),

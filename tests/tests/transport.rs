@@ -1,6 +1,7 @@
 //! The wire itself: tokens, paths, methods, bodies and connections, right and wrong.
 
 use chancery_domain::access::Access;
+use chancery_domain::resellers::CredentialKind;
 use chancery_testkit::{Panel, TestServer, on_both_engines};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -95,7 +96,7 @@ async fn a_revoked_credential_ends_its_tokens(server: &mut TestServer) {
     let operations = server.operations();
     let reseller = operations.resellers().await.unwrap()[0].id;
     let made = operations
-        .add_credential(reseller, Access::default())
+        .add_credential(reseller, CredentialKind::Webnic, Access::default())
         .await
         .unwrap();
     let panel = Panel::sign_in(server.http(), &made.username, &made.password).await;

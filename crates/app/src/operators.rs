@@ -6,7 +6,7 @@ use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::ledger::Posting;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::orders::OrderId;
-use chancery_domain::resellers::{Credential, Reseller, ResellerId};
+use chancery_domain::resellers::{Credential, CredentialKind, Reseller, ResellerId};
 use chancery_store::idempotency::Remembered;
 use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
@@ -99,16 +99,22 @@ impl Operations {
     pub async fn add_credential(
         &self,
         reseller: ResellerId,
+        kind: CredentialKind,
         access: Access,
     ) -> Result<NewCredential, AppError> {
         self.reseller(reseller).await?;
+        let username = match kind {
+            CredentialKind::Webnic => format!("api-{}", random_hex::<8>()),
+            CredentialKind::LogicBoxes => self.store.next_id(Sequence::AuthUser).await?.to_string(),
+        };
         let made = NewCredential {
-            username: format!("api-{}", random_hex::<8>()),
+            username,
             password: random_hex::<32>(),
         };
         let mut change = Change::new();
         change.insert_credential(&Credential {
             username: made.username.clone(),
+            kind,
             reseller,
             secret_hash: secret_hash(&made.password),
             access,

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use aws_lc_rs::{constant_time, digest};
 use chancery_domain::access::Scope;
 use chancery_domain::rates::{Bucket, Pace};
-use chancery_domain::resellers::{Credential, Reseller};
+use chancery_domain::resellers::{Credential, CredentialKind, Reseller};
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_pki::sealing::MasterKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -24,6 +24,9 @@ use crate::{App, AppError, TooMany};
 
 /// The life of a token, in seconds.
 pub const TOKEN_SECONDS: i64 = 3_600;
+
+/// The kind of credential that is traded for tokens.
+const TOKENS_ARE_FOR: CredentialKind = CredentialKind::Webnic;
 
 /// A token, to be sent with every request.
 #[derive(Clone)]
@@ -91,7 +94,9 @@ impl App {
         let SignedIn {
             credential,
             reseller,
-        } = self.prove(username, password, address).await?;
+        } = self
+            .prove(TOKENS_ARE_FOR, username, password, address)
+            .await?;
         if credential.access.is_open_to(address) {
             self.count_call(&credential.username, reseller.id).await?;
         } else {
@@ -118,9 +123,10 @@ impl App {
         })
     }
 
-    /// Tells whose credential this is.
+    /// Tells whose credential of a kind this is. One of another kind is as good as none.
     pub async fn prove(
         &self,
+        kind: CredentialKind,
         username: &str,
         password: &str,
         address: IpAddr,
@@ -131,7 +137,7 @@ impl App {
             return Err(AppError::too_many(TooMany::FailedSignIns, now, until));
         }
         let found = self.store.credential(username).await?;
-        let live = found.filter(|(held, _)| held.revoked_at.is_none());
+        let live = found.filter(|(held, _)| held.kind == kind && held.revoked_at.is_none());
         let error = match live {
             Some((credential, reseller)) if is_secret(password, &credential.secret_hash) => {
                 return Ok(SignedIn {
@@ -156,10 +162,14 @@ impl App {
             return Err(AppError::Unauthenticated);
         }
         match self.store.credential(&claims.sub).await? {
-            Some((credential, reseller)) if credential.revoked_at.is_none() => Ok(SignedIn {
-                credential,
-                reseller,
-            }),
+            Some((credential, reseller))
+                if credential.kind == TOKENS_ARE_FOR && credential.revoked_at.is_none() =>
+            {
+                Ok(SignedIn {
+                    credential,
+                    reseller,
+                })
+            }
             _ => Err(AppError::Unauthenticated),
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chancery_domain::access::{Network, Scope};
+use chancery_domain::resellers::CredentialKind;
 use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
 
@@ -131,6 +132,10 @@ fn scope(text: &str) -> Result<Scope, String> {
     Scope::parse(text).ok_or_else(|| format!("a scope is one of: {names}"))
 }
 
+fn kind(text: &str) -> Result<CredentialKind, String> {
+    CredentialKind::parse(text).ok_or_else(|| "a kind is one of: webnic, logicboxes".to_owned())
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
     /// Make a credential; its password is shown now and never again
@@ -138,6 +143,9 @@ pub(crate) enum CredentialCommand {
         /// The reseller's id
         #[arg(long, value_name = "ID")]
         reseller: i64,
+        /// For programs that speak which dialect: `webnic` or `logicboxes`, whose username is a number
+        #[arg(long, default_value_t = CredentialKind::Webnic, value_parser = kind)]
+        kind: CredentialKind,
         /// What it may be used for: `read` looks, `orders` also changes what costs nothing, `money` also spends
         #[arg(long, default_value_t, value_parser = scope)]
         scope: Scope,

@@ -57,6 +57,7 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
     match command {
         CredentialCommand::Add {
             reseller,
+            kind,
             scope,
             allow,
             json,
@@ -65,7 +66,7 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
             let allowed = allow.into_iter().collect();
             let made = operations(&place)
                 .await?
-                .add_credential(ResellerId(reseller), Access { scope, allowed })
+                .add_credential(ResellerId(reseller), kind, Access { scope, allowed })
                 .await?;
             if json {
                 println!(
@@ -124,13 +125,16 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
 
 fn credential_line(held: &Credential, json: bool) -> String {
     let Credential {
-        username, access, ..
+        username,
+        kind,
+        access,
+        ..
     } = held;
     let revoked = held.revoked_at.map(|at| at.to_string());
     let created = held.created_at.to_string();
     if json {
         let line = json!({
-            "username": username, "scope": access.scope, "allowed": access.allowed,
+            "username": username, "kind": kind.as_str(), "scope": access.scope, "allowed": access.allowed,
             "createdAt": created, "revokedAt": revoked,
         });
         return line.to_string();
@@ -138,7 +142,7 @@ fn credential_line(held: &Credential, json: bool) -> String {
     let (scope, allowed) = (access.scope, told(&access.allowed));
     let end = revoked.map(|at| format!("  revoked {at}"));
     let end = end.unwrap_or_default();
-    format!("{username}  created {created}  {scope:6}  from {allowed}{end}")
+    format!("{username}  {kind}  created {created}  {scope:6}  from {allowed}{end}")
 }
 
 fn told(allowed: &Networks) -> String {

@@ -25,11 +25,45 @@ pub struct Reseller {
     pub created_at: Timestamp,
 }
 
+/// For which programs a credential is. One for one kind is nothing to the others.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum CredentialKind {
+    /// Programs that speak the WebNIC dialect: a name and a password, traded for tokens.
+    Webnic,
+    /// Programs that speak the LogicBoxes dialect: a number and a key, sent with every call.
+    LogicBoxes,
+}
+
+impl CredentialKind {
+    /// The word under which the kind is stored and told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webnic => "webnic",
+            Self::LogicBoxes => "logicboxes",
+        }
+    }
+
+    /// Reads [`CredentialKind::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Webnic, Self::LogicBoxes]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+impl fmt::Display for CredentialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A way for a reseller's program to sign in. The secret itself is never kept.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Credential {
-    /// The public half, unique across resellers.
+    /// The public half, unique across resellers and kinds.
     pub username: String,
+    /// For which programs it is.
+    pub kind: CredentialKind,
     /// Whose it is.
     pub reseller: ResellerId,
     /// SHA-256 of the secret, which is 256 random bits and so needs no slow hash.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 /// What every dialect tells of itself: `tags`, `paths` and `components`.
 fn dialects() -> Vec<Value> {
-    vec![chancery_webnic::openapi()]
+    vec![chancery_webnic::openapi(), chancery_logicboxes::openapi()]
 }
 
 const ABOUT: &str = "\

@@ -8,6 +8,7 @@ use std::path::Path;
 use chancery_app::{AppError, Operations};
 use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
+use chancery_domain::resellers::CredentialKind;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Mode;
@@ -78,7 +79,7 @@ impl OteCredential {
             .credit(reseller.id, amount, Some("first start".to_owned()))
             .await?;
         let made = operations
-            .add_credential(reseller.id, Access::default())
+            .add_credential(reseller.id, CredentialKind::Webnic, Access::default())
             .await?;
         let credential = Self {
             username: made.username,

@@ -7,6 +7,7 @@
 mod clients;
 pub mod config;
 mod contract;
+mod dialects;
 mod first_start;
 mod health;
 pub mod listener;

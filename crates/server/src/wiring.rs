@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteCredential, refuse_other_mode};
 use crate::ote::OutsideWorld;
-use crate::{contract, health, listener, repository, secrets};
+use crate::{contract, dialects, health, listener, repository, secrets};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -375,7 +375,6 @@ fn validity_rules(config: &Config) -> Result<ValidityRules, StartError> {
 }
 
 fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
-    let body_time = Duration::from_secs(config.limits.request_seconds);
     let mut router = Router::new()
         .merge(health::router(app.clone()))
         .merge(repository::router(app.clone()))
@@ -384,7 +383,7 @@ fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
     if let Some(world) = world {
         router = router.merge(world.control(config, app.clone()));
     }
-    router.fallback_service(chancery_webnic::router(app.clone(), body_time))
+    router.fallback_service(dialects::router(config, app))
 }
 
 fn make_folder(folder: &Path) -> Result<(), StartError> {

@@ -3,7 +3,7 @@
 use chancery_domain::Timestamp;
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::money::{Currency, Money};
-use chancery_domain::resellers::{Credential, Reseller, ResellerId};
+use chancery_domain::resellers::{Credential, CredentialKind, Reseller, ResellerId};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
@@ -33,8 +33,10 @@ impl Change {
     /// Inserts a credential.
     pub fn insert_credential(&mut self, credential: &Credential) {
         const SQL: &str = "
-            insert into credentials (username, reseller_id, secret_hash, scope, allowed, created_at)
-            values ($1, $2, $3, $4, $5, $6)";
+            insert into credentials (
+                username, reseller_id, secret_hash, scope, allowed, created_at, kind
+            )
+            values ($1, $2, $3, $4, $5, $6, $7)";
         self.execute(
             SQL,
             values![
@@ -44,6 +46,7 @@ impl Change {
                 credential.access.scope.as_str(),
                 to_json(&credential.access.allowed),
                 credential.created_at,
+                credential.kind.as_str(),
             ],
         );
     }
@@ -108,10 +111,10 @@ impl Store {
     ) -> Result<Option<(Credential, Reseller)>, StoreError> {
         const SQL: &str = "
             select c.username, c.reseller_id, c.secret_hash, c.scope, c.allowed, c.created_at,
-                c.revoked_at, r.id, r.name, r.currency, r.created_at
+                c.revoked_at, c.kind, r.id, r.name, r.currency, r.created_at
             from credentials c join resellers r on r.id = c.reseller_id
             where c.username = $1";
-        let both = |row: Row| Ok((read_credential(&row)?, read_reseller(&row, 7)?));
+        let both = |row: Row| Ok((read_credential(&row)?, read_reseller(&row, 8)?));
         self.query_one(SQL, values![username])
             .await?
             .map(both)
@@ -121,7 +124,7 @@ impl Store {
     /// A reseller's credentials, revoked ones among them.
     pub async fn credentials(&self, reseller: ResellerId) -> Result<Vec<Credential>, StoreError> {
         const SQL: &str = "
-            select username, reseller_id, secret_hash, scope, allowed, created_at, revoked_at
+            select username, reseller_id, secret_hash, scope, allowed, created_at, revoked_at, kind
             from credentials where reseller_id = $1 order by created_at, username";
         let rows = self.query(SQL, values![reseller.0]).await?;
         rows.iter().map(read_credential).collect()
@@ -148,5 +151,6 @@ fn read_credential(row: &Row) -> Result<Credential, StoreError> {
         },
         created_at: row.timestamp(5)?,
         revoked_at: row.opt_timestamp(6)?,
+        kind: row.parsed(7, CredentialKind::parse)?,
     })
 }

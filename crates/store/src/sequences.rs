@@ -22,12 +22,14 @@ pub enum Sequence {
     Reseller,
     /// Organizations; people read these ids.
     Organization,
+    /// The public halves of credentials that are numbers.
+    AuthUser,
     /// Everything else: issuances, certificates, jobs, events, ledger entries.
     Row,
 }
 
 impl Sequence {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 
     fn name(self) -> &'static str {
         match self {
@@ -35,6 +37,7 @@ impl Sequence {
             Self::Contact => "contact",
             Self::Reseller => "reseller",
             Self::Organization => "organization",
+            Self::AuthUser => "auth-user",
             Self::Row => "row",
         }
     }
@@ -43,7 +46,7 @@ impl Sequence {
         match self {
             Self::Order => 1024,
             Self::Contact => 64,
-            Self::Reseller | Self::Organization => 1,
+            Self::Reseller | Self::Organization | Self::AuthUser => 1,
             Self::Row => 8192,
         }
     }

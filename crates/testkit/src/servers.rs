@@ -6,6 +6,7 @@ use chancery_app::{App, Clock, Operations};
 use chancery_domain::Timestamp;
 use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
+use chancery_domain::resellers::CredentialKind;
 use chancery_server::config::{Config, Mode, OteConfig};
 use chancery_server::{Server, open_store};
 use chancery_store::{Change, Engine};
@@ -155,7 +156,10 @@ impl TestServer {
     pub async fn panel_with(&self, access: Access) -> Panel {
         let operations = self.operations();
         let reseller = operations.resellers().await.unwrap()[0].id;
-        let made = operations.add_credential(reseller, access).await.unwrap();
+        let made = operations
+            .add_credential(reseller, CredentialKind::Webnic, access)
+            .await
+            .unwrap();
         Panel::sign_in(self.http(), &made.username, &made.password).await
     }
 
@@ -172,7 +176,7 @@ impl TestServer {
             operations.credit(reseller.id, amount, None).await.unwrap();
         }
         let made = operations
-            .add_credential(reseller.id, Access::default())
+            .add_credential(reseller.id, CredentialKind::Webnic, Access::default())
             .await
             .unwrap();
         Panel::sign_in(self.http(), &made.username, &made.password).await

@@ -7,16 +7,15 @@
 
 use std::time::Duration;
 
-use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
 use chancery_app::ApproverChoice;
+use chancery_bodies::BodyError;
 use chancery_domain::authorizations::Method;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::orders::OrderId;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -87,10 +86,11 @@ pub(crate) async fn read(
     time: Duration,
     limit: usize,
 ) -> Result<(Parts, Bytes), WebnicError> {
-    read_by(request, time, limit, async |body| {
-        Ok(body.collect().await?.to_bytes())
-    })
-    .await
+    let (parts, body) = request.into_parts();
+    match chancery_bodies::read(body, time, limit).await {
+        Ok(octets) => Ok((parts, octets)),
+        Err(error) => Err(unread(&parts, error)),
+    }
 }
 
 /// Reads a body that may hold secrets, likewise; the buffer clears itself, and nothing is copied out of it.
@@ -99,36 +99,20 @@ pub(crate) async fn read_secret(
     time: Duration,
     limit: usize,
 ) -> Result<(Parts, Zeroizing<Vec<u8>>), WebnicError> {
-    read_by(request, time, limit, async |mut body| {
-        let length = body.size_hint().upper().unwrap_or(limit as u64);
-        let mut octets = Zeroizing::new(Vec::with_capacity(limit.min(length as usize)));
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame?.into_data() {
-                octets.extend_from_slice(&data);
-            }
-        }
-        Ok(octets)
-    })
-    .await
+    let (parts, body) = request.into_parts();
+    match chancery_bodies::read_secret(body, time, limit).await {
+        Ok(octets) => Ok((parts, octets)),
+        Err(error) => Err(unread(&parts, error)),
+    }
 }
 
-async fn read_by<T>(
-    request: Request,
-    time: Duration,
-    limit: usize,
-    collect: impl AsyncFnOnce(Limited<axum::body::Body>) -> Result<T, axum::BoxError>,
-) -> Result<(Parts, T), WebnicError> {
-    let (parts, body) = request.into_parts();
-    let fail = |obstacle| Err(WebnicError::new(Family::of(parts.uri.path()), obstacle));
-    if body.size_hint().lower() > limit as u64 {
-        return fail(Obstacle::TooLarge);
-    }
-    match tokio::time::timeout(time, collect(Limited::new(body, limit))).await {
-        Err(_) => fail(Obstacle::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => fail(Obstacle::TooLarge),
-        Ok(Err(_)) => fail(Obstacle::Unparseable("JSON")),
-        Ok(Ok(collected)) => Ok((parts, collected)),
-    }
+fn unread(parts: &Parts, error: BodyError) -> WebnicError {
+    let obstacle = match error {
+        BodyError::TooLarge => Obstacle::TooLarge,
+        BodyError::TooSlow => Obstacle::TooSlow,
+        BodyError::Broken => Obstacle::Unparseable("JSON"),
+    };
+    WebnicError::new(Family::of(parts.uri.path()), obstacle)
 }
 
 /// The order a path is about.
@@ -485,17 +469,9 @@ mod tests {
         let status = |error: WebnicError| error.into_response().status().as_u16();
         let error = read(request("12345".into()), time, 4).await.unwrap_err();
         assert_eq!(status(error), 413);
-        let parts = vec![Ok::<_, std::io::Error>("123"), Ok("45")];
-        let chunks = axum::body::Body::from_stream(futures_util::stream::iter(parts));
-        let error = read(request(chunks), time, 4).await.unwrap_err();
-        assert_eq!(status(error), 413);
-        assert_eq!(
-            read(request("1234".into()), time, 4).await.unwrap().1,
-            "1234"
-        );
-        let parts = vec![Ok::<_, std::io::Error>("12"), Ok("34")];
-        let chunks = axum::body::Body::from_stream(futures_util::stream::iter(parts));
-        let (_, secret) = read_secret(request(chunks), time, 4).await.unwrap();
+        let read_it = read(request("1234".into()), time, 4).await.unwrap();
+        assert_eq!(read_it.1, "1234");
+        let (_, secret) = read_secret(request("1234".into()), time, 4).await.unwrap();
         assert_eq!(*secret, b"1234");
         let error = read_secret(request("12345".into()), time, 4).await;
         assert_eq!(status(error.unwrap_err()), 413);

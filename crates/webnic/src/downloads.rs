@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use chancery_app::{App, Extent, Form, KeyStore, SentKey, Server, file_stem};
+use chancery_bodies::forms;
 use chancery_domain::fields::{Field, FieldError};
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -19,12 +20,14 @@ use crate::auth::Caller;
 use crate::body::{Members, OrderPath, boolean, path_segment, read_secret};
 use crate::envelope::answer;
 use crate::errors::{Obstacle, WebnicError};
-use crate::forms;
 use crate::routes::Wire;
 use crate::words::wire_name;
 
 /// The longest form taken, in octets: the parts for other formats may come with a key.
 const FORM_LIMIT: usize = 1024 * 1024;
+
+/// A form has few parts; many are an attempt to keep us busy.
+const PARTS_LIMIT: usize = 100;
 
 /// What a file is to hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -190,7 +193,8 @@ impl DownloadForm {
         let mut members = if body.is_empty() || body.trim_ascii() == b"[]" {
             Members::default()
         } else if is_of("multipart/form-data") {
-            let parts = forms::parts(kind, body).ok_or(Obstacle::Unparseable("multipart"))?;
+            let parts =
+                forms::parts(kind, body, PARTS_LIMIT).ok_or(Obstacle::Unparseable("multipart"))?;
             texts_and_secrets(parts, &mut sent)
         } else if is_of("application/x-www-form-urlencoded") {
             let pairs = body.split(|octet| *octet == b'&');

@@ -14,7 +14,6 @@ mod csrs;
 mod downloads;
 mod envelope;
 mod errors;
-mod forms;
 mod order_searches;
 mod order_statistics;
 mod orders;

@@ -8,15 +8,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRef, Request};
+use axum::extract::FromRef;
 use axum::handler::Handler;
-use axum::http::uri::PathAndQuery;
-use axum::http::{Method, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use chancery_app::App;
 use chancery_domain::access::Scope;
-use tower::ServiceExt;
 
 use crate::contract::Operation;
 use crate::{
@@ -196,55 +193,12 @@ pub fn router(app: App, body_time: Duration) -> Router {
         known = known.route(route.path, handler.with_state(wire));
     }
     let known = known.method_not_allowed_fallback(errors::wrong_method);
-    let once_more = known.clone().fallback(errors::unknown_path);
-    known.fallback(move |request| unmatched(once_more.clone(), request))
-}
-
-/// Some clients join base and path with a doubled slash: such a path gets a second chance without it.
-async fn unmatched(once_more: Router, mut request: Request) -> Response {
-    match collapsed(request.uri()) {
-        Some(uri) => {
-            *request.uri_mut() = uri;
-            once_more.oneshot(request).await.into_response()
-        }
-        None => errors::unknown_path(request.uri().clone())
-            .await
-            .into_response(),
-    }
-}
-
-/// The same with single slashes, if there were others.
-fn collapsed(uri: &Uri) -> Option<Uri> {
-    let path = uri.path();
-    if !path.contains("//") {
-        return None;
-    }
-    let mut short = String::with_capacity(path.len());
-    for letter in path.chars() {
-        if letter != '/' || !short.ends_with('/') {
-            short.push(letter);
-        }
-    }
-    if let Some(query) = uri.query() {
-        short.push('?');
-        short.push_str(query);
-    }
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(short).ok()?);
-    Uri::from_parts(parts).ok()
+    known.fallback(errors::unknown_path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn doubled_slashes_collapse_in_the_path_only() {
-        let collapse = |text: &'static str| collapsed(&Uri::from_static(text));
-        let uri = collapse("//ssl///v2/orders/info?orderId=1//2").unwrap();
-        assert_eq!(uri.to_string(), "/ssl/v2/orders/info?orderId=1//2");
-        assert_eq!(collapse("/ssl/v2/orders/info?u=http://x"), None);
-    }
 
     #[test]
     fn every_route_is_in_the_documentation() {

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use reading::Flags;
 pub(crate) use reading::is_shown;
 pub use sections::{
-    CaConfig, DnsConfig, LimitsConfig, OrdersConfig, OteConfig, OteVetting, RatesConfig,
-    SmtpConfig, TlsMode, TwoOperators, ValidationConfig, VettingConfig,
+    CaConfig, DnsConfig, LimitsConfig, LogicBoxesConfig, OrdersConfig, OteConfig, OteVetting,
+    RatesConfig, SmtpConfig, TlsMode, TwoOperators, ValidationConfig, VettingConfig,
 };
 
 /// All settings, as read; [`Config::check`] makes sure of them.
@@ -70,6 +70,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How often resellers may call.
     pub rates: RatesConfig,
+    /// The LogicBoxes dialect.
+    pub logicboxes: LogicBoxesConfig,
     /// The built-in outside world; OTE mode only.
     pub ote: OteConfig,
 }
@@ -138,6 +140,7 @@ impl Default for Config {
             vetting: VettingConfig::default(),
             limits: LimitsConfig::default(),
             rates: RatesConfig::default(),
+            logicboxes: LogicBoxesConfig::default(),
             ote: OteConfig::default(),
         }
     }

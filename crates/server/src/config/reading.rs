@@ -15,14 +15,16 @@ use serde::de::DeserializeOwned;
 use super::{Config, ConfigError, Mode, setting};
 
 /// The sections of the file; the first part of a variable's name.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 10] = [
     "dns",
     "smtp",
     "ca",
     "validation",
+    "vetting",
     "orders",
     "limits",
     "rates",
+    "logicboxes",
     "ote",
 ];
 

@@ -154,6 +154,14 @@ pub struct RatesConfig {
     pub failed_sign_ins_per_minute: u32,
 }
 
+/// The LogicBoxes dialect.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogicBoxesConfig {
+    /// Whether a method is answered only by the HTTP method that is documented for it.
+    pub strict_methods: bool,
+}
+
 /// The built-in outside world.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]

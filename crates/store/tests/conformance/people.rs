@@ -4,7 +4,7 @@ use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::contacts::{Contact, ContactId, Role};
 use chancery_domain::issuances::Issuance;
 use chancery_domain::ledger::Posting;
-use chancery_domain::resellers::{Credential, ResellerId};
+use chancery_domain::resellers::{Credential, CredentialKind, ResellerId};
 use chancery_store::{Change, Sequence, StoreError};
 use futures_util::future::join_all;
 
@@ -46,6 +46,7 @@ async fn a_reseller_comes_back_as_it_went(bed: &Bed) {
 fn a_credential(username: &str) -> Credential {
     Credential {
         username: username.to_owned(),
+        kind: CredentialKind::LogicBoxes,
         reseller: OURS,
         secret_hash: [5; 32],
         access: Access {

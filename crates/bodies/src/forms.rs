@@ -3,14 +3,16 @@
 //! RFC 7578 over RFC 2046 §5.1. A part without a name is passed over; of parts with one name the last counts.
 //! Transfer encodings, which RFC 7578 §4.7 ended, are not undone.
 
-/// A form has few parts; many are an attempt to keep us busy.
-const PARTS_LIMIT: usize = 100;
-
 /// The longest boundary (RFC 2046 §5.1.1).
 const BOUNDARY_LIMIT: usize = 70;
 
-/// The parts of a form that have a name, in order, by name and content; `None` where it is broken.
-pub(crate) fn parts<'a>(content_type: &str, body: &'a [u8]) -> Option<Vec<(String, &'a [u8])>> {
+/// The parts of a form that have a name, in order, by name and content; `None` where it is broken, or has more
+/// parts than `limit`.
+pub fn parts<'a>(
+    content_type: &str,
+    body: &'a [u8],
+    limit: usize,
+) -> Option<Vec<(String, &'a [u8])>> {
     let boundary = parameter(content_type, "boundary")?;
     if boundary.is_empty() || boundary.len() > BOUNDARY_LIMIT {
         return None;
@@ -22,7 +24,7 @@ pub(crate) fn parts<'a>(content_type: &str, body: &'a [u8]) -> Option<Vec<(Strin
         None => split(body, delimiter)?.1,
     };
     let mut found = Vec::new();
-    for _ in 0..=PARTS_LIMIT {
+    for _ in 0..=limit {
         if rest.starts_with(b"--") {
             return Some(found);
         }
@@ -103,10 +105,11 @@ mod tests {
     use super::*;
 
     const KIND: &str = "multipart/form-data; boundary=x";
+    const LIMIT: usize = 100;
 
     fn read<'a>(kind: &str, body: &'a str) -> Option<Vec<(String, &'a str)>> {
         let text = |(name, content)| (name, str::from_utf8(content).unwrap());
-        parts(kind, body.as_bytes()).map(|parts| parts.into_iter().map(text).collect())
+        parts(kind, body.as_bytes(), LIMIT).map(|parts| parts.into_iter().map(text).collect())
     }
 
     #[test]
@@ -169,7 +172,7 @@ mod tests {
             ),
             None
         );
-        let many = "--x\r\n\r\n\r\n".repeat(PARTS_LIMIT + 1) + "--x--";
+        let many = "--x\r\n\r\n\r\n".repeat(LIMIT + 1) + "--x--";
         assert_eq!(read(KIND, &many), None);
     }
 
@@ -193,9 +196,9 @@ mod tests {
 
         #[test]
         fn reading_never_panics(kind in ".{0,60}", body in "(--x|\r\n|-|:|;|\"|name=|[a-z]){0,40}") {
-            let _ = parts(&kind, body.as_bytes());
-            let _ = parts(KIND, body.as_bytes());
-            let _ = parts(&format!("multipart/form-data; boundary={kind}"), body.as_bytes());
+            let _ = parts(&kind, body.as_bytes(), LIMIT);
+            let _ = parts(KIND, body.as_bytes(), LIMIT);
+            let _ = parts(&format!("multipart/form-data; boundary={kind}"), body.as_bytes(), LIMIT);
         }
     }
 }

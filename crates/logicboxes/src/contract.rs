@@ -1,0 +1,261 @@
+//! What the dialect promises, as an OpenAPI 3.1 document tells it: its JSON form, as far as it can be described.
+//!
+//! Paths, HTTP methods and scopes come from the table of routes; what methods take and give is told here, beside
+//! an example, and tests hold the examples against the schemas. [`openapi`] gives the dialect's part; the server
+//! makes one document of all its dialects.
+
+pub(crate) mod contacts;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::auth;
+use crate::routes::{Row, table};
+
+/// What the document tells of a method, beside what the table does.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation {
+    tag: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    text: &'static str,
+    parameters: &'static [Parameter],
+    answer: fn() -> Json,
+    example: fn() -> Json,
+}
+
+/// A parameter of a method.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameter {
+    name: &'static str,
+    is_required: bool,
+    kind: Kind,
+    text: &'static str,
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// Texts, by repeating the parameter.
+    Texts,
+    /// Whole numbers, by repeating the parameter.
+    Integers,
+}
+
+/// A parameter that has to be there.
+pub(crate) const fn required(name: &'static str, kind: Kind, text: &'static str) -> Parameter {
+    Parameter {
+        name,
+        is_required: true,
+        kind,
+        text,
+    }
+}
+
+/// A parameter that may be there.
+pub(crate) const fn optional(name: &'static str, kind: Kind, text: &'static str) -> Parameter {
+    let parameter = required(name, kind, text);
+    Parameter {
+        is_required: false,
+        ..parameter
+    }
+}
+
+impl Operation {
+    /// A method under a heading, by its name for programs and for people, with a sentence or more; what it
+    /// answers, as a schema, and an example of that.
+    pub(crate) const fn new(
+        tag: &'static str,
+        id: &'static str,
+        summary: &'static str,
+        text: &'static str,
+        answer: fn() -> Json,
+        example: fn() -> Json,
+    ) -> Self {
+        Self {
+            tag,
+            id,
+            summary,
+            text,
+            parameters: &[],
+            answer,
+            example,
+        }
+    }
+
+    /// It takes parameters, beside the credential.
+    pub(crate) const fn takes(self, parameters: &'static [Parameter]) -> Self {
+        Self { parameters, ..self }
+    }
+}
+
+/// An answer that is a bare number.
+pub(crate) fn integer() -> Json {
+    json!({ "type": "integer" })
+}
+
+/// An answer that is a bare boolean.
+pub(crate) fn boolean() -> Json {
+    json!({ "type": "boolean" })
+}
+
+/// An answer that is a text.
+pub(crate) fn text() -> Json {
+    json!({ "type": "string" })
+}
+
+/// An answer that is a map of texts: those that are always there, and those that may be.
+pub(crate) fn texts(always: &[&str], sometimes: &[&str]) -> Json {
+    let all = always.iter().chain(sometimes);
+    let properties: Map<String, Json> = all.map(|key| ((*key).to_owned(), text())).collect();
+    json!({ "type": "object", "properties": properties, "required": always, "additionalProperties": text() })
+}
+
+/// An answer that is a map by ids or types, each with one of these.
+pub(crate) fn map_of(schema: Json) -> Json {
+    json!({ "type": "object", "additionalProperties": schema })
+}
+
+/// The dialect's part of an OpenAPI 3.1 document: `tags`, `paths` and `components`.
+pub fn openapi() -> Json {
+    let mut paths = Map::new();
+    let mut tags: Vec<&str> = Vec::new();
+    for Row {
+        route, operation, ..
+    } in table()
+    {
+        if !tags.contains(&operation.tag) {
+            tags.push(operation.tag);
+        }
+        let method = route.method.as_str().to_ascii_lowercase();
+        let told = operation.document(&method, &route.needs.to_string());
+        paths.insert(format!("/api/{}.json", route.path), json!({ method: told }));
+    }
+    json!({
+        "tags": tags.iter().map(|tag| json!({ "name": tag })).collect::<Vec<_>>(),
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "auth-userid": key(auth::USER_ID, "The number of a credential."),
+                "api-key": key(auth::KEY, "Its secret. The older name `auth-password` is taken, too."),
+            },
+            "responses": { "LogicBoxesError": error() },
+            "schemas": { "LogicBoxesError": error_schema() },
+        },
+    })
+}
+
+fn key(name: &str, text: &str) -> Json {
+    json!({ "type": "apiKey", "in": "query", "name": name, "description": text })
+}
+
+fn error() -> Json {
+    json!({
+        "description": "The call was refused; the message says why.",
+        "content": { "application/json": {
+            "schema": { "$ref": "#/components/schemas/LogicBoxesError" },
+            "example": { "status": "ERROR", "message": "{telnocc=TelephoneNo Country Code is invalid}" },
+        } },
+    })
+}
+
+fn error_schema() -> Json {
+    let mut schema = texts(&["status", "message"], &[]);
+    schema["properties"]["status"] = json!({ "const": "ERROR" });
+    schema
+}
+
+impl Operation {
+    fn document(&self, method: &str, scope: &str) -> Json {
+        let text = format!("{} Needs the scope `{scope}`.", self.text);
+        let mut told = json!({
+            "tags": [self.tag],
+            "operationId": self.id,
+            "summary": self.summary,
+            "description": text.trim_start(),
+            "responses": {
+                "200": {
+                    "description": "Done.",
+                    "content": { "application/json": {
+                        "schema": (self.answer)(),
+                        "example": (self.example)(),
+                    } },
+                },
+                "500": { "$ref": "#/components/responses/LogicBoxesError" },
+            },
+            "security": [{ "auth-userid": [scope], "api-key": [scope] }],
+        });
+        if method == "get" {
+            let parameters: Vec<Json> = self.parameters.iter().map(Parameter::in_query).collect();
+            told["parameters"] = parameters.into();
+        } else if !self.parameters.is_empty() {
+            told["requestBody"] = self.form();
+        }
+        told
+    }
+
+    fn form(&self) -> Json {
+        let properties = self.parameters.iter().map(|parameter| {
+            let mut schema = parameter.schema();
+            schema["description"] = json!(parameter.text);
+            (parameter.name.to_owned(), schema)
+        });
+        let properties: Map<String, Json> = properties.collect();
+        let required = self.parameters.iter().filter(|one| one.is_required);
+        let required: Vec<&str> = required.map(|one| one.name).collect();
+        let schema = json!({ "type": "object", "properties": properties, "required": required });
+        json!({
+            "required": !required.is_empty(),
+            "content": { "application/x-www-form-urlencoded": { "schema": schema } },
+        })
+    }
+}
+
+impl Parameter {
+    fn in_query(&self) -> Json {
+        json!({
+            "name": self.name,
+            "in": "query",
+            "required": self.is_required,
+            "description": self.text,
+            "schema": self.schema(),
+        })
+    }
+
+    fn schema(&self) -> Json {
+        match self.kind {
+            Kind::Text => text(),
+            Kind::Integer => integer(),
+            Kind::Boolean => boolean(),
+            Kind::Texts => json!({ "type": "array", "items": text() }),
+            Kind::Integers => json!({ "type": "array", "items": integer() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_of_their_schemas() {
+        for Row { operation, .. } in table() {
+            let (schema, example) = ((operation.answer)(), (operation.example)());
+            assert!(jsonschema::is_valid(&schema, &example), "{}", operation.id);
+        }
+    }
+
+    #[test]
+    fn operations_have_names_of_their_own() {
+        let mut ids: Vec<&str> = table().iter().map(|row| row.operation.id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

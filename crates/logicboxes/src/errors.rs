@@ -1,0 +1,188 @@
+//! Every refusal in the dialect's shape: status 500 and the map of `status` and `message`.
+//!
+//! Faults of fields are told all at once, as Java prints a map: `{telnocc=…, zip=…}`, by the names under which
+//! fields are stored. Clients take that apart at `, ` and at `}`, so that no text has either. Parameters that
+//! are missing are told one at a time, by the names that they have in requests, before anything else.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use chancery_app::AppError;
+use chancery_domain::fields::{FieldError, Problem};
+
+use crate::hashtable::Hashtable;
+use crate::values::{Format, Value};
+use crate::words::{self, FieldWords};
+
+/// What a call needs to be told by whoever may not know more.
+const NOT_ALLOWED: &str = "You are not allowed to perform this action";
+
+/// Clients know failed credentials by the last words of this.
+const BAD_CREDENTIALS: &str =
+    "Invalid credentials, or your User account maybe Inactive or Suspended";
+
+const ADDRESS_NOT_ALLOWED: &str = "Access Denied. You are not authorized to perform this action.";
+
+/// What stops a call: a use case, or the wire itself.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// A use case says no.
+    App(AppError),
+    /// A parameter that has to be there is not.
+    Missing(&'static str),
+    /// A parameter is not what it has to be: a number, a boolean.
+    Malformed(&'static str),
+    /// A parameter holds broken escapes, is not UTF-8, or has a NUL.
+    Unreadable(String),
+    /// A parameter of one value has several.
+    Ambiguous(String),
+    /// There are more parameters than so many.
+    TooManyParameters(usize),
+    /// The body is longer than is taken.
+    TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
+    /// The body broke off.
+    Broken,
+    /// Nothing is served there.
+    UnknownAddress,
+    /// The method is served by another HTTP method.
+    WrongMethod(&'static str),
+}
+
+impl From<AppError> for Obstacle {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<Vec<FieldError>> for Obstacle {
+    fn from(faults: Vec<FieldError>) -> Self {
+        Self::App(AppError::Invalid(faults))
+    }
+}
+
+impl Obstacle {
+    /// What is said of it. A failure of ours is written to the log, and nothing is said of it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::App(error) => of_app(error),
+            Self::Missing(parameter) => missing(parameter),
+            Self::Malformed(parameter) => format!("Invalid {parameter}"),
+            Self::Unreadable(parameter) => {
+                format!("Invalid {parameter}: it is not percent-encoded UTF-8 text")
+            }
+            Self::Ambiguous(parameter) => format!("Invalid {parameter}: it has different values"),
+            Self::TooManyParameters(most) => format!("There can be at most {most} parameters"),
+            Self::TooLarge => "The request is too large".to_owned(),
+            Self::TooSlow => "The request did not arrive in time".to_owned(),
+            Self::Broken => "The request broke off".to_owned(),
+            Self::UnknownAddress => "No such method".to_owned(),
+            Self::WrongMethod(right) => format!("This method must be called with {right}"),
+        }
+    }
+
+    /// The answer, in a form.
+    pub(crate) fn answer(&self, format: Format) -> Response {
+        let status = match self {
+            Self::UnknownAddress => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let body = format.write_error(&self.message());
+        let mut response = respond(status, format, body);
+        let headers = response.headers_mut();
+        match self {
+            Self::App(AppError::TooMany { retry_seconds, .. }) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_seconds));
+            }
+            Self::App(AppError::Busy) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
+            }
+            // The rest of such a body is not wanted, and cannot be skipped over.
+            Self::TooLarge | Self::TooSlow | Self::Broken => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An answer, with the headers that all answers carry: they are for one reader and one moment.
+pub(crate) fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, format.content_type());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
+fn of_app(error: &AppError) -> String {
+    match error {
+        AppError::Unauthenticated | AppError::UnknownUsername | AppError::WrongPassword => {
+            BAD_CREDENTIALS.to_owned()
+        }
+        AppError::AddressNotAllowed(_) => ADDRESS_NOT_ALLOWED.to_owned(),
+        AppError::OutOfScope { .. } => NOT_ALLOWED.to_owned(),
+        AppError::TooMany {
+            what,
+            retry_seconds,
+        } => words::too_many(*what, *retry_seconds),
+        AppError::NotFound { what, .. } => words::not_found(*what),
+        AppError::Invalid(faults) => of_faults(faults),
+        AppError::Refused(refusal) => words::refusal(refusal),
+        AppError::WrongState(_) => NOT_ALLOWED.to_owned(),
+        AppError::Busy => {
+            "Others changed the same at once. Please send the request again".to_owned()
+        }
+        AppError::Internal(source) => {
+            tracing::error!(error = source.as_ref(), "request failed");
+            "An internal error occurred".to_owned()
+        }
+    }
+}
+
+fn missing(parameter: &str) -> String {
+    format!("Required parameter missing: {parameter}")
+}
+
+fn of_faults(faults: &[FieldError]) -> String {
+    let absent = faults
+        .iter()
+        .filter(|fault| fault.problem == Problem::Missing);
+    let absent = absent.map(|fault| FieldWords::of(fault.field).parameter);
+    if let Some(first) = absent.min_by_key(|parameter| words::documented_place(parameter)) {
+        return missing(first);
+    }
+    if let [
+        FieldError {
+            field,
+            problem: Problem::Unknown(_),
+        },
+    ] = faults
+    {
+        let parameter = FieldWords::of(*field).parameter;
+        if parameter.ends_with("-id") {
+            return format!("Invalid {parameter}");
+        }
+    }
+    let mut told = Hashtable::new();
+    for fault in faults {
+        let words = FieldWords::of(fault.field);
+        // What was found first of a field is what is told of it.
+        if told.get(words.stored_as).is_none() {
+            told.put(words.stored_as, words::fault(&words, &fault.problem));
+        }
+    }
+    let pairs: Vec<String> = told
+        .iter()
+        .map(|(key, text)| match text {
+            Value::Text(text) => format!("{key}={text}"),
+            _ => key.to_owned(),
+        })
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
+}

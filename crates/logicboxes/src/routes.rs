@@ -1,0 +1,208 @@
+//! The table of methods, and the one way that every call goes.
+//!
+//! It is the only table: the router is made of it, and so are [`routes`], which tests and documents go by, and
+//! the contract document. A row says what a credential must be good for, the HTTP method that the method's page
+//! documents, the path, who answers, and what the document tells of it.
+//!
+//! GET and POST are both taken everywhere, since clients do not agree on either; where [`Settings`] are strict,
+//! only the documented one is. HEAD goes as GET does.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::Response;
+use axum::routing::any;
+use chancery_app::App;
+use chancery_bodies::BodyError;
+use chancery_domain::access::Scope;
+use chancery_domain::resellers::Reseller;
+use futures_util::future::BoxFuture;
+
+use crate::contract::Operation;
+use crate::errors::{Obstacle, respond};
+use crate::parameters::{BODY_LIMIT, Parameters};
+use crate::values::{Format, Value};
+use crate::{agreements, auth, contract};
+
+/// One line of the table.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// The HTTP method that is documented; others are taken, too, unless settings are strict.
+    pub method: Method,
+    /// The path below `/api/`, without its extension.
+    pub path: &'static str,
+    /// What a credential must be good for.
+    pub needs: Scope,
+}
+
+/// What the operator decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a client may take to send a body.
+    pub body_time: Duration,
+    /// Whether only the documented HTTP method is taken.
+    pub strict_methods: bool,
+}
+
+/// A call that was let in.
+pub(crate) struct Call {
+    /// The use cases.
+    pub(crate) app: App,
+    /// On whose account.
+    pub(crate) reseller: Reseller,
+    /// All that came with it.
+    pub(crate) parameters: Parameters,
+}
+
+/// What comes of a call.
+pub(crate) type Answer = Result<Value, Obstacle>;
+
+type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// A line of the table with the handler behind it, and what the document tells of it.
+pub(crate) struct Row {
+    pub(crate) route: Route,
+    pub(crate) operation: &'static Operation,
+    handler: Handler,
+}
+
+impl Row {
+    fn of<F, R>(
+        needs: Scope,
+        method: Method,
+        path: &'static str,
+        handler: F,
+        operation: &'static Operation,
+    ) -> Self
+    where
+        F: Fn(Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Answer> + Send + 'static,
+    {
+        Self {
+            route: Route {
+                method,
+                path,
+                needs,
+            },
+            operation,
+            handler: Arc::new(move |call| Box::pin(handler(call))),
+        }
+    }
+}
+
+/// The table.
+#[rustfmt::skip]
+pub(crate) fn table() -> Vec<Row> {
+    use Scope::Read;
+    const GET: Method = Method::GET;
+    vec![
+        Row::of(Read, GET, "contacts/dotca/registrantagreement", agreements::dotca, &contract::contacts::REGISTRANT_AGREEMENT),
+    ]
+}
+
+/// All that is served.
+pub fn routes() -> Vec<Route> {
+    table().into_iter().map(|row| row.route).collect()
+}
+
+/// What one route needs to answer.
+#[derive(Clone)]
+struct Wire {
+    app: App,
+    settings: Settings,
+    route: Arc<Route>,
+    handler: Handler,
+    format: Format,
+}
+
+/// The dialect as a service. It answers every path, unknown ones in the dialect's own way, and so belongs behind
+/// `/api/` only. Its requests must carry `ConnectInfo<SocketAddr>`: where the client is.
+pub fn router(app: App, settings: Settings) -> Router {
+    let mut router = Router::new();
+    for Row { route, handler, .. } in table() {
+        let route = Arc::new(route);
+        for format in Format::ALL {
+            let path = format!("/api/{}.{}", route.path, format.extension());
+            let wire = Wire {
+                app: app.clone(),
+                settings,
+                route: route.clone(),
+                handler: handler.clone(),
+                format,
+            };
+            let answer = move |request| wire.clone().answer(request);
+            router = router.route(&path, any(answer));
+        }
+    }
+    router.fallback(unknown_address)
+}
+
+async fn unknown_address(uri: Uri) -> Response {
+    Obstacle::UnknownAddress.answer(Format::of(uri.path()))
+}
+
+impl Wire {
+    async fn answer(self, request: Request) -> Response {
+        let format = self.format;
+        match self.call(request).await {
+            Ok(value) => respond(StatusCode::OK, format, format.write(&value)),
+            Err(obstacle) => obstacle.answer(format),
+        }
+    }
+
+    async fn call(self, request: Request) -> Answer {
+        self.check_method(request.method())?;
+        let address = client(&request)?;
+        let parameters = self.parameters(request).await?;
+        let needs = self.route.needs;
+        let reseller = auth::admit(&self.app, &parameters, address, needs).await?;
+        let call = Call {
+            app: self.app,
+            reseller,
+            parameters,
+        };
+        (self.handler)(call).await
+    }
+
+    fn check_method(&self, method: &Method) -> Result<(), Obstacle> {
+        let asked = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let documented = &self.route.method;
+        let is_right = asked == documented;
+        match self.settings.strict_methods {
+            _ if is_right => Ok(()),
+            false if [Method::GET, Method::POST].contains(asked) => Ok(()),
+            false => Err(Obstacle::WrongMethod("GET or POST")),
+            true if documented == Method::GET => Err(Obstacle::WrongMethod("GET")),
+            true => Err(Obstacle::WrongMethod("POST")),
+        }
+    }
+
+    async fn parameters(&self, request: Request) -> Result<Parameters, Obstacle> {
+        let (parts, body) = request.into_parts();
+        let body = chancery_bodies::read_secret(body, self.settings.body_time, BODY_LIMIT).await;
+        let body = body.map_err(|error| match error {
+            BodyError::TooLarge => Obstacle::TooLarge,
+            BodyError::TooSlow => Obstacle::TooSlow,
+            BodyError::Broken => Obstacle::Broken,
+        })?;
+        let kind = parts.headers.get(header::CONTENT_TYPE);
+        // A header that is no text promises nothing that could be read.
+        let kind = kind.map(|value| value.to_str().unwrap_or_default());
+        Parameters::merge(parts.uri.query(), kind, &body)
+    }
+}
+
+/// Where the client is.
+fn client(request: &Request) -> Result<IpAddr, Obstacle> {
+    let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = connected.map(|ConnectInfo(client)| client.ip());
+    Ok(address.ok_or_else(auth::no_address)?)
+}

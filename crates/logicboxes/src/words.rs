@@ -1,0 +1,226 @@
+//! The dialect's words: our fields by its names, and what is wrong with them in its sentences.
+
+use chancery_app::{Noun, Refusal, TooMany};
+use chancery_domain::contacts::ContactField;
+use chancery_domain::fields::{Field, Problem, SubjectPart};
+use chancery_domain::rates::Excess;
+
+/// A field, in the dialect's words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct FieldWords {
+    /// Its name in requests.
+    pub(crate) parameter: &'static str,
+    /// Its name in answers and in error maps: letters, digits and `_`.
+    pub(crate) stored_as: &'static str,
+    /// Its name in sentences.
+    pub(crate) label: &'static str,
+}
+
+const fn words(
+    parameter: &'static str,
+    stored_as: &'static str,
+    label: &'static str,
+) -> FieldWords {
+    FieldWords {
+        parameter,
+        stored_as,
+        label,
+    }
+}
+
+impl FieldWords {
+    /// The words for a field. The one table of them; what no method here takes is told by plain names.
+    pub(crate) fn of(field: Field) -> Self {
+        match field {
+            Field::Contact(_, part) | Field::OrganizationPart(part) => of_contact(part),
+            Field::Username => words("username", "username", "Username"),
+            Field::Password => words("passwd", "passwd", "Password"),
+            Field::Order => words("order-id", "orderid", "Order Id"),
+            Field::CommonName => words("domain-name", "domainname", "Domain Name"),
+            Field::Product => words("plan-id", "planid", "Plan Id"),
+            Field::Term => words("months", "months", "Months"),
+            Field::Csr => words("csr", "csr", "CSR"),
+            Field::Method => words(
+                "verification-method",
+                "verificationmethod",
+                "Verification Method",
+            ),
+            Field::Approver => words(
+                "verification-email",
+                "verificationemail",
+                "Verification Email",
+            ),
+            Field::Administrator => words(
+                "admin-contact-id",
+                "admincontactid",
+                "Administrative Contact",
+            ),
+            Field::Technical => words("tech-contact-id", "techcontactid", "Technical Contact"),
+            Field::Shipment => words(
+                "shipment-contact-id",
+                "shipmentcontactid",
+                "Shipment Contact",
+            ),
+            Field::Person(_) => words("contact", "contact", "Contact"),
+            Field::Organization | Field::OrganizationDetails => {
+                words("organization", "organization", "Organization")
+            }
+            Field::Names => words("names", "names", "Names"),
+            Field::KeySize => words("key-size", "keysize", "Key Size"),
+            Field::Subject(part) => of_subject(part),
+            Field::SpecialInstruction => words("instruction", "instruction", "Instruction"),
+            Field::NameCount => words("names-count", "namescount", "Number of Names"),
+            Field::WildcardCount => {
+                words("wildcards-count", "wildcardscount", "Number of Wildcards")
+            }
+            Field::ValidationType => words("validation-type", "validationtype", "Validation Type"),
+            Field::RepeatKey => words("repeat-key", "repeatkey", "Repeat Key"),
+            Field::ReuseKey => words("reuse-key", "reusekey", "Reuse Key"),
+            Field::WithChain => words("chain", "chain", "Chain"),
+            Field::PrivateKey => words("private-key", "privatekey", "Private Key"),
+            Field::StorePassword => words("store-password", "storepassword", "Store Password"),
+            Field::Legacy => words("legacy", "legacy", "Legacy"),
+        }
+    }
+}
+
+fn of_contact(part: ContactField) -> FieldWords {
+    match part {
+        ContactField::FirstName | ContactField::LastName => words("name", "name", "Name"),
+        ContactField::Company => words("company", "company", "Company Name"),
+        ContactField::Email => words("email", "emailaddr", "Email Address"),
+        ContactField::Address1 => words("address-line-1", "address1", "Address"),
+        ContactField::Address2 => words("address-line-2", "address2", "Address Line 2"),
+        ContactField::City => words("city", "city", "City"),
+        ContactField::State => words("state", "state", "State"),
+        ContactField::Country => words("country", "country", "Country"),
+        ContactField::Zip => words("zipcode", "zip", "Postal Code"),
+        ContactField::Phone => words("phone", "telno", "TelephoneNo"),
+        ContactField::Fax => words("fax", "faxno", "FaxNo"),
+        ContactField::JobTitle => words("job-title", "jobtitle", "Job Title"),
+    }
+}
+
+fn of_subject(part: SubjectPart) -> FieldWords {
+    match part {
+        SubjectPart::Organization => words("organization", "organization", "Organization"),
+        SubjectPart::OrganizationUnit => {
+            words("organization-unit", "organizationunit", "Organization Unit")
+        }
+        SubjectPart::City => words("city", "city", "City"),
+        SubjectPart::State => words("state", "state", "State"),
+        SubjectPart::Country => words("country", "country", "Country"),
+        SubjectPart::Email => words("email", "emailaddr", "Email Address"),
+    }
+}
+
+/// Parameters in the order in which the methods' pages list them: of those missing, the first is told.
+const DOCUMENTED: [&str; 18] = [
+    "username",
+    "passwd",
+    "name",
+    "company",
+    "email",
+    "address-line-1",
+    "address-line-2",
+    "address-line-3",
+    "city",
+    "state",
+    "country",
+    "zipcode",
+    "phone-cc",
+    "phone",
+    "fax-cc",
+    "fax",
+    "customer-id",
+    "type",
+];
+
+/// Where a parameter stands among those that the methods' pages list.
+pub(crate) fn documented_place(parameter: &str) -> usize {
+    let place = DOCUMENTED.iter().position(|listed| *listed == parameter);
+    place.unwrap_or(DOCUMENTED.len())
+}
+
+/// What is wrong with a field, without what would end the map it stands in.
+pub(crate) fn fault(words: &FieldWords, problem: &Problem) -> String {
+    let label = words.label;
+    match problem {
+        Problem::Missing => format!("{label} is required"),
+        Problem::Type(_) | Problem::NotOneOf(_) | Problem::Format | Problem::Unknown(_) => {
+            format!("{label} is invalid")
+        }
+        Problem::Length { min: 0 | 1, max } => {
+            format!("{label} cannot be more than {max} characters")
+        }
+        Problem::Length { min, max } => format!("{label} must have {min} to {max} characters"),
+        Problem::Invalid(text) => text.replace(", ", " ").replace(['{', '}'], ""),
+    }
+}
+
+/// What is said of a thing that is not there, or is another's.
+pub(crate) fn not_found(what: Noun) -> String {
+    match what {
+        Noun::Contact => "Invalid contact-id".to_owned(),
+        Noun::Order => "Invalid order-id".to_owned(),
+        Noun::Product => "Invalid plan-id".to_owned(),
+        Noun::Organization
+        | Noun::VettingCase
+        | Noun::Evidence
+        | Noun::Reseller
+        | Noun::Approval
+        | Noun::Credential
+        | Noun::ParkedJob => format!("No Entity found: {what}"),
+    }
+}
+
+/// What is said to who comes too often.
+pub(crate) fn too_many(what: TooMany, retry_seconds: u64) -> String {
+    let what = match what {
+        TooMany::Calls(Excess::Second(limit)) => {
+            format!("Too many requests: there may be {limit} a second")
+        }
+        TooMany::Calls(Excess::Day(limit)) => {
+            format!("Too many requests: there may be {limit} a day")
+        }
+        TooMany::Calls(Excess::Month(limit)) => {
+            format!("Too many requests: there may be {limit} a month")
+        }
+        TooMany::FailedSignIns => "Too many wrong credentials".to_owned(),
+    };
+    let plural = if retry_seconds == 1 { "" } else { "s" };
+    format!("{what}. Try again in {retry_seconds} second{plural}")
+}
+
+/// What is said when a rule of business forbids.
+pub(crate) fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::ContactInUse(id) => {
+            format!("Cannot Delete Contact: {id} is in use")
+        }
+        Refusal::SearchTooWide => "The search finds too much to give all of it".to_owned(),
+        Refusal::InsufficientBalance
+        | Refusal::NoPrice(_)
+        | Refusal::KeyReused
+        | Refusal::OrganizationExists(_)
+        | Refusal::Vetting(_)
+        | Refusal::NotIssued
+        | Refusal::KeyGenerationOff
+        | Refusal::NotByEmail
+        | Refusal::TooManyMails
+        | Refusal::RenewedBefore(_)
+        | Refusal::ProductWithdrawn(_)
+        | Refusal::CreditOfNothing
+        | Refusal::OtherCurrency(_)
+        | Refusal::PriceTooLarge => sentence(&refusal.to_string()),
+    }
+}
+
+/// Our own words for people, as a sentence begins.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
