@@ -1,6 +1,9 @@
 //! Contacts: create, look up, delete.
 
-use chancery_domain::contacts::{Contact, ContactDetails, ContactId, Role};
+use chancery_domain::contact_details::ContactDetails;
+use chancery_domain::contact_types::ContactType;
+use chancery_domain::contacts::{Attributes, Contact, ContactId, Role};
+use chancery_domain::customers::CustomerId;
 use chancery_domain::resellers::Reseller;
 use chancery_store::{Change, Sequence, StoreError};
 
@@ -9,10 +12,29 @@ use crate::{App, AppError, Noun, Refusal};
 /// A contact to be created.
 #[derive(Clone, Debug)]
 pub struct NewContact {
+    /// Whose among the reseller's customers.
+    pub customer: CustomerId,
     /// In what role.
     pub role: Role,
+    /// Of what type.
+    pub kind: ContactType,
     /// Who and where.
     pub details: ContactDetails,
+    /// What its type wants to know beside.
+    pub attributes: Attributes,
+}
+
+impl NewContact {
+    /// One behind orders for certificates, of the reseller itself.
+    pub fn of_reseller(reseller: &Reseller, role: Role, details: ContactDetails) -> Self {
+        Self {
+            customer: CustomerId::itself(reseller.id),
+            role,
+            kind: ContactType::GENERAL,
+            details,
+            attributes: Attributes::new(),
+        }
+    }
 }
 
 impl App {
@@ -24,16 +46,21 @@ impl App {
     ) -> Result<Vec<Contact>, AppError> {
         let mut contacts = Vec::with_capacity(asked.len());
         let mut change = Change::new();
-        for NewContact { role, details } in asked {
+        for new in asked {
             let id = ContactId(self.store.next_id(Sequence::Contact).await?);
             let now = self.clock.now();
             let contact = Contact {
                 id,
                 reseller: reseller.id,
-                role,
-                details,
+                customer: new.customer,
+                role: new.role,
+                kind: new.kind,
+                details: new.details,
+                attributes: new.attributes,
                 created_at: now,
                 modified_at: now,
+                deleted_at: None,
+                version: 1,
             };
             change.insert_contact(&contact);
             contacts.push(contact);

@@ -152,7 +152,7 @@ mod tests {
             state in "\\PC{1,128}",
             city in "\\PC{1,128}",
         ) {
-            use chancery_domain::contacts::RawContactDetails;
+            use chancery_domain::contact_details::RawContactDetails;
             use chancery_domain::organizations::Organization;
             let text = |text: &str| Some(text.to_owned());
             let told = Organization::check(RawContactDetails {
@@ -160,15 +160,13 @@ mod tests {
                 first_name: text("A"),
                 last_name: text("B"),
                 address1: text("1 High Street"),
-                address2: None,
                 city: Some(city),
                 state: Some(state),
                 country: text("sg"),
                 zip: text("571001"),
                 phone: text("+65.1234567"),
-                fax: None,
                 email: text("a@shop.example"),
-                job_title: None,
+                ..RawContactDetails::default()
             });
             if let Ok(details) = told {
                 let facts = LegalFacts::of(&details);

@@ -1,7 +1,8 @@
 //! Organizations: create, find, change.
 
 use aws_lc_rs::digest;
-use chancery_domain::contacts::{ContactDetails, ContactId};
+use chancery_domain::contact_details::ContactDetails;
+use chancery_domain::contacts::ContactId;
 use chancery_domain::events::Actor;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::organizations::{

@@ -277,10 +277,9 @@ fn print_file(file: &CaseFile) {
         told.zip, told.city, told.state, told.country
     );
     println!(
-        "    {} {} {}  {}  {}",
+        "    {} {}  {}  {}",
         told.job_title.as_deref().unwrap_or_default(),
-        told.first_name,
-        told.last_name,
+        told.name.full(),
         told.phone,
         told.email
     );

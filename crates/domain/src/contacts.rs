@@ -1,14 +1,16 @@
-//! Contacts: the people behind orders, in a role.
+//! Contacts: the people behind orders.
 //!
-//! Text is kept as it was sent, in raw Unicode; escaping is a matter of output. Phone numbers are checked
-//! for their form only, `+<code>.<number>`: reseller systems send codes that no numbering plan knows, and
-//! the contract accepts them.
+//! Whichever dialect made one, it is the same contact to all. It belongs to a customer of the reseller's and
+//! is of a type, which says what its details must look like and what else is to be told of it.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::countries::is_country;
-use crate::fields::{Field, FieldError, Problem};
+use crate::contact_details::ContactDetails;
+use crate::contact_types::ContactType;
+use crate::customers::CustomerId;
+use crate::events::Actor;
 use crate::resellers::ResellerId;
 
 crate::id! {
@@ -47,6 +49,8 @@ impl Role {
 pub enum ContactField {
     /// Legal name of the company.
     Company,
+    /// The name as one text.
+    Name,
     /// Given name.
     FirstName,
     /// Family name.
@@ -55,6 +59,8 @@ pub enum ContactField {
     Address1,
     /// Second line of the address.
     Address2,
+    /// Third line of the address.
+    Address3,
     /// City.
     City,
     /// State or province.
@@ -63,166 +69,18 @@ pub enum ContactField {
     Country,
     /// Postal code.
     Zip,
+    /// Calling code of the telephone, where it is told apart.
+    PhoneCode,
     /// Telephone.
     Phone,
+    /// Calling code of the fax, where it is told apart.
+    FaxCode,
     /// Fax.
     Fax,
     /// E-mail address.
     Email,
     /// Position in the company.
     JobTitle,
-}
-
-/// Contact details as they came in, nothing checked.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[expect(missing_docs, reason = "the fields are those of ContactField")]
-pub struct RawContactDetails {
-    pub company: Option<String>,
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    pub address1: Option<String>,
-    pub address2: Option<String>,
-    pub city: Option<String>,
-    pub state: Option<String>,
-    pub country: Option<String>,
-    pub zip: Option<String>,
-    pub phone: Option<String>,
-    pub fax: Option<String>,
-    pub email: Option<String>,
-    pub job_title: Option<String>,
-}
-
-/// Contact details that passed [`ContactDetails::check`].
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of ContactField")]
-pub struct ContactDetails {
-    pub company: String,
-    pub first_name: String,
-    pub last_name: String,
-    pub address1: String,
-    pub address2: Option<String>,
-    pub city: String,
-    pub state: String,
-    /// As sent, upper or lower case.
-    pub country: String,
-    pub zip: String,
-    pub phone: String,
-    pub fax: Option<String>,
-    pub email: String,
-    pub job_title: Option<String>,
-}
-
-impl ContactDetails {
-    /// Checks every part and reports all that is wrong at once.
-    pub fn check(role: Role, raw: RawContactDetails) -> Result<Self, Vec<FieldError>> {
-        Self::check_as(|part| Field::Contact(role, part), 80, raw)
-    }
-
-    /// The same for the details of something else: `field` names its parts, and a company's name may have
-    /// so many characters.
-    pub(crate) fn check_as(
-        field: impl Fn(ContactField) -> Field,
-        company_max: usize,
-        raw: RawContactDetails,
-    ) -> Result<Self, Vec<FieldError>> {
-        let mut check = Check {
-            name: field,
-            errors: Vec::new(),
-        };
-        let details = Self {
-            company: check.required(ContactField::Company, raw.company, company_max),
-            first_name: check.required(ContactField::FirstName, raw.first_name, 60),
-            last_name: check.required(ContactField::LastName, raw.last_name, 60),
-            address1: check.required(ContactField::Address1, raw.address1, 128),
-            address2: check.optional(ContactField::Address2, raw.address2, 128),
-            city: check.required(ContactField::City, raw.city, 128),
-            state: check.required(ContactField::State, raw.state, 128),
-            country: check.required(ContactField::Country, raw.country, 2),
-            zip: check.required(ContactField::Zip, raw.zip, 16),
-            phone: check.required(ContactField::Phone, raw.phone, 25),
-            fax: check.optional(ContactField::Fax, raw.fax, 25),
-            email: check.required(ContactField::Email, raw.email, 254),
-            job_title: check.optional(ContactField::JobTitle, raw.job_title, 128),
-        };
-        check.form(ContactField::Country, &details.country, is_country);
-        check.form(ContactField::Phone, &details.phone, is_phone);
-        check.form(
-            ContactField::Fax,
-            details.fax.as_deref().unwrap_or(""),
-            is_phone,
-        );
-        check.form(ContactField::Email, &details.email, is_email);
-        if check.errors.is_empty() {
-            Ok(details)
-        } else {
-            Err(check.errors)
-        }
-    }
-}
-
-struct Check<F> {
-    name: F,
-    errors: Vec<FieldError>,
-}
-
-impl<F: Fn(ContactField) -> Field> Check<F> {
-    fn required(&mut self, field: ContactField, value: Option<String>, max: usize) -> String {
-        match self.optional(field, value, max) {
-            Some(text) => text,
-            None => {
-                self.errors.push(FieldError::missing((self.name)(field)));
-                String::new()
-            }
-        }
-    }
-
-    fn optional(
-        &mut self,
-        field: ContactField,
-        value: Option<String>,
-        max: usize,
-    ) -> Option<String> {
-        let text = value
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())?;
-        let field = (self.name)(field);
-        if text.chars().count() > max {
-            self.errors.push(FieldError {
-                field,
-                problem: Problem::Length { min: 1, max },
-            });
-        }
-        if text.chars().any(char::is_control) {
-            self.errors.push(FieldError {
-                field,
-                problem: Problem::Format,
-            });
-        }
-        Some(text)
-    }
-
-    /// Adds a format error, unless the field is empty or already reported.
-    fn form(&mut self, field: ContactField, text: &str, is_right: fn(&str) -> bool) {
-        let field = (self.name)(field);
-        if !text.is_empty() && !is_right(text) && self.errors.iter().all(|e| e.field != field) {
-            self.errors.push(FieldError {
-                field,
-                problem: Problem::Format,
-            });
-        }
-    }
-}
-
-/// Whether a text has the form `+<code>.<number>`, the code of 1 to 4 digits, the number of 4 to 15.
-pub fn is_phone(text: &str) -> bool {
-    let Some((code, number)) = text.strip_prefix('+').and_then(|rest| rest.split_once('.')) else {
-        return false;
-    };
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    (1..=4).contains(&code.len())
-        && (4..=15).contains(&number.len())
-        && digits(code)
-        && digits(number)
 }
 
 /// Whether a text is an address mail can be sent to: a plain local part at a host name.
@@ -240,83 +98,98 @@ pub fn is_email(text: &str) -> bool {
         && crate::names::DomainName::parse(host).is_ok_and(|name| !name.is_wildcard())
 }
 
-/// A person, in a role, of a reseller's.
+/// What is told of a contact beside its details, as its type has it: by the names the type gives.
+pub type Attributes = BTreeMap<String, String>;
+
+/// A person, of a customer of a reseller's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Contact {
     /// Its id.
     pub id: ContactId,
     /// Whose contact.
     pub reseller: ResellerId,
-    /// In what role.
+    /// Whose among the reseller's customers.
+    pub customer: CustomerId,
+    /// In what role; one made without a role is an administrator.
     pub role: Role,
+    /// Of what type.
+    pub kind: ContactType,
     /// Who and where.
     pub details: ContactDetails,
+    /// What its type wants to know beside.
+    pub attributes: Attributes,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub modified_at: Timestamp,
+    /// When it was deleted; it can be looked at still.
+    pub deleted_at: Option<Timestamp>,
+    /// How often it was saved.
+    pub version: i64,
+}
+
+/// What happened to a contact.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ContactEventKind {
+    /// It was created.
+    Created,
+    /// Its details were changed.
+    DetailsChanged,
+    /// What its type wants to know was changed.
+    AttributesChanged,
+    /// It was deleted.
+    Deleted,
+    /// All that identifies a person was removed.
+    Erased,
+}
+
+impl ContactEventKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [
+        Self::Created,
+        Self::DetailsChanged,
+        Self::AttributesChanged,
+        Self::Deleted,
+        Self::Erased,
+    ];
+
+    /// The word under which the kind is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::DetailsChanged => "details_changed",
+            Self::AttributesChanged => "attributes_changed",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
+        }
+    }
+
+    /// Reads [`ContactEventKind::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A line of a contact's history. Append-only.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ContactEvent {
+    /// Its place in the history.
+    pub id: i64,
+    /// Of which contact.
+    pub contact: ContactId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub kind: ContactEventKind,
+    /// More, for people: which parts changed, why it was erased. Never what they were.
+    pub detail: Option<String>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn raw() -> RawContactDetails {
-        let text = |text: &str| Some(text.to_owned());
-        RawContactDetails {
-            company: text("Example Ltd"),
-            first_name: text("Åsa"),
-            last_name: text("O'Neill"),
-            address1: text("1 High Street"),
-            address2: text(""),
-            city: text("Kuala Lumpur"),
-            state: text("Selangor"),
-            country: text("my"),
-            zip: text("57100"),
-            phone: text("+6012.1234567890"),
-            fax: None,
-            email: text("hostmaster@shop.example"),
-            job_title: None,
-        }
-    }
-
-    #[test]
-    fn documented_forms_are_accepted_and_kept_as_sent() {
-        let details = ContactDetails::check(Role::Administrator, raw()).unwrap();
-        assert_eq!(details.country, "my");
-        assert_eq!(details.phone, "+6012.1234567890");
-        assert_eq!(details.address2, None);
-        assert_eq!(details.last_name, "O'Neill");
-    }
-
-    #[test]
-    fn every_fault_is_reported_at_once() {
-        let bad = RawContactDetails {
-            company: None,
-            first_name: Some("x".repeat(61)),
-            country: Some("ZZ".to_owned()),
-            phone: Some("012 345".to_owned()),
-            email: Some("nobody".to_owned()),
-            ..raw()
-        };
-        let errors = ContactDetails::check(Role::Technical, bad).unwrap_err();
-        let of = |field| {
-            let field = Field::Contact(Role::Technical, field);
-            errors
-                .iter()
-                .find(|e| e.field == field)
-                .map(|e| e.problem.clone())
-        };
-        assert_eq!(of(ContactField::Company), Some(Problem::Missing));
-        assert_eq!(
-            of(ContactField::FirstName),
-            Some(Problem::Length { min: 1, max: 60 })
-        );
-        assert_eq!(of(ContactField::Country), Some(Problem::Format));
-        assert_eq!(of(ContactField::Phone), Some(Problem::Format));
-        assert_eq!(of(ContactField::Email), Some(Problem::Format));
-        assert_eq!(errors.len(), 5);
-    }
 
     #[test]
     fn addresses_that_could_split_a_header_are_refused() {

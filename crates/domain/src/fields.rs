@@ -1,6 +1,7 @@
 //! What was wrong with which field of a request, in words every dialect can translate.
 
 use crate::contacts::{ContactField, Role};
+use crate::customers::CustomerField;
 
 /// A field of some request, by our name for it. Each dialect has one table to its own names.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -33,6 +34,16 @@ pub enum Field {
     Subject(SubjectPart),
     /// A part of a contact, in a role.
     Contact(Role, ContactField),
+    /// Of what type a contact is.
+    ContactType,
+    /// What a contact's type wants to know, by the name the type gives it.
+    Attribute(&'static str),
+    /// Whose contact it is among the reseller's customers.
+    Customer,
+    /// A part of a customer's own details.
+    CustomerDetails(ContactField),
+    /// What is told of a customer beside its details.
+    CustomerPart(CustomerField),
     /// An order.
     Order,
     /// The reseller's own note for the people behind the platform.
@@ -100,12 +111,21 @@ pub enum Problem {
         /// The greatest number of characters.
         max: usize,
     },
+    /// It has fewer words than it must.
+    Words(usize),
     /// It does not look as such a thing must.
     Format,
     /// It names something that does not exist, or is another's; the text is the name given.
     Unknown(String),
     /// Anything else, as a sentence without a full stop.
     Invalid(String),
+}
+
+impl Problem {
+    /// It is not one of these.
+    pub fn one_of(words: &[&str]) -> Self {
+        Self::NotOneOf(words.iter().map(ToString::to_string).collect())
+    }
 }
 
 /// One thing wrong with one field.

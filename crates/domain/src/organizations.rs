@@ -10,7 +10,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::contacts::{ContactDetails, ContactField, ContactId, RawContactDetails};
+use crate::contact_details::{ContactDetails, ContactRules, RawContactDetails};
+use crate::contacts::{ContactField, ContactId};
 use crate::events::Actor;
 use crate::fields::{Field, FieldError, Problem};
 use crate::operators::OperatorName;
@@ -88,7 +89,11 @@ impl Organization {
                 problem: Problem::Format,
             })
             .collect();
-        match ContactDetails::check_as(Field::OrganizationPart, COMPANY_MAX, raw) {
+        match ContactDetails::check(
+            &ContactRules::organization(COMPANY_MAX),
+            Field::OrganizationPart,
+            raw,
+        ) {
             Ok(details) if faults.is_empty() => Ok(details),
             Ok(_) => Err(faults),
             Err(more) => {
@@ -247,6 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::contact_details::PersonName;
 
     fn raw() -> RawContactDetails {
         let text = |text: &str| Some(text.to_owned());
@@ -261,9 +267,9 @@ mod tests {
             country: text("my"),
             zip: text("57100"),
             phone: text("+020.6506501"),
-            fax: None,
             email: text("legal@shop.example"),
             job_title: text("Engineer"),
+            ..RawContactDetails::default()
         }
     }
 
@@ -318,6 +324,12 @@ mod tests {
         "2026-11-22T10:00:00Z".parse().unwrap()
     }
 
+    fn bea() -> PersonName {
+        PersonName::Whole {
+            name: "Bea".to_owned(),
+        }
+    }
+
     fn identity(change: impl FnOnce(&mut ContactDetails)) -> String {
         let mut changed = details();
         change(&mut changed);
@@ -332,10 +344,7 @@ mod tests {
             details.country = "MY".to_owned();
         });
         assert_eq!(same, details_identity());
-        assert_eq!(
-            identity(|details| details.first_name = "Bea".to_owned()),
-            same
-        );
+        assert_eq!(identity(|details| details.name = bea()), same);
     }
 
     fn details_identity() -> String {
@@ -372,8 +381,8 @@ mod tests {
     #[test]
     fn only_a_changed_fact_makes_a_new_edition() {
         let person = ContactDetails {
-            first_name: "Bea".to_owned(),
-            phone: "+60.1234567".to_owned(),
+            name: bea(),
+            phone: "+60.1234567".parse().unwrap(),
             job_title: Some("CEO".to_owned()),
             ..details()
         };

@@ -20,6 +20,7 @@ pub mod call_counts;
 pub mod certificates;
 mod changes;
 mod contacts;
+mod customers;
 mod errors;
 mod events;
 pub mod idempotency;

@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::Timestamp;
-use chancery_domain::contacts::ContactDetails;
+use chancery_domain::contact_details::ContactDetails;
 use chancery_domain::orders::OrderId;
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::Term;

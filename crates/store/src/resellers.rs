@@ -2,6 +2,7 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::access::{Access, Networks, Scope};
+use chancery_domain::customers::{Customer, CustomerId};
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::resellers::{Credential, CredentialKind, Reseller, ResellerId};
 
@@ -18,7 +19,7 @@ const NO_CREDENTIAL: Failure = Failure::Conflict {
 };
 
 impl Change {
-    /// Inserts a reseller, with nothing to spend.
+    /// Inserts a reseller, with nothing to spend, and the customer that it is itself.
     pub fn insert_reseller(&mut self, reseller: &Reseller) {
         const SQL: &str = "
             insert into resellers (id, name, currency, balance, created_at)
@@ -28,6 +29,15 @@ impl Change {
             SQL,
             values![reseller.id.0, name, currency, reseller.created_at],
         );
+        self.insert_customer(&Customer {
+            id: CustomerId::itself(reseller.id),
+            reseller: reseller.id,
+            profile: None,
+            created_at: reseller.created_at,
+            modified_at: reseller.created_at,
+            deleted_at: None,
+            version: 1,
+        });
     }
 
     /// Inserts a credential.

@@ -18,6 +18,8 @@ pub enum Sequence {
     Order,
     /// Contacts; people read these ids.
     Contact,
+    /// Customers; people read these ids, which stay clear of those of resellers.
+    Customer,
     /// Resellers; people read these ids.
     Reseller,
     /// Organizations; people read these ids.
@@ -29,12 +31,13 @@ pub enum Sequence {
 }
 
 impl Sequence {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 
     fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Contact => "contact",
+            Self::Customer => "customer",
             Self::Reseller => "reseller",
             Self::Organization => "organization",
             Self::AuthUser => "auth-user",
@@ -45,7 +48,8 @@ impl Sequence {
     fn largest_block(self) -> i64 {
         match self {
             Self::Order => 1024,
-            Self::Contact => 64,
+            Self::Contact => 1024,
+            Self::Customer => 64,
             Self::Reseller | Self::Organization | Self::AuthUser => 1,
             Self::Row => 8192,
         }

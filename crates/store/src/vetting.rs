@@ -275,7 +275,7 @@ fn read(row: &Row) -> Result<VettingCase, StoreError> {
 }
 
 fn read_summary(row: &Row) -> Result<CaseSummary, StoreError> {
-    let details: chancery_domain::contacts::ContactDetails = row.json(13)?;
+    let details: chancery_domain::contact_details::ContactDetails = row.json(13)?;
     Ok(CaseSummary {
         case: read(row)?,
         company: details.company,

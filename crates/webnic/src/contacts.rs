@@ -3,10 +3,10 @@
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use chancery_app::{App, NewContact};
-use chancery_domain::contacts::{
-    Contact, ContactDetails, ContactField, ContactId, RawContactDetails, Role,
-};
+use chancery_domain::contact_details::{ContactDetails, ContactRules, RawContactDetails};
+use chancery_domain::contacts::{Contact, ContactField, ContactId, Role};
 use chancery_domain::fields::{Field, FieldError, Problem};
+use chancery_domain::telephones::Telephone;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::scalars::{ContactMoment, ContactNumber, parse_contact_number};
 use crate::words::{BAD_CONTACT_ID, Fault, contact_member, role_name};
 
 /// Contacts to be created, the administrator first.
-pub(crate) struct CreateContacts(Vec<NewContact>);
+pub(crate) struct CreateContacts(Vec<(Role, ContactDetails)>);
 
 impl FromMembers for CreateContacts {
     fn from_members(mut body: Members) -> Result<Self, WebnicError> {
@@ -31,7 +31,7 @@ impl FromMembers for CreateContacts {
             match body.take_value(role_name(role)) {
                 None => {}
                 Some(Value::Object(members)) => match details(role, members.into()) {
-                    Ok(details) => contacts.push(NewContact { role, details }),
+                    Ok(details) => contacts.push((role, details)),
                     Err(more) => faults.extend(more),
                 },
                 Some(_) => faults.push(FieldError {
@@ -53,7 +53,9 @@ impl FromMembers for CreateContacts {
 
 fn details(role: Role, members: Members) -> Result<ContactDetails, Vec<FieldError>> {
     let field = |part| Field::Contact(role, part);
-    read_details(members, field, |raw| ContactDetails::check(role, raw))
+    read_details(members, field, |raw| {
+        ContactDetails::check(&ContactRules::CERTIFICATE, field, raw)
+    })
 }
 
 /// Reads the parts of a person or an organization and has them checked; ill-typed ones count as reported
@@ -85,6 +87,7 @@ pub(crate) fn read_details(
         fax: part(ContactField::Fax),
         email: part(ContactField::Email),
         job_title: part(ContactField::JobTitle),
+        ..RawContactDetails::default()
     };
     match check(raw) {
         Ok(details) if ill_typed.is_empty() => Ok(details),
@@ -147,8 +150,10 @@ pub(crate) struct DetailsView<'a> {
     state: &'a str,
     country_code: &'a str,
     zip: &'a str,
-    phone_number: &'a str,
-    fax_number: Option<&'a str>,
+    #[schemars(with = "String")]
+    phone_number: &'a Telephone,
+    #[schemars(with = "Option<String>")]
+    fax_number: Option<&'a Telephone>,
     email: &'a str,
     job_title: Option<&'a str>,
 }
@@ -157,8 +162,8 @@ impl<'a> DetailsView<'a> {
     pub(crate) fn of(details: &'a ContactDetails) -> Self {
         Self {
             company: &details.company,
-            first_name: &details.first_name,
-            last_name: &details.last_name,
+            first_name: details.name.first(),
+            last_name: details.name.last(),
             address1: &details.address1,
             address2: details.address2.as_deref(),
             city: &details.city,
@@ -166,7 +171,7 @@ impl<'a> DetailsView<'a> {
             country_code: &details.country,
             zip: &details.zip,
             phone_number: &details.phone,
-            fax_number: details.fax.as_deref(),
+            fax_number: details.fax.as_ref(),
             email: &details.email,
             job_title: details.job_title.as_deref(),
         }
@@ -192,7 +197,10 @@ pub(crate) async fn create(
     Caller(reseller): Caller,
     Body(CreateContacts(asked)): Body<CreateContacts>,
 ) -> Result<Envelope, WebnicError> {
-    let contacts = app.create_contacts(&reseller, asked).await?;
+    let asked = asked
+        .into_iter()
+        .map(|(role, details)| NewContact::of_reseller(&reseller, role, details));
+    let contacts = app.create_contacts(&reseller, asked.collect()).await?;
     let views: Vec<ContactView<'_>> = contacts.iter().map(ContactView::of).collect();
     Ok(Envelope::of(&views))
 }
@@ -220,6 +228,9 @@ pub(crate) async fn delete(
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
+    use chancery_domain::contact_types::ContactType;
+    use chancery_domain::contacts::Attributes;
+    use chancery_domain::customers::CustomerId;
     use chancery_domain::resellers::ResellerId;
     use serde_json::json;
 
@@ -255,12 +266,17 @@ mod tests {
     #[test]
     fn a_contact_looks_as_documented() {
         let body = json!({"administrator": a_person()});
-        let details = read(&body).unwrap().0.remove(0).details;
+        let (role, details) = read(&body).unwrap().0.remove(0);
         let contact = Contact {
             id: ContactId(10_667),
             reseller: ResellerId(2740),
-            role: Role::Administrator,
+            customer: CustomerId(2740),
+            role,
+            kind: ContactType::GENERAL,
             details,
+            attributes: Attributes::new(),
+            deleted_at: None,
+            version: 1,
             created_at: "2024-12-27T01:35:42.7352Z".parse().unwrap(),
             modified_at: "2024-12-27T01:35:42.735204Z".parse().unwrap(),
         };
@@ -286,7 +302,7 @@ mod tests {
         technical["faxNumber"] = json!(null);
         let body = json!({"technical": technical, "administrator": a_person(), "x": 1});
         let asked = read(&body).unwrap().0;
-        let roles: Vec<Role> = asked.iter().map(|contact| contact.role).collect();
+        let roles: Vec<Role> = asked.iter().map(|(role, _)| *role).collect();
         assert_eq!(roles, [Role::Administrator, Role::Technical]);
     }
 

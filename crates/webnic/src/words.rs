@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use chancery_app::{Noun, Refusal, TooMany};
 use chancery_domain::authorizations::Method;
 use chancery_domain::contacts::{ContactField, Role};
+use chancery_domain::customers::CustomerField;
 use chancery_domain::fields::{Field, FieldError, Problem, SubjectPart};
 use chancery_domain::rates::Excess;
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -103,6 +104,23 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         Field::Contact(role, part) => {
             return Cow::Owned(format!("{}.{}", role_name(role), contact_member(part)));
         }
+        Field::ContactType => "type",
+        Field::Attribute(name) => name,
+        Field::Customer => "customerId",
+        Field::CustomerDetails(part) => contact_member(part),
+        Field::CustomerPart(part) => match part {
+            CustomerField::Username => "username",
+            CustomerField::Password => "password",
+            CustomerField::OtherState => "otherState",
+            CustomerField::OtherPhoneCode => "otherPhoneCode",
+            CustomerField::OtherPhone => "otherPhoneNumber",
+            CustomerField::MobileCode => "mobileCode",
+            CustomerField::Mobile => "mobileNumber",
+            CustomerField::Language => "language",
+            CustomerField::VatId => "vatId",
+            CustomerField::Address => "ip",
+            CustomerField::Token => "token",
+        },
         Field::OrganizationPart(part) => {
             return Cow::Owned(format!("organization.{}", contact_member(part)));
         }
@@ -121,15 +139,19 @@ pub(crate) fn role_name(role: Role) -> &'static str {
 pub(crate) fn contact_member(part: ContactField) -> &'static str {
     match part {
         ContactField::Company => "company",
+        ContactField::Name => "name",
         ContactField::FirstName => "firstName",
         ContactField::LastName => "lastName",
         ContactField::Address1 => "address1",
         ContactField::Address2 => "address2",
+        ContactField::Address3 => "address3",
         ContactField::City => "city",
         ContactField::State => "state",
         ContactField::Country => "countryCode",
         ContactField::Zip => "zip",
+        ContactField::PhoneCode => "phoneCode",
         ContactField::Phone => "phoneNumber",
+        ContactField::FaxCode => "faxCode",
         ContactField::Fax => "faxNumber",
         ContactField::Email => "email",
         ContactField::JobTitle => "jobTitle",
@@ -199,6 +221,8 @@ fn sentence(field: Field, name: &str, problem: &Problem) -> String {
         Problem::Length { min, max } => {
             format!("'{name}' has an invalid length - min: {min} | max: {max}")
         }
+        Problem::Words(1) => format!("'{name}' must have a word."),
+        Problem::Words(words) => format!("'{name}' must have at least {words} words."),
         Problem::Format if is_contact => "invalid format".to_owned(),
         Problem::Format if names_contact(field) => BAD_CONTACT_ID.to_owned(),
         Problem::Format => format!("'{name}' has an invalid format."),

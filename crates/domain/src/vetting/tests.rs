@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::contacts::ContactDetails;
+use crate::contact_details::{ContactDetails, PersonName};
 use crate::evidence::{EvidenceFile, EvidenceId, record_time};
 use crate::registrations::EntityCategory;
 use crate::validity::days;
@@ -30,15 +30,17 @@ fn an_organization() -> Organization {
         reseller: ResellerId(2001),
         details: ContactDetails {
             company: text.to_owned(),
-            first_name: text.to_owned(),
-            last_name: text.to_owned(),
+            name: PersonName::Whole {
+                name: text.to_owned(),
+            },
             address1: text.to_owned(),
             address2: None,
+            address3: None,
             city: text.to_owned(),
             state: text.to_owned(),
             country: "MY".to_owned(),
             zip: "57100".to_owned(),
-            phone: "+60.1234567".to_owned(),
+            phone: "+60.1234567".parse().unwrap(),
             fax: None,
             email: "legal@shop.example".to_owned(),
             job_title: None,

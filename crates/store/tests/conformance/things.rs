@@ -3,7 +3,10 @@
 use chancery_domain::authorizations::{Challenge, Method, RecordType};
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
 use chancery_domain::checklists::VettingKind;
-use chancery_domain::contacts::{Contact, ContactDetails, ContactId, Role};
+use chancery_domain::contact_details::{ContactDetails, PersonName};
+use chancery_domain::contact_types::ContactType;
+use chancery_domain::contacts::{Attributes, Contact, ContactId, Role};
+use chancery_domain::customers::CustomerId;
 use chancery_domain::issuances::{
     Issuance, IssuanceId, IssuanceState, NameControl, Proof, Purpose,
 };
@@ -145,19 +148,27 @@ pub fn a_contact(id: i64) -> Contact {
     Contact {
         id: ContactId(id),
         reseller: OURS,
+        customer: CustomerId::itself(OURS),
         role: Role::Administrator,
+        kind: ContactType::GENERAL,
+        attributes: Attributes::new(),
+        deleted_at: None,
+        version: 1,
         details: ContactDetails {
             company: "Käse & Söhne \"GmbH\"".to_owned(),
-            first_name: "Zoë".to_owned(),
-            last_name: "O'Hara".to_owned(),
+            name: PersonName::Parts {
+                first_name: "Zoë".to_owned(),
+                last_name: "O'Hara".to_owned(),
+            },
             address1: "1 High Street".to_owned(),
             address2: None,
+            address3: None,
             city: "Köln".to_owned(),
             state: "NRW".to_owned(),
             country: "DE".to_owned(),
             zip: "50667".to_owned(),
-            phone: "+49.221123456".to_owned(),
-            fax: Some("+49.221123457".to_owned()),
+            phone: "+49.221123456".parse().unwrap(),
+            fax: Some("+49.221123457".parse().unwrap()),
             email: "zoe@shop.example".to_owned(),
             job_title: None,
         },

@@ -238,7 +238,13 @@ pub(super) fn schema(field: Field) -> Value {
             json!({ "enum": ["OV", "EV"], "description": "The kind of validation." })
         }
         Field::Subject(part) => subject(part),
-        Field::Contact(_, part) | Field::OrganizationPart(part) => detail(part),
+        Field::Contact(_, part) | Field::OrganizationPart(part) | Field::CustomerDetails(part) => {
+            detail(part)
+        }
+        Field::ContactType => text("The type of a contact."),
+        Field::Attribute(_) => text("What the type of a contact wants to know."),
+        Field::Customer => integer("The customer a contact belongs to, by its number."),
+        Field::CustomerPart(_) => text("What is told of a customer."),
     }
 }
 
@@ -274,10 +280,12 @@ fn person(company: usize, description: &str) -> Value {
 fn detail(part: ContactField) -> Value {
     match part {
         ContactField::Company => short_text("Name of the company.", 80),
+        ContactField::Name => short_text("The name as one text.", 255),
         ContactField::FirstName => short_text("Given name.", 60),
         ContactField::LastName => short_text("Family name.", 60),
         ContactField::Address1 => short_text("Street and number.", 128),
         ContactField::Address2 => short_text("More of the address.", 128),
+        ContactField::Address3 => short_text("Still more of the address.", 128),
         ContactField::City => short_text("City.", 128),
         ContactField::State => short_text("State or province.", 128),
         ContactField::Country => json!({
@@ -286,6 +294,7 @@ fn detail(part: ContactField) -> Value {
             "description": "Country, ISO 3166-1 in two letters.",
         }),
         ContactField::Zip => short_text("Postal code.", 16),
+        ContactField::PhoneCode | ContactField::FaxCode => short_text("Calling code.", 3),
         ContactField::Phone => phone("Telephone."),
         ContactField::Fax => phone("Fax."),
         ContactField::Email => short_text("E-mail address.", 254),
