@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use chancery_app::AppError;
-use chancery_domain::fields::{FieldError, Problem};
+use chancery_domain::fields::{Field, FieldError, Problem};
 
 use crate::hashtable::Hashtable;
 use crate::values::{Format, Value};
@@ -149,10 +149,15 @@ fn missing(parameter: &str) -> String {
     format!("Required parameter missing: {parameter}")
 }
 
+/// Whether a field is a value in the map of attributes, and no parameter of its own.
+fn is_attribute(field: Field) -> bool {
+    matches!(field, Field::Attribute(_))
+}
+
 fn of_faults(faults: &[FieldError]) -> String {
     let absent = faults
         .iter()
-        .filter(|fault| fault.problem == Problem::Missing);
+        .filter(|fault| fault.problem == Problem::Missing && !is_attribute(fault.field));
     let absent = absent.map(|fault| FieldWords::of(fault.field).parameter);
     if let Some(first) = absent.min_by_key(|parameter| words::documented_place(parameter)) {
         return missing(first);
@@ -173,8 +178,11 @@ fn of_faults(faults: &[FieldError]) -> String {
     for fault in faults {
         let words = FieldWords::of(fault.field);
         // What was found first of a field is what is told of it.
-        if told.get(words.stored_as).is_none() {
-            told.put(words.stored_as, words::fault(&words, &fault.problem));
+        if told.get(&words.stored_as).is_none() {
+            told.put(
+                words.stored_as.clone(),
+                words::fault(&words, &fault.problem),
+            );
         }
     }
     let pairs: Vec<String> = told

@@ -1,17 +1,20 @@
 //! The dialect's words: our fields by its names, and what is wrong with them in its sentences.
 
+use std::borrow::Cow;
+
 use chancery_app::{Noun, Refusal, TooMany};
 use chancery_domain::contacts::ContactField;
+use chancery_domain::customers::CustomerField;
 use chancery_domain::fields::{Field, Problem, SubjectPart};
 use chancery_domain::rates::Excess;
 
 /// A field, in the dialect's words.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct FieldWords {
     /// Its name in requests.
     pub(crate) parameter: &'static str,
     /// Its name in answers and in error maps: letters, digits and `_`.
-    pub(crate) stored_as: &'static str,
+    pub(crate) stored_as: Cow<'static, str>,
     /// Its name in sentences.
     pub(crate) label: &'static str,
 }
@@ -23,7 +26,7 @@ const fn words(
 ) -> FieldWords {
     FieldWords {
         parameter,
-        stored_as,
+        stored_as: Cow::Borrowed(stored_as),
         label,
     }
 }
@@ -32,7 +35,13 @@ impl FieldWords {
     /// The words for a field. The one table of them; what no method here takes is told by plain names.
     pub(crate) fn of(field: Field) -> Self {
         match field {
-            Field::Contact(_, part) | Field::OrganizationPart(part) => of_contact(part),
+            Field::Contact(_, part)
+            | Field::OrganizationPart(part)
+            | Field::CustomerDetails(part) => of_contact(part),
+            Field::ContactType => words("type", "type", "Contact Type"),
+            Field::Attribute(name) => of_attribute(name),
+            Field::Customer => words("customer-id", "customerid", "Customer Id"),
+            Field::CustomerPart(part) => of_customer(part),
             Field::Username => words("username", "username", "Username"),
             Field::Password => words("passwd", "passwd", "Password"),
             Field::Order => words("order-id", "orderid", "Order Id"),
@@ -84,18 +93,53 @@ impl FieldWords {
     }
 }
 
+/// An attribute has one name everywhere, of which error maps take letters and digits only.
+fn of_attribute(name: &'static str) -> FieldWords {
+    let is_kept = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '_';
+    FieldWords {
+        parameter: name,
+        stored_as: name.chars().filter(is_kept).collect(),
+        label: name,
+    }
+}
+
+fn of_customer(part: CustomerField) -> FieldWords {
+    match part {
+        CustomerField::Username => words("username", "username", "Username"),
+        CustomerField::Password => words("passwd", "passwd", "Password"),
+        CustomerField::OtherState => words("other-state", "other_state", "Other State"),
+        CustomerField::OtherPhoneCode => words(
+            "alt-phone-cc",
+            "alttelnocc",
+            "Alternate TelephoneNo Country Code",
+        ),
+        CustomerField::OtherPhone => words("alt-phone", "alttelno", "Alternate TelephoneNo"),
+        CustomerField::MobileCode => words("mobile-cc", "mobilenocc", "MobileNo Country Code"),
+        CustomerField::Mobile => words("mobile", "mobileno", "MobileNo"),
+        CustomerField::Language => words("lang-pref", "langpref", "Language Preference"),
+        CustomerField::VatId => words("vat-id", "vatid", "VAT Id"),
+        CustomerField::Address => words("ip", "ip", "IP Address"),
+        CustomerField::Token => words("token", "token", "Token"),
+    }
+}
+
 fn of_contact(part: ContactField) -> FieldWords {
     match part {
-        ContactField::FirstName | ContactField::LastName => words("name", "name", "Name"),
+        ContactField::Name | ContactField::FirstName | ContactField::LastName => {
+            words("name", "name", "Name")
+        }
         ContactField::Company => words("company", "company", "Company Name"),
         ContactField::Email => words("email", "emailaddr", "Email Address"),
         ContactField::Address1 => words("address-line-1", "address1", "Address"),
         ContactField::Address2 => words("address-line-2", "address2", "Address Line 2"),
+        ContactField::Address3 => words("address-line-3", "address3", "Address Line 3"),
         ContactField::City => words("city", "city", "City"),
         ContactField::State => words("state", "state", "State"),
         ContactField::Country => words("country", "country", "Country"),
         ContactField::Zip => words("zipcode", "zip", "Postal Code"),
+        ContactField::PhoneCode => words("phone-cc", "telnocc", "TelephoneNo Country Code"),
         ContactField::Phone => words("phone", "telno", "TelephoneNo"),
+        ContactField::FaxCode => words("fax-cc", "faxnocc", "FaxNo Country Code"),
         ContactField::Fax => words("fax", "faxno", "FaxNo"),
         ContactField::JobTitle => words("job-title", "jobtitle", "Job Title"),
     }
@@ -154,7 +198,19 @@ pub(crate) fn fault(words: &FieldWords, problem: &Problem) -> String {
             format!("{label} cannot be more than {max} characters")
         }
         Problem::Length { min, max } => format!("{label} must have {min} to {max} characters"),
+        Problem::Words(words) => {
+            format!("{label} should contain at least {} words.", number(*words))
+        }
         Problem::Invalid(text) => text.replace(", ", " ").replace(['{', '}'], ""),
+    }
+}
+
+/// A small number as the captured sentences have it.
+fn number(count: usize) -> String {
+    match count {
+        1 => "one".to_owned(),
+        2 => "two".to_owned(),
+        _ => count.to_string(),
     }
 }
 

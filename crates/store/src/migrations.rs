@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_prices"),
     migration!(6, "0006_issuing_cas"),
     migration!(7, "0007_search"),
+    migration!(8, "0008_credential_kinds"),
     migration!(9, "0009_customers"),
 ];
 
