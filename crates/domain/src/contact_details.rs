@@ -94,6 +94,28 @@ impl TextRules {
     }
 }
 
+/// What the name of a company is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CompanyRules {
+    /// The text.
+    pub text: TextRules,
+    /// Whether there must be one.
+    pub required: bool,
+    /// What a person who stands for no company may say in its place, however few words it has.
+    pub fillers: &'static [&'static str],
+}
+
+impl CompanyRules {
+    /// Required, at most so many characters.
+    pub const fn up_to(max: usize) -> Self {
+        Self {
+            text: TextRules::up_to(max),
+            required: true,
+            fillers: &[],
+        }
+    }
+}
+
 /// How a name is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NameRules {
@@ -158,7 +180,7 @@ pub struct ContactRules {
     /// The name of the person.
     pub name: NameRules,
     /// The name of the company.
-    pub company: TextRules,
+    pub company: CompanyRules,
     /// Each line of the address, in characters.
     pub address: usize,
     /// The city, in characters.
@@ -178,7 +200,7 @@ impl ContactRules {
     /// numbering plan knows, and postal codes of any form; the contract accepts them.
     pub const CERTIFICATE: Self = Self {
         name: NameRules::Parts(60),
-        company: TextRules::up_to(80),
+        company: CompanyRules::up_to(80),
         address: 128,
         city: 128,
         state: StateRules::Required(128),
@@ -190,7 +212,7 @@ impl ContactRules {
     /// Those of an organization, whose name stands in certificates.
     pub const fn organization(company_max: usize) -> Self {
         Self {
-            company: TextRules::up_to(company_max),
+            company: CompanyRules::up_to(company_max),
             ..Self::CERTIFICATE
         }
     }
@@ -223,6 +245,7 @@ pub struct RawContactDetails {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of ContactField")]
 pub struct ContactDetails {
+    /// Empty where none was given.
     pub company: String,
     #[serde(flatten)]
     pub name: PersonName,
@@ -253,7 +276,7 @@ impl ContactDetails {
             name: field,
             errors: Vec::new(),
         };
-        let company = check.required(ContactField::Company, raw.company, rules.company);
+        let company = check.company(rules.company, raw.company);
         let name = match rules.name {
             NameRules::Parts(max) => {
                 let part = TextRules::up_to(max);
@@ -343,6 +366,15 @@ impl<F: Fn(ContactField) -> Field> Check<F> {
         let named = (self.name)(field);
         if self.errors.iter().all(|fault| fault.field != named) {
             self.fault(field, problem);
+        }
+    }
+
+    fn company(&mut self, rules: CompanyRules, value: Option<String>) -> String {
+        const COMPANY: ContactField = ContactField::Company;
+        match present(value) {
+            Some(text) if rules.fillers.contains(&text.as_str()) => text,
+            None if !rules.required => String::new(),
+            value => self.required(COMPANY, value, rules.text),
         }
     }
 

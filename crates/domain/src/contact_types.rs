@@ -1,18 +1,22 @@
 //! Contact types: what a registry wants to know of the people behind its names.
 //!
-//! A type is a row of the table below and nothing else: what its details must look like, and which attributes
-//! it has beside them. Attributes come in groups, each for the names of one registry, since the general type
-//! serves many. What a type does not know is left out, for programs send more than is asked.
+//! A type is a row of a table and nothing else: what its details must look like, which attributes it has
+//! beside them, and what these say of the details. Attributes come in groups, each for the names of one
+//! registry, since the general type serves many. What a type does not know is left out, for programs send
+//! more than is asked. Whether somebody is eligible for a name is another matter: see
+//! [`eligibility`](crate::eligibility).
+
+mod table;
+mod values;
 
 use std::fmt;
 
-use crate::contact_details::{
-    ContactRules, CountryRules, NameRules, PartRules, StateRules, TelephoneRules, TextRules,
-    ZipRules,
-};
-use crate::contacts::Attributes;
+use crate::contact_details::{ContactDetails, ContactRules, RawContactDetails, TextRules};
+use crate::contacts::{Attributes, ContactField};
 use crate::fields::{Field, FieldError, Problem};
 use crate::telephones::Digits;
+
+pub use values::EUROPEAN_UNION;
 
 /// What a contact is for. Types are the same if their names are.
 #[derive(Clone, Copy)]
@@ -21,7 +25,10 @@ pub struct ContactType(&'static Row);
 struct Row {
     name: &'static str,
     rules: ContactRules,
+    /// Whether the first line of the address must be a street's: a post office box is none.
+    street: bool,
     attributes: &'static [Attribute],
+    company: &'static [CompanyRule],
 }
 
 /// Something to be told of a contact beside its details.
@@ -29,8 +36,8 @@ struct Row {
 pub struct Attribute {
     /// Its name, as it is sent; case counts.
     pub name: &'static str,
-    /// Its name where it is shown.
-    pub shown_as: &'static str,
+    /// Its name where it is shown, if it is.
+    pub shown_as: Option<&'static str>,
     /// The group it is in.
     pub group: &'static str,
     /// When it must be there.
@@ -55,8 +62,10 @@ pub enum Needed {
 /// What may hold of a contact.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition {
-    /// An attribute has a value.
-    Is(&'static str, &'static str),
+    /// An attribute has one of these values.
+    Is(&'static str, &'static [&'static str]),
+    /// An attribute has a value, and none of these.
+    IsNot(&'static str, &'static [&'static str]),
     /// The country is this.
     Country(&'static str),
 }
@@ -70,52 +79,56 @@ pub enum Form {
     OneOf(&'static [&'static str]),
     /// Decimal digits.
     Digits(Digits),
+    /// What something holds of.
+    Like(fn(&str) -> bool),
 }
 
-/// The rules of contacts of no particular registry.
-const GENERAL_RULES: ContactRules = ContactRules {
-    name: NameRules::Whole(TextRules::up_to(255)),
-    company: TextRules::up_to(255),
-    address: 64,
-    city: 64,
-    state: StateRules::Optional(64),
-    country: CountryRules::Capitals,
-    zip: ZipRules::OfCountry(10),
-    telephone: TelephoneRules::Parts(PartRules {
-        digits: Digits(4, 12),
-        zero: false,
-    }),
-};
+/// What the attributes say of the company.
+struct CompanyRule {
+    holds: Condition,
+    company: Company,
+}
 
-/// The table of types.
-static TYPES: [Row; 1] = [Row {
-    name: "Contact",
-    rules: GENERAL_RULES,
-    attributes: &[
-        Attribute {
-            name: "purpose",
-            shown_as: "ApplicationPurpose",
-            group: "domus",
-            needed: Needed::WithGroup,
-            form: Form::OneOf(&["P1", "P2", "P3", "P4", "P5"]),
-        },
-        Attribute {
-            name: "category",
-            shown_as: "NexusCategory",
-            group: "domus",
-            needed: Needed::WithGroup,
-            form: Form::OneOf(&["C11", "C12", "C21", "C31", "C32"]),
-        },
-    ],
-}];
+#[derive(Clone, Copy)]
+enum Company {
+    /// There must be one.
+    Given,
+    /// It must be this.
+    Is(&'static str),
+}
+
+/// What conditions are about.
+struct Told<'a> {
+    country: &'a str,
+    attributes: &'a Attributes,
+}
+
+impl<'a> Told<'a> {
+    fn attribute(&self, name: &str) -> Option<&'a str> {
+        let value = self.attributes.get(name)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn holds(&self, condition: Condition) -> bool {
+        match condition {
+            Condition::Is(name, values) => self
+                .attribute(name)
+                .is_some_and(|value| values.contains(&value)),
+            Condition::IsNot(name, values) => self
+                .attribute(name)
+                .is_some_and(|value| !values.contains(&value)),
+            Condition::Country(code) => self.country == code,
+        }
+    }
+}
 
 impl ContactType {
     /// The type for all names whose registry has none of its own.
-    pub const GENERAL: Self = Self(&TYPES[0]);
+    pub const GENERAL: Self = Self(&table::TYPES[0]);
 
     /// All types, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> {
-        TYPES.iter().map(Self)
+        table::TYPES.iter().map(Self)
     }
 
     /// The type of this name; case counts.
@@ -138,27 +151,71 @@ impl ContactType {
         self.0.attributes
     }
 
-    /// Checks what was told beside the details of a contact in a country, and reports all that is wrong at once.
-    /// What the type does not know is left out.
+    /// Checks all that was told of a contact and reports all that is wrong at once; `field` names the parts of
+    /// the details. Attributes the type does not know are left out.
+    pub fn check(
+        self,
+        field: impl Fn(ContactField) -> Field,
+        raw: RawContactDetails,
+        attributes: &Attributes,
+    ) -> Result<(ContactDetails, Attributes), Vec<FieldError>> {
+        let text = |text: &Option<String>| text.as_deref().unwrap_or("").trim().to_owned();
+        let (company, country) = (text(&raw.company), text(&raw.country));
+        let address = text(&raw.address1);
+        let mut faults = Vec::new();
+        let details = ContactDetails::check(&self.0.rules, &field, raw)
+            .map_err(|found| faults = found)
+            .ok();
+        let told = Told {
+            country: &country,
+            attributes,
+        };
+        let mut fault = |part, problem: Problem| {
+            let field = field(part);
+            if faults.iter().all(|fault| fault.field != field) {
+                faults.push(FieldError { field, problem });
+            }
+        };
+        if self.0.street && is_post_office_box(&address) {
+            fault(ContactField::Address1, Problem::Format);
+        }
+        for rule in self.0.company.iter().filter(|rule| told.holds(rule.holds)) {
+            if let Some(problem) = rule.company.problem(&company) {
+                fault(ContactField::Company, problem);
+            }
+        }
+        match (details, self.check_told(&told)) {
+            (Some(details), Ok(kept)) if faults.is_empty() => Ok((details, kept)),
+            (_, kept) => {
+                faults.extend(kept.err().unwrap_or_default());
+                Err(faults)
+            }
+        }
+    }
+
+    /// Checks the attributes alone, of a contact in a country.
     pub fn check_attributes(
         self,
         country: &str,
-        raw: &Attributes,
+        attributes: &Attributes,
     ) -> Result<Attributes, Vec<FieldError>> {
+        self.check_told(&Told {
+            country,
+            attributes,
+        })
+    }
+
+    fn check_told(self, told: &Told<'_>) -> Result<Attributes, Vec<FieldError>> {
         let mut kept = Attributes::new();
         let mut faults = Vec::new();
-        let told = |name: &str| {
-            let value = raw.get(name).map(|value| value.trim());
-            value.filter(|value| !value.is_empty())
-        };
         for attribute in self.attributes() {
             let field = Field::Attribute(attribute.name);
-            let problem = match told(attribute.name) {
+            let problem = match told.attribute(attribute.name) {
                 Some(value) => {
                     kept.insert(attribute.name.to_owned(), value.to_owned());
                     attribute.form.problem(value)
                 }
-                None if self.needs(attribute, country, &told) => Some(Problem::Missing),
+                None if self.needs(attribute, told) => Some(Problem::Missing),
                 None => None,
             };
             faults.extend(problem.map(|problem| FieldError { field, problem }));
@@ -169,24 +226,43 @@ impl ContactType {
         }
     }
 
-    fn needs<'a>(
-        self,
-        attribute: &Attribute,
-        country: &str,
-        told: &impl Fn(&str) -> Option<&'a str>,
-    ) -> bool {
+    fn needs(self, attribute: &Attribute, told: &Told<'_>) -> bool {
         match attribute.needed {
             Needed::Always => true,
             Needed::Never => false,
-            Needed::WithGroup => self
+            Needed::WithGroup => self.attributes().iter().any(|other| {
+                other.group == attribute.group && told.attribute(other.name).is_some()
+            }),
+            Needed::Where(conditions) => conditions.iter().all(|condition| told.holds(*condition)),
+        }
+    }
+
+    /// The groups of which anything is told, in the order of the table.
+    pub fn groups(self, attributes: &Attributes) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        for attribute in self.attributes() {
+            if attributes.contains_key(attribute.name) && !found.contains(&attribute.group) {
+                found.push(attribute.group);
+            }
+        }
+        found
+    }
+
+    /// Whether something is told of a group, all that is needed, and nothing wrong.
+    pub fn is_complete(self, group: &str, country: &str, attributes: &Attributes) -> bool {
+        let told = Told {
+            country,
+            attributes,
+        };
+        self.groups(attributes).contains(&group)
+            && self
                 .attributes()
                 .iter()
-                .any(|other| other.group == attribute.group && told(other.name).is_some()),
-            Needed::Where(conditions) => conditions.iter().all(|condition| match condition {
-                Condition::Is(name, value) => told(name) == Some(value),
-                Condition::Country(code) => country == *code,
-            }),
-        }
+                .filter(|attribute| attribute.group == group)
+                .all(|attribute| match told.attribute(attribute.name) {
+                    Some(value) => attribute.form.problem(value).is_none(),
+                    None => !self.needs(attribute, &told),
+                })
     }
 }
 
@@ -197,8 +273,28 @@ impl Form {
             Self::OneOf(values) if values.contains(&value) => None,
             Self::OneOf(values) => Some(Problem::one_of(values)),
             Self::Digits(digits) => (!digits.has(value)).then_some(Problem::Format),
+            Self::Like(holds) => (!holds(value)).then_some(Problem::Format),
         }
     }
+}
+
+impl Company {
+    fn problem(self, company: &str) -> Option<Problem> {
+        match self {
+            Self::Given => company.is_empty().then_some(Problem::Missing),
+            Self::Is(text) => (company != text).then(|| Problem::one_of(&[text])),
+        }
+    }
+}
+
+/// Whether a line of an address is a post office box: `PO Box 7`, `P.O. box 7`, `Post Office Box 7`.
+fn is_post_office_box(line: &str) -> bool {
+    let letters = |c: &char| c.is_ascii_alphanumeric();
+    let plain: String = line.chars().filter(letters).collect();
+    let plain = plain.to_ascii_lowercase();
+    ["pobox", "postofficebox", "postbox"]
+        .iter()
+        .any(|start| plain.starts_with(start))
 }
 
 impl PartialEq for ContactType {
@@ -214,3 +310,6 @@ impl fmt::Debug for ContactType {
         f.write_str(self.0.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

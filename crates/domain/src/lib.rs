@@ -14,6 +14,7 @@ pub mod contact_types;
 pub mod contacts;
 pub mod countries;
 pub mod customers;
+pub mod eligibility;
 pub mod events;
 pub mod evidence;
 pub mod fields;
