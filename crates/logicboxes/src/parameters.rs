@@ -74,7 +74,8 @@ impl Parameters {
     }
 
     fn add_parts(&mut self, content_type: &str, body: &[u8]) -> Result<(), Obstacle> {
-        let parts = forms::parts(content_type, body, MOST_PARAMETERS).unwrap_or_default();
+        // Its length bounds the parts; those with a name are counted like all parameters.
+        let parts = forms::parts(content_type, body, body.len()).unwrap_or_default();
         for (name, content) in parts {
             let value = str::from_utf8(content);
             let value = value.map_err(|_| Obstacle::Unreadable(shown(name.as_bytes())))?;

@@ -206,3 +206,29 @@ fn client(request: &Request) -> Result<IpAddr, Obstacle> {
     let address = connected.map(|ConnectInfo(client)| client.ip());
     Ok(address.ok_or_else(auth::no_address)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_in_the_documentation() {
+        let documentation = include_str!("../../../docs/api/logicboxes.md");
+        for Route {
+            method,
+            path,
+            needs,
+        } in routes()
+        {
+            let line = format!("| `{path}` | {method} | `{needs}` | [below](#");
+            assert!(documentation.contains(&line), "{line}");
+            let section = format!("\n## {path}\n");
+            assert!(documentation.contains(&section), "{path} has no section");
+        }
+    }
+
+    #[test]
+    fn no_method_costs_money() {
+        assert!(routes().iter().all(|route| route.needs != Scope::Money));
+    }
+}

@@ -6,7 +6,7 @@ use chancery_app::{App, Clock, Operations};
 use chancery_domain::Timestamp;
 use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
-use chancery_domain::resellers::CredentialKind;
+use chancery_domain::resellers::{CredentialKind, ResellerId};
 use chancery_server::config::{Config, Mode, OteConfig};
 use chancery_server::{Server, open_store};
 use chancery_store::{Change, Engine};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::databases::Database;
 use crate::http::Http;
+use crate::logicboxes::LogicBoxes;
 use crate::logs::Logs;
 use crate::panels::Panel;
 use crate::worlds::World;
@@ -180,6 +181,35 @@ impl TestServer {
             .await
             .unwrap();
         Panel::sign_in(self.http(), &made.username, &made.password).await
+    }
+
+    /// A LogicBoxes client of the reseller that OTE mode begins with.
+    pub async fn logicboxes(&self) -> LogicBoxes {
+        self.logicboxes_with(Access::default()).await
+    }
+
+    /// The same, limited in what it may do.
+    pub async fn logicboxes_with(&self, access: Access) -> LogicBoxes {
+        let reseller = self.operations().resellers().await.unwrap()[0].id;
+        self.logicboxes_of(reseller, access).await
+    }
+
+    /// A LogicBoxes client of a new reseller.
+    pub async fn another_logicboxes(&self) -> LogicBoxes {
+        let currency = Currency::parse("USD").unwrap();
+        let operations = self.operations();
+        let reseller = operations.add_reseller("another reseller", currency).await;
+        self.logicboxes_of(reseller.unwrap().id, Access::default())
+            .await
+    }
+
+    /// A LogicBoxes client of a reseller.
+    pub async fn logicboxes_of(&self, reseller: ResellerId, access: Access) -> LogicBoxes {
+        let kind = CredentialKind::LogicBoxes;
+        let operations = self.operations();
+        let made = operations.add_credential(reseller, kind, access).await;
+        let made = made.unwrap();
+        LogicBoxes::new(self.http(), &made.username, &made.password)
     }
 
     /// Stops the server and fails the test for what it left behind.
