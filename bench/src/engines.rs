@@ -168,28 +168,31 @@ impl Bed<'_> {
         self.work(|address| async move { Ok(load::run(address, clients, time).await?.0) })
     }
 
-    /// Runs a load, and tells what each process spent on it.
     fn work(&self, run: impl AsyncFnOnce(SocketAddr) -> Result<Measured>) -> Result<Work> {
-        let before = self.cpu()?;
-        let measured = load::block_on(run(self.server.address))?;
-        let after = self.cpu()?;
-        let each = |at: usize| (after[at] - before[at]) * 1e6 / measured.count as f64;
-        let cpu = [each(0), each(1), each(2)];
-        say(&format!("  {:.0} a second", measured.rate()));
-        Ok(Work { measured, cpu })
+        work(&self.server, self.database, run)
     }
+}
 
-    fn cpu(&self) -> Result<[f64; 3]> {
-        let database = match self.database {
+/// Runs a load, and tells what each process spent on it.
+pub(crate) fn work(
+    server: &Chancery,
+    database: &Database,
+    run: impl AsyncFnOnce(SocketAddr) -> Result<Measured>,
+) -> Result<Work> {
+    let spent = || -> Result<[f64; 3]> {
+        let database = match database {
             Database::Sqlite(_) => 0.0,
             Database::Postgres { postmaster, .. } => cpu_seconds(*postmaster)?,
         };
-        Ok([
-            cpu_seconds(self.server.pid())?,
-            database,
-            own_cpu_seconds()?,
-        ])
-    }
+        Ok([cpu_seconds(server.pid())?, database, own_cpu_seconds()?])
+    };
+    let before = spent()?;
+    let measured = load::block_on(run(server.address))?;
+    let after = spent()?;
+    let each = |at: usize| (after[at] - before[at]) * 1e6 / measured.count as f64;
+    let cpu = [each(0), each(1), each(2)];
+    say(&format!("  {:.0} a second", measured.rate()));
+    Ok(Work { measured, cpu })
 }
 
 fn commits(database: &Database, time: Duration) -> Result<Commits> {

@@ -4,6 +4,7 @@
 //! last byte of the answer is there, queueing in the server included.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -119,6 +120,33 @@ pub(crate) struct Repeat(pub(crate) Vec<u8>);
 impl Client for Repeat {
     fn request(&mut self) -> Option<&[u8]> {
         Some(&self.0)
+    }
+
+    fn answered(&mut self, _: &Answer<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A client that sends some requests round and round.
+pub(crate) struct Round {
+    requests: Rc<[Vec<u8>]>,
+    turn: usize,
+}
+
+impl Round {
+    /// So many clients, each beginning elsewhere.
+    pub(crate) fn clients(count: usize, requests: &Rc<[Vec<u8>]>) -> impl Iterator<Item = Self> {
+        (0..count).map(move |at| Self {
+            requests: Rc::clone(requests),
+            turn: at * requests.len() / count,
+        })
+    }
+}
+
+impl Client for Round {
+    fn request(&mut self) -> Option<&[u8]> {
+        self.turn += 1;
+        Some(&self.requests[self.turn % self.requests.len()])
     }
 
     fn answered(&mut self, _: &Answer<'_>) -> Result<()> {

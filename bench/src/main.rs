@@ -6,6 +6,7 @@
 
 mod cfssl;
 mod chancery;
+mod contacts;
 mod empty_server;
 mod engines;
 mod filling;
@@ -72,6 +73,12 @@ enum Part {
     /// Serve empty answers; started by the program itself
     #[command(hide = true)]
     EmptyServer,
+    /// Add, read and search contacts over the LogicBoxes dialect; a part of the whole run, too
+    Contacts {
+        /// How many contacts names are searched among
+        #[arg(long, default_value_t = contacts::MANY)]
+        many: u64,
+    },
     /// Search among ten thousand and among ten million orders; takes a quarter of an hour and 15 GB of disk
     Searches {
         /// How many orders the longer list has
@@ -129,6 +136,9 @@ fn main() -> Result<()> {
         let is_whole = many == 10_000_000 && options.engine.is_none();
         return keep(&options, is_whole, report::BENCH_SEARCHES, &table);
     }
+    if let Some(Part::Contacts { many }) = options.child {
+        return measure_contacts(&options, many);
+    }
     if options.quick {
         options.seconds = options.seconds.min(1.0);
         options.orders = options.orders.min(4_000);
@@ -138,7 +148,20 @@ fn main() -> Result<()> {
     let table = report.markdown();
     println!("{table}");
     let is_whole = !options.quick && options.engine.is_none();
-    keep(&options, is_whole, report::BENCH, &table)
+    keep(&options, is_whole, report::BENCH, &table)?;
+    let many = if options.quick {
+        10_000
+    } else {
+        contacts::MANY
+    };
+    measure_contacts(&options, many)
+}
+
+fn measure_contacts(options: &Options, many: u64) -> Result<()> {
+    let table = contacts::measure(options, many)?.markdown();
+    println!("{table}");
+    let is_whole = many == contacts::MANY && options.engine.is_none();
+    keep(options, is_whole, report::BENCH_CONTACTS, &table)
 }
 
 /// Keeps a table in the file, if one is asked for.

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use crate::chancery::{Chancery, Installation};
 use crate::engines::{Database, create};
 use crate::filling::{DAYS, PRODUCTS, fill, is_indexed, name};
-use crate::http::{Answer, HttpConnection};
-use crate::load::{self, Client, Measured};
+use crate::http::HttpConnection;
+use crate::load::{self, Measured, Round};
 use crate::report::{thousands, title, word};
 use crate::resellers::Reseller;
 use crate::{Engine, Options, processes, say};
@@ -172,14 +172,7 @@ impl Bed {
             ensure!(total != &json!(0), "{} finds nothing: {answer}", case.name);
             drop(connection);
             let requests: Rc<[Vec<u8>]> = requests.into();
-            let clients = || {
-                (0..CONNECTIONS)
-                    .map(|at| Round {
-                        requests: Rc::clone(&requests),
-                        turn: at * VARIETY as usize / CONNECTIONS,
-                    })
-                    .collect()
-            };
+            let clients = || Round::clients(CONNECTIONS, &requests).collect();
             load::run(address, clients(), time / 4).await?;
             Ok(load::run(address, clients(), time).await?.0)
         })
@@ -209,23 +202,6 @@ fn wait_for_index(database: &Database, orders: u64) -> Result<Duration> {
 /// A number from 1 to so many, far from the one before.
 fn spread(turn: u64, count: u64) -> u64 {
     (turn * 2_654_435_761 + 12_345) % count + 1
-}
-
-/// A client that sends some requests round and round.
-struct Round {
-    requests: Rc<[Vec<u8>]>,
-    turn: usize,
-}
-
-impl Client for Round {
-    fn request(&mut self) -> Option<&[u8]> {
-        self.turn += 1;
-        Some(&self.requests[self.turn % self.requests.len()])
-    }
-
-    fn answered(&mut self, _: &Answer<'_>) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// A kind of request.
