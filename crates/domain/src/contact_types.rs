@@ -64,8 +64,6 @@ pub enum Needed {
 pub enum Condition {
     /// An attribute has one of these values.
     Is(&'static str, &'static [&'static str]),
-    /// An attribute has a value, and none of these.
-    IsNot(&'static str, &'static [&'static str]),
     /// The country is this.
     Country(&'static str),
 }
@@ -114,9 +112,6 @@ impl<'a> Told<'a> {
             Condition::Is(name, values) => self
                 .attribute(name)
                 .is_some_and(|value| values.contains(&value)),
-            Condition::IsNot(name, values) => self
-                .attribute(name)
-                .is_some_and(|value| !values.contains(&value)),
             Condition::Country(code) => self.country == code,
         }
     }

@@ -1,7 +1,7 @@
 //! The table of contact types. A new type is a new row.
 
 use super::values::{
-    CANADIAN, CANADIAN_ORGANIZATIONS, EUROPEAN_UNION, SPANISH_FORMS, SPANISH_PERSON,
+    CANADIAN, CANADIAN_ORGANIZATIONS, EUROPEAN_UNION, SPANISH_FORMS, SPANISH_ORGANIZATIONS,
     SPANISH_PROVINCES, is_birth_date, is_brazilian_number,
 };
 use super::{Attribute, Company, CompanyRule, Condition, Form, Needed, Row};
@@ -220,7 +220,7 @@ pub(super) static TYPES: [Row; 19] = [
             attribute("dotes", "es_identificacion", Needed::Always, TEXT),
         ],
         company: &[CompanyRule {
-            holds: Condition::IsNot("es_form_juridica", &[SPANISH_PERSON]),
+            holds: Condition::Is("es_form_juridica", SPANISH_ORGANIZATIONS),
             company: Company::Given,
         }],
         ..plain("EsContact")

@@ -12,49 +12,14 @@ pub(super) const CANADIAN: &[&str] = &[
 
 pub(super) const CANADIAN_ORGANIZATIONS: &[&str] = CANADIAN.split_at(4).1;
 
-pub(super) const SPANISH_PERSON: &str = "1";
-
-/// Legal forms by their Spanish numbers.
+/// Legal forms by their Spanish numbers: a person's, then organizations'.
 pub(super) const SPANISH_FORMS: &[&str] = &[
-    SPANISH_PERSON,
-    "39",
-    "47",
-    "59",
-    "68",
-    "124",
-    "150",
-    "152",
-    "164",
-    "181",
-    "197",
-    "203",
-    "229",
-    "269",
-    "286",
-    "365",
-    "434",
-    "436",
-    "439",
-    "476",
-    "510",
-    "524",
-    "525",
-    "554",
-    "560",
-    "562",
-    "566",
-    "608",
-    "612",
-    "713",
-    "717",
-    "744",
-    "745",
-    "746",
-    "747",
-    "877",
-    "878",
-    "879",
+    "1", "39", "47", "59", "68", "124", "150", "152", "164", "181", "197", "203", "229", "269",
+    "286", "365", "434", "436", "439", "476", "510", "524", "525", "554", "560", "562", "566",
+    "608", "612", "713", "717", "744", "745", "746", "747", "877", "878", "879",
 ];
+
+pub(super) const SPANISH_ORGANIZATIONS: &[&str] = SPANISH_FORMS.split_at(1).1;
 
 /// Spanish provinces as the registry writes them.
 pub(super) const SPANISH_PROVINCES: &[&str] = &[
