@@ -12,13 +12,37 @@ use chancery_pki::delivery::SubscriberKey;
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its folder of seeds.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
+    ("attributes", attributes),
     ("csr", csr),
     ("forms", forms),
     ("json_bodies", json_bodies),
     ("names", names),
+    ("parameters", parameters),
     ("private_keys", private_keys),
 ];
+
+/// Forms with maps, as the LogicBoxes dialect writes them: what is read is read the same wherever it stands.
+pub fn attributes(data: &[u8]) {
+    let (map, refusal) = chancery_logicboxes::read_attributes(data);
+    if refusal.is_some() {
+        assert!(map.is_empty(), "what is refused is not read");
+        return;
+    }
+    assert!(map.len() <= 500, "a map has bounds");
+    for (name, value) in &map {
+        assert!(
+            !name.trim().is_empty() && !value.trim().is_empty(),
+            "what is empty is absent"
+        );
+    }
+    let mut pairs: Vec<&[u8]> = data.split(|octet| *octet == b'&').collect();
+    pairs.reverse();
+    assert_eq!(
+        chancery_logicboxes::read_attributes(&pairs.join(&b'&')).0,
+        map
+    );
+}
 
 /// CSRs, as text and as DER. What was read once is read again the same from its own DER.
 pub fn csr(data: &[u8]) {
@@ -86,6 +110,22 @@ pub fn names(data: &[u8]) {
         assert!(
             name.host_str().ends_with(domain),
             "{address} speaks for {name}"
+        );
+    }
+}
+
+/// Parameters of the LogicBoxes dialect: a line with the query string, a line with the content type, then the body.
+pub fn parameters(data: &[u8]) {
+    let mut lines = data.splitn(3, |octet| *octet == b'\n');
+    let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let (query, kind) = (text(), text());
+    let body = lines.next().unwrap_or_default();
+    let (names, refusal) = chancery_logicboxes::read_parameters(&query, &kind, body);
+    assert!(names <= 1000, "there are bounds");
+    if let Some(message) = refusal {
+        assert!(
+            !message.contains(['{', '}', '\n']) && message.len() < 200,
+            "{message}"
         );
     }
 }

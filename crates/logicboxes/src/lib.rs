@@ -22,5 +22,5 @@ mod values;
 mod words;
 
 pub use contract::openapi;
-pub use parameters::read_parameters;
+pub use parameters::{read_attributes, read_parameters};
 pub use routes::{Route, Settings, router, routes};

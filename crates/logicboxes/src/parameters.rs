@@ -205,6 +205,15 @@ pub fn read_parameters(query: &str, content_type: &str, body: &[u8]) -> (usize, 
     )
 }
 
+/// Reads the map `attr` of a form, as any method might: an entrance for fuzzers. Tells the refusal's text, too.
+pub fn read_attributes(form: &[u8]) -> (BTreeMap<String, String>, Option<String>) {
+    let all = Parameters::merge(None, None, form);
+    match all.and_then(|all| all.map("attr")) {
+        Ok(map) => (map, None),
+        Err(obstacle) => (BTreeMap::new(), Some(obstacle.message())),
+    }
+}
+
 fn whole(name: &'static str, text: &str) -> Result<i64, Obstacle> {
     text.trim().parse().map_err(|_| Obstacle::Malformed(name))
 }
