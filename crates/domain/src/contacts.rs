@@ -128,6 +128,32 @@ pub struct Contact {
     pub version: i64,
 }
 
+/// Whom a customer's orders name where they name nobody. `None` where there is no such role.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DefaultContacts {
+    /// In whose name things are registered.
+    pub registrant: Option<ContactId>,
+    /// Who administers them.
+    pub administrator: Option<ContactId>,
+    /// Who handles technical matters.
+    pub technical: Option<ContactId>,
+    /// Who pays.
+    pub billing: Option<ContactId>,
+}
+
+impl DefaultContacts {
+    /// One contact in all roles.
+    pub fn all(contact: ContactId) -> Self {
+        let contact = Some(contact);
+        Self {
+            registrant: contact,
+            administrator: contact,
+            technical: contact,
+            billing: contact,
+        }
+    }
+}
+
 /// What happened to a contact.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ContactEventKind {

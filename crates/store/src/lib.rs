@@ -19,6 +19,7 @@ mod authorizations;
 pub mod call_counts;
 pub mod certificates;
 mod changes;
+mod contact_defaults;
 mod contacts;
 mod customers;
 mod errors;
