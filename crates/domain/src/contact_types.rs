@@ -18,6 +18,11 @@ use crate::telephones::Digits;
 
 pub use values::EUROPEAN_UNION;
 
+/// The groups of attributes that can be told later, apart from the details.
+pub const LATER_GROUPS: [&str; 9] = [
+    "dotasia", "dotca", "dotcoop", "dotes", "dotjobs", "dotnl", "dotpro", "dotru", "domus",
+];
+
 /// What a contact is for. Types are the same if their names are.
 #[derive(Clone, Copy)]
 pub struct ContactType(&'static Row);
@@ -198,6 +203,25 @@ impl ContactType {
             country,
             attributes,
         })
+    }
+
+    /// Checks what is told later of some groups of attributes, over what was told before. The rest of it is left
+    /// out.
+    pub fn check_later(
+        self,
+        groups: &[&str],
+        country: &str,
+        before: &Attributes,
+        later: &Attributes,
+    ) -> Result<Attributes, Vec<FieldError>> {
+        let mut told = before.clone();
+        let of_groups = |attribute: &&Attribute| groups.contains(&attribute.group);
+        for attribute in self.attributes().iter().filter(of_groups) {
+            if let Some(value) = later.get(attribute.name) {
+                told.insert(attribute.name.to_owned(), value.clone());
+            }
+        }
+        self.check_attributes(country, &told)
     }
 
     fn check_told(self, told: &Told<'_>) -> Result<Attributes, Vec<FieldError>> {
