@@ -1,7 +1,7 @@
 //! The contract document and its page, as a stranger gets them; and what comes of requests that someone makes up
 //! from the document who knows nothing else.
 
-use chancery_testkit::{Engine, Panel, TestServer, on_both_engines, run, schemathesis};
+use chancery_testkit::{Engine, LogicBoxes, Panel, TestServer, on_both_engines, run, schemathesis};
 use serde_json::{Value, json};
 
 on_both_engines!(
@@ -47,7 +47,7 @@ fn is_closed(policy: &str) -> bool {
 
 async fn requests_made_up_from_the_document_get_the_answers_it_has(server: &mut TestServer) {
     let panel = server.panel().await;
-    let document = about_things_there(&panel).await;
+    let document = about_things_there(server, &panel).await;
     let authorization = format!("Authorization: Bearer {}", panel.token);
     examine(server, &document, &["--header", &authorization]);
 }
@@ -78,12 +78,17 @@ fn examine(server: &TestServer, document: &Value, more: &[&str]) {
 }
 
 /// The document narrowed to things of this reseller's, so that requests made up from it succeed, too.
-async fn about_things_there(panel: &Panel) -> Value {
+async fn about_things_there(server: &TestServer, panel: &Panel) -> Value {
     let mut document = chancery_server::openapi();
+    let client = server.logicboxes().await;
     let things = Things::make(panel, &document).await;
     let paths = document["paths"].as_object_mut().unwrap();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object_mut().unwrap() {
+            if path.starts_with("/api/") {
+                sign(operation, &client);
+                continue;
+            }
             let Some(parameters) = operation.get_mut("parameters") else {
                 continue;
             };
@@ -106,6 +111,21 @@ async fn about_things_there(panel: &Panel) -> Value {
     }
     let text = document.to_string().replace("SSL10667T", &things.contact);
     serde_json::from_str(&text).unwrap()
+}
+
+/// Has every call of a method carry this credential.
+fn sign(operation: &mut Value, client: &LogicBoxes) {
+    let parameter = |name: &str, value: &str| json!({ "name": name, "in": "query", "required": true, "schema": { "enum": [value] }, "example": value });
+    let credential = [
+        parameter("auth-userid", &client.user_id),
+        parameter("api-key", &client.key),
+    ];
+    let parameters = &mut operation["parameters"];
+    match parameters.as_array_mut() {
+        Some(parameters) => parameters.extend(credential),
+        None => *parameters = json!(credential),
+    }
+    operation["security"] = json!([]);
 }
 
 /// What operations are about, so that one does not use up what another needs.

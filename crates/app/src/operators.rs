@@ -131,12 +131,18 @@ impl Operations {
         Ok(self.store.credentials(reseller).await?)
     }
 
-    /// Whether one can sign in with this.
-    pub async fn knows_credential(&self, username: &str, password: &str) -> Result<bool, AppError> {
+    /// Whose credential this is, if one can sign in with it.
+    pub async fn credential_owner(
+        &self,
+        kind: CredentialKind,
+        username: &str,
+        password: &str,
+    ) -> Result<Option<ResellerId>, AppError> {
         let found = self.store.credential(username).await?;
-        Ok(found.is_some_and(|(held, _)| {
-            held.revoked_at.is_none() && is_secret(password, &held.secret_hash)
-        }))
+        let good = found.filter(|(held, _)| {
+            held.kind == kind && held.revoked_at.is_none() && is_secret(password, &held.secret_hash)
+        });
+        Ok(good.map(|(held, _)| held.reseller))
     }
 
     /// Changes what a credential may be used for, its tokens included, at once.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use chancery_domain::Timestamp;
 use chancery_domain::names::DomainName;
+use chancery_domain::resellers::CredentialKind;
 use chancery_pki::certificate::CertificateInfo;
 use chancery_pki::csr::{CsrSubject, generate_csr};
 use chancery_pki::keys::KeyAlgorithm;
@@ -97,7 +98,7 @@ async fn sign_in(client: &HttpClient, asked: &DemoFlags) -> Result<String> {
             username: username.clone(),
             password: password.clone(),
         },
-        _ => OteCredential::find(&asked.data)?.with_context(|| {
+        _ => OteCredential::find(&asked.data, CredentialKind::Webnic)?.with_context(|| {
             let data = asked.data.display();
             format!("{data} holds no credential: name the server's data folder with --data")
         })?,

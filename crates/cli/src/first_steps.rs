@@ -13,20 +13,18 @@ pub(crate) fn print(config: &Config, server: &Server) -> Result<()> {
     let url = format!("http://{}", server.address);
     writeln!(out, "Chancery listens on {url}")?;
     writeln!(out, "Its data is in      {}", config.data.display())?;
-    if let (Some(credential), Some([dns, web, mail])) =
-        (&server.credential, server.world_addresses())
-    {
+    if let (Some(account), Some([dns, web, mail])) = (&server.account, server.world_addresses()) {
         writeln!(
             out,
             "Its world:          DNS on {dns}, web on {web}, mail on {mail}"
         )?;
-        writeln!(out, "User name:          {}", credential.username)?;
-        writeln!(out, "Secret:             {}", credential.password)?;
+        writeln!(out, "User name:          {}", account.webnic.username)?;
+        writeln!(out, "Secret:             {}", account.webnic.password)?;
         writeln!(
             out,
             "\nFrom an order to a certificate, to paste into another shell:\n"
         )?;
-        writeln!(out, "{}", commands(&url, credential))?;
+        writeln!(out, "{}", commands(&url, &account.webnic))?;
         let program = quoted(&std::env::current_exe()?);
         let data = quoted(&std::path::absolute(&config.data)?);
         writeln!(

@@ -19,5 +19,5 @@ mod wiring;
 mod write_deadline;
 
 pub use contract::openapi;
-pub use first_start::OteCredential;
+pub use first_start::{OteAccount, OteCredential};
 pub use wiring::{Server, StartError, catalogue, check, open_store, operations};

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
-use crate::first_start::{OteCredential, refuse_other_mode};
+use crate::first_start::{OteAccount, refuse_other_mode};
 use crate::ote::OutsideWorld;
 use crate::{contract, dialects, health, listener, repository, secrets};
 
@@ -81,8 +81,8 @@ pub struct Server {
     pub app: App,
     /// Where it listens.
     pub address: SocketAddr,
-    /// In OTE mode, the credential to begin with.
-    pub credential: Option<OteCredential>,
+    /// In OTE mode, the account to begin with.
+    pub account: Option<OteAccount>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     worker: JoinHandle<()>,
@@ -172,8 +172,8 @@ impl Server {
             true => Some(OutsideWorld::start(&config).await?),
             false => None,
         };
-        let credential = match config.is_ote() {
-            true => Some(OteCredential::find_or_make(&config.data, &operations).await?),
+        let account = match config.is_ote() {
+            true => Some(OteAccount::find_or_make(&config.data, &operations).await?),
             false => None,
         };
         let app = App::new(parts(&config, store, clock, world.as_ref()).await?);
@@ -202,7 +202,7 @@ impl Server {
         Ok(Self {
             app,
             address,
-            credential,
+            account,
             stop,
             serving,
             worker,

@@ -8,7 +8,7 @@ use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::resellers::{CredentialKind, ResellerId};
 use chancery_server::config::{Config, Mode, OteConfig};
-use chancery_server::{Server, open_store};
+use chancery_server::{OteAccount, Server, open_store};
 use chancery_store::{Change, Engine};
 use tempfile::TempDir;
 
@@ -145,12 +145,9 @@ impl TestServer {
 
     /// The panel of the reseller that OTE mode begins with, signed in.
     pub async fn panel(&self) -> Panel {
-        let credential = self
-            .running()
-            .credential
-            .clone()
-            .expect("the server is in OTE mode");
-        Panel::sign_in(self.http(), &credential.username, &credential.password).await
+        let account = self.running().account.as_ref();
+        let OteAccount { webnic, .. } = account.expect("the server is in OTE mode");
+        Panel::sign_in(self.http(), &webnic.username, &webnic.password).await
     }
 
     /// A further panel of the reseller that OTE mode begins with, limited in what it may do, signed in.
@@ -185,7 +182,9 @@ impl TestServer {
 
     /// A LogicBoxes client of the reseller that OTE mode begins with.
     pub async fn logicboxes(&self) -> LogicBoxes {
-        self.logicboxes_with(Access::default()).await
+        let account = self.running().account.as_ref();
+        let OteAccount { logicboxes, .. } = account.expect("the server is in OTE mode");
+        LogicBoxes::new(self.http(), &logicboxes.username, &logicboxes.password)
     }
 
     /// The same, limited in what it may do.

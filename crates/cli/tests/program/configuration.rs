@@ -207,7 +207,11 @@ async fn a_new_installation_keeps_to_itself(engine: Engine) {
         std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
     };
     assert_eq!(mode(&home.data()), 0o700);
-    for file in ["master.key", "ote-credential.json"] {
+    for file in [
+        "master.key",
+        "ote-credential.json",
+        "ote-logicboxes-credential.json",
+    ] {
         assert_eq!(mode(&home.data().join(file)), 0o600, "{file}");
     }
     home.remove().await;

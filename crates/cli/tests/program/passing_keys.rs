@@ -1,6 +1,8 @@
 //! A subscriber's key that passed through to be packed is nowhere afterwards: in no table, no line of the log at
 //! its most talkative, and no file; nor is the password. Whether the downloads succeeded does not matter.
 //!
+//! The same for the key of a LogicBoxes credential and a customer's password, which travel in query strings.
+//!
 //! The search is tried out last, on traces laid on purpose.
 
 use std::collections::HashSet;
@@ -14,7 +16,10 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::programs::{Installation, Running, on_both_engines};
 
-on_both_engines!(a_key_leaves_no_trace);
+on_both_engines!(
+    a_key_leaves_no_trace,
+    what_is_in_a_query_string_leaves_no_trace
+);
 
 const PASSWORD: &str = "Nobody-Will-Ever-Read-This-Password-0815-4711";
 
@@ -71,6 +76,94 @@ async fn a_key_leaves_no_trace(engine: Engine) {
     }
 
     fs::remove_file(temporary.join("planted")).unwrap();
+    server.stop().await;
+    assert_eq!(home.logged_errors(), [""; 0]);
+    home.remove().await;
+}
+
+async fn what_is_in_a_query_string_leaves_no_trace(engine: Engine) {
+    let home = Installation::new(engine).await;
+    let temporary = home.folder.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let variables = [
+        ("CHANCERY_LOG", "trace"),
+        ("TMPDIR", temporary.to_str().unwrap()),
+    ];
+    let server = home.serve_with(&variables).await;
+    // Shows that the tables are read, and brings the talkative parts to talk.
+    let panel = server.panel(&home.data()).await;
+    panel.issue("dv-single", &["shop.test"]).await;
+    let add = [
+        "credential",
+        "add",
+        "--reseller",
+        "2001",
+        "--kind",
+        "logicboxes",
+        "--json",
+    ];
+    let made = home.json(&add);
+    let [user_id, key] =
+        ["username", "password"].map(|name| made[name].as_str().unwrap().to_owned());
+    let mut traces = Traces::default();
+    traces.add(key.as_bytes());
+    traces.add(PASSWORD.as_bytes());
+
+    let kind = "application/x-www-form-urlencoded";
+    for (method, parameters) in [
+        ("contacts/dotca/registrantagreement", ""),
+        ("contacts/details", "&contact-id=x"),
+        (
+            "customers/signup",
+            "&username=ann@shop.test&passwd={password}",
+        ),
+        (
+            "customers/generate-token",
+            "&username=ann@shop.test&passwd={password}&ip=192.0.2.1",
+        ),
+        (
+            "customers/change-password",
+            "&customer-id=2001&new-passwd={password}",
+        ),
+        ("none", "&passwd={password}"),
+    ] {
+        let parameters = parameters.replace("{password}", PASSWORD);
+        for credential in [
+            format!("auth-userid={user_id}&api-key={key}"),
+            format!("auth-userid={user_id}&auth-password={key}"),
+            format!("auth-userid={user_id}&api-key={key}%zz"),
+            format!("auth-userid=1&api-key={key}"),
+            format!("auth-userid={user_id}&api-key={key}&api-key={PASSWORD}"),
+        ] {
+            let form = format!("{credential}{parameters}");
+            let path = format!("/api/{method}.json");
+            let http = server.http().with_header("content-type", kind);
+            for (method, query, body) in [
+                ("GET", &form[..], ""),
+                ("POST", &form, ""),
+                ("POST", "", &form),
+                ("PUT", &form, ""),
+            ] {
+                let reply = http
+                    .send(method, &format!("{path}?{query}"), body.to_owned())
+                    .await;
+                assert!([200, 404, 500].contains(&reply.status), "{}", reply.text());
+            }
+            let doubled = format!("//api//{method}.xml?{form}");
+            http.get(&doubled).await;
+        }
+    }
+    let places = Places {
+        home: &home,
+        temporary: &temporary,
+    };
+    assert_eq!(places.with(&traces), [""; 0]);
+    server
+        .http()
+        .get(&format!("/api/{PASSWORD}.json"))
+        .await
+        .json();
+    assert_eq!(places.with(&traces), ["log"]);
     server.stop().await;
     assert_eq!(home.logged_errors(), [""; 0]);
     home.remove().await;
