@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_search"),
     migration!(8, "0008_credential_kinds"),
     migration!(9, "0009_customers"),
+    migration!(10, "0010_search_tiers"),
 ];
 
 const JOURNAL_SQLITE: &str = "

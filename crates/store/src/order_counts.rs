@@ -1,6 +1,6 @@
 //! Counts of orders, kept in the change set that places or moves one, so that nothing is counted by scanning.
 //!
-//! A reseller's orders are numbered by *ordinals*, from 1 without gaps. For each stretch of 2^20 and of 2^10
+//! A reseller's orders are numbered by *ordinals*, from 1 without gaps. For each stretch of 2^20, 2^15 and 2^10
 //! ordinals, and each product and stage, a cell holds how many orders of the stretch there are. What lies
 //! before any place in a list that is filtered by product and stage is then the sum of a few cells and of at
 //! most 1,024 rows. Orders are further counted by the month they were placed in and, while they are in their
@@ -34,7 +34,7 @@ impl Change {
         const CELLS: &str = "
             insert into order_counts (reseller_id, level, bucket, product_key, stage, n)
             select r.id, l.level, r.order_count >> l.level, $2, $3, 1
-            from resellers r, (select 20 as level union all select 10) l
+            from resellers r, (select 20 as level union all select 15 union all select 10) l
             where r.id = $1
             on conflict (reseller_id, level, bucket, product_key, stage)
             do update set n = order_counts.n + 1";
@@ -53,7 +53,7 @@ impl Change {
         const CELLS: &str = "
             insert into order_counts (reseller_id, level, bucket, product_key, stage, n)
             select o.reseller_id, l.level, o.ordinal >> l.level, o.product_key, s.stage, s.step
-            from orders o, (select 20 as level union all select 10) l,
+            from orders o, (select 20 as level union all select 15 union all select 10) l,
                 (select cast($2 as text) as stage, -1 as step
                     union all select cast($3 as text), 1) s
             where o.id = $1
@@ -164,7 +164,7 @@ const RECOUNTS: [(&str, &str); 4] = [
             select reseller_id, level, bucket, product_key, stage, n from order_counts
             union all
             select o.reseller_id, l.level, o.ordinal >> l.level, o.product_key, o.stage, -1
-            from orders o, (select 20 as level union all select 10) l) as both_ways
+            from orders o, (select 20 as level union all select 15 union all select 10) l) as both_ways
         group by reseller_id, level, bucket, product_key, stage having sum(n) <> 0",
     ),
     // The month of a day since 1970 by the rules of the calendar, counting years from March on.

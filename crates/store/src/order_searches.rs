@@ -20,9 +20,10 @@ use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
 
 use crate::errors::StoreError;
+use crate::lists::{ByList, by_list};
 use crate::name_index::Names;
+use crate::order_places::{BUCKET, Cell, LEVELS, Part, Span, Window, around, parts, ranges};
 use crate::organizations::{TextFilter, literal};
-use crate::reading::set_of;
 use crate::store::Store;
 use crate::values;
 use crate::values::{Row, Value};
@@ -81,108 +82,26 @@ pub struct OrderPage {
     pub is_complete: bool,
 }
 
-/// Consecutive ordinals, both ends inclusive.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Span {
-    pub(crate) first: i64,
-    pub(crate) last: i64,
-}
-
-impl Span {
-    fn len(self) -> i64 {
-        (self.last - self.first + 1).max(0)
-    }
-
-    pub(crate) fn contains(self, ordinal: i64) -> bool {
-        (self.first..=self.last).contains(&ordinal)
-    }
-
-    fn united(self, other: Self) -> Self {
-        Self {
-            first: self.first.min(other.first),
-            last: self.last.max(other.last),
-        }
-    }
-}
-
-const BUCKET_BITS: u32 = 10;
-const BLOCK_BITS: u32 = 20;
-const BUCKETS_OF_A_BLOCK: i64 = 1 << (BLOCK_BITS - BUCKET_BITS);
-
-/// The buckets around an ordinal that a time was found at: that far, orders may be out of order.
-fn around(ordinal: i64, orders: i64) -> Span {
-    let bucket = ordinal >> BUCKET_BITS;
-    Span {
-        first: ((bucket - 1) << BUCKET_BITS).max(1),
-        last: (((bucket + 2) << BUCKET_BITS) - 1).min(orders),
-    }
-}
-
-/// A part of a list.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Part {
-    /// Rows that are looked at one by one.
-    Rows(Span),
-    /// Orders that are all in the range of time that is asked for. Begins and ends with a bucket, or where
-    /// the list does.
-    Counted(Span),
-}
-
-impl Part {
-    fn span(self) -> Span {
-        match self {
-            Self::Rows(span) | Self::Counted(span) => span,
-        }
-    }
-}
-
-/// The parts of a list of so many orders, the newest first. The limits in time are given as the first
-/// ordinals at or after them.
-fn parts(orders: i64, from: Option<i64>, before: Option<i64>) -> Vec<Part> {
-    let old = from.map(|ordinal| around(ordinal, orders));
-    let new = before.map(|ordinal| around(ordinal, orders));
-    let between = Span {
-        first: old.map_or(1, |old| old.last + 1),
-        last: new.map_or(orders, |new| new.first - 1),
-    };
-    match (old, new) {
-        (Some(old), Some(new)) if between.len() == 0 => vec![Part::Rows(old.united(new))],
-        _ => [
-            new.map(Part::Rows),
-            Some(Part::Counted(between)),
-            old.map(Part::Rows),
-        ]
-        .into_iter()
-        .flatten()
-        .filter(|part| part.span().len() > 0)
-        .collect(),
-    }
-}
-
-/// What a row must be, by the values of [`Search::values`].
+/// What an order must be, by the values of [`Search::values`]: any of twelve stages, some of them given more
+/// than once; any of the products that are the lines of one text.
 macro_rules! is_wanted {
     () => {
-        "stage in (select key from json_each($4))
-            and (cast($5 as bigint) = 1 or product_key in (select key from json_each($6)))
-            and created_at >= $7 and created_at < $8
-            and (cast($9 as bigint) = 0 or organization_id = $9)
-            and common_name like $10 escape '!'"
+        "reseller_id = $1 and ordinal between $2 and $3
+            and created_at >= $5 and created_at < $6
+            and (cast($7 as bigint) = 0 or organization_id = $7)
+            and (cast($8 as text) = '%' or common_name like $8 escape '!')
+            and (cast($9 as text) = '' or replace($9, '\n' || product_key || '\n', '') <> $9)
+            and stage in ($10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
     };
 }
-
-/// A range of buckets or blocks and how many orders that are wanted each has, the newest first.
-const CELLS: &str = "
-    select bucket, cast(sum(n) as bigint) from order_counts
-    where reseller_id = $1 and level = $2 and bucket between $3 and $4
-        and stage in (select key from json_each($5))
-        and (cast($6 as bigint) = 1 or product_key in (select key from json_each($7)))
-    group by bucket having sum(n) > 0 order by bucket desc";
 
 struct Search<'a> {
     store: &'a Store,
     reseller: ResellerId,
     filter: &'a OrderFilter,
-    stages: String,
+    /// As many as there are, so that one statement serves any number of them.
+    stages: [Stage; Stage::ALL.len()],
+    /// The keys, one a line; nothing if any will do.
     products: String,
 }
 
@@ -201,13 +120,6 @@ impl Default for Found {
             is_complete: true,
         }
     }
-}
-
-/// The page that is looked for: what to leave out, how many to take.
-#[derive(Clone, Copy)]
-struct Window {
-    skip: i64,
-    wanted: i64,
 }
 
 impl Store {
@@ -269,16 +181,25 @@ impl Store {
 
 impl<'a> Search<'a> {
     fn new(store: &'a Store, reseller: ResellerId, filter: &'a OrderFilter) -> Self {
-        let stages = match &filter.stages {
-            Some(stages) => set_of(stages.iter().map(|stage| stage.as_str())),
-            None => set_of(Stage::ALL.iter().map(|stage| stage.as_str())),
-        };
+        let mut stages = Stage::ALL;
+        if let Some(wanted) = &filter.stages {
+            for (place, stage) in stages.iter_mut().zip(wanted.iter().cycle()) {
+                *place = *stage;
+            }
+        }
+        let mut products = String::new();
+        for key in filter.products.iter().flatten() {
+            // No key has two lines.
+            if !key.contains('\n') {
+                products.push_str(&format!("\n{key}\n"));
+            }
+        }
         Self {
             store,
             reseller,
             filter,
             stages,
-            products: set_of(filter.products.iter().flatten()),
+            products,
         }
     }
 
@@ -292,7 +213,7 @@ impl<'a> Search<'a> {
             _ => false,
         };
         stages.as_ref().is_some_and(BTreeSet::is_empty)
-            || products.as_ref().is_some_and(BTreeSet::is_empty)
+            || (products.is_some() && self.products.is_empty())
             || is_before_itself
     }
 
@@ -300,7 +221,7 @@ impl<'a> Search<'a> {
         self.filter.stages.is_some() || self.filter.products.is_some()
     }
 
-    /// `$1` to `$11` of every statement with [`is_wanted`].
+    /// `$1` to `$21` of every statement with [`is_wanted`].
     fn values(&self, span: Span, limit: i64) -> Vec<Value> {
         let from = self
             .filter
@@ -315,54 +236,51 @@ impl<'a> Search<'a> {
             Some(TextFilter::Equal(text)) => literal(text),
             Some(TextFilter::Contains(text)) => format!("%{}%", literal(text)),
         };
-        values![
+        let mut values = values![
             self.reseller.0,
             span.first,
             span.last,
-            &self.stages,
-            self.filter.products.is_none(),
-            &self.products,
+            limit,
             from,
             before,
             self.filter.organization.map_or(0, |id| id.0),
             name,
-            limit,
-        ]
+            &self.products,
+        ];
+        values.extend(self.stages.map(|stage| stage.as_str().into()));
+        values
     }
 
     /// The ordinals of a span that are wanted, the newest first, at most so many.
     async fn ordinals(&self, span: Span, limit: i64) -> Result<Vec<i64>, StoreError> {
         const SQL: &str = concat!(
-            "select ordinal from orders
-            where reseller_id = $1 and ordinal between $2 and $3 and ",
+            "select ordinal from orders where ",
             is_wanted!(),
-            " order by ordinal desc limit $11"
+            " order by ordinal desc limit $4"
         );
         let rows = self.store.scan(SQL, self.values(span, limit)).await?;
         rows.iter().map(|row| row.int(0)).collect()
     }
 
-    /// How many orders that are wanted the buckets or blocks of a range have, the newest first; those
-    /// without any are left out.
-    async fn cells(
-        &self,
-        level: u32,
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(i64, i64)>, StoreError> {
-        let values = values![
-            self.reseller.0,
-            level,
-            first,
-            last,
-            &self.stages,
-            self.filter.products.is_none(),
-            &self.products,
-        ];
-        let rows = self.store.scan(CELLS, values).await?;
-        rows.iter()
-            .map(|row| Ok((row.int(0)?, row.int(1)?)))
-            .collect()
+    /// The cells of a level from one to before another that have orders that are wanted, the oldest first.
+    async fn cells(&self, level: u32, from: i64, end: i64) -> Result<Vec<Cell>, StoreError> {
+        const SQL: &str = "
+            select bucket, cast(sum(n) as bigint) from order_counts
+            where reseller_id = $1 and level = $2 and bucket >= $3 and bucket < $4
+                and (cast($5 as text) = '' or replace($5, '\n' || product_key || '\n', '') <> $5)
+                and stage in ($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            group by bucket having sum(n) > 0 order by bucket";
+        let mut values = values![self.reseller.0, level, from, end, &self.products];
+        values.extend(self.stages.map(|stage| Value::from(stage.as_str())));
+        let rows = self.store.scan(SQL, values).await?;
+        let cell = |row: &Row| {
+            Ok(Cell {
+                level,
+                bucket: row.int(0)?,
+                count: row.int(1)?,
+            })
+        };
+        rows.iter().map(cell).collect()
     }
 
     async fn position(
@@ -409,90 +327,48 @@ impl<'a> Search<'a> {
         span: Span,
         window: &mut Window,
     ) -> Result<(i64, Vec<i64>), StoreError> {
-        let [first, last] = [span.first, span.last].map(|ordinal| ordinal >> BUCKET_BITS);
-        let mut total = 0;
-        let mut ordinals = Vec::new();
-        for (block, count) in self.blocks(first, last).await? {
-            total += count;
-            if window.skip >= count || window.wanted == 0 {
-                window.pass(count, 0);
-                continue;
+        let first = span.first >> BUCKET;
+        // What lies beyond the list's end has no cells, so that its last ones are whole.
+        let last = match self.filter.placed_before {
+            Some(_) => span.last >> BUCKET,
+            None => {
+                span.last >> LEVELS[0] << (LEVELS[0] - BUCKET) | ((1 << (LEVELS[0] - BUCKET)) - 1)
             }
-            let first = first.max(block * BUCKETS_OF_A_BLOCK);
-            let last = last.min((block + 1) * BUCKETS_OF_A_BLOCK - 1);
-            ordinals.extend(self.of_block(first, last, window).await?);
+        };
+        // The newest on top.
+        let mut cells = Vec::new();
+        for (level, from, end) in ranges(first, last).into_iter().rev() {
+            cells.extend(self.cells(level, from, end).await?);
+        }
+        let total = cells.iter().map(|cell| cell.count).sum();
+        let mut ordinals = Vec::new();
+        while window.wanted > 0
+            && let Some(cell) = cells.pop()
+        {
+            if window.skip >= cell.count {
+                window.skip -= cell.count;
+            } else if cell.level > BUCKET {
+                let (level, from, end) = cell.parts();
+                cells.extend(self.cells(level, from, end).await?);
+            } else {
+                let mut run = cell;
+                let last = cell.bucket;
+                while run.count < window.skip.saturating_add(window.wanted)
+                    && let Some(next) =
+                        cells.pop_if(|next| next.level == BUCKET && next.bucket == run.bucket - 1)
+                {
+                    run.bucket = next.bucket;
+                    run.count += next.count;
+                }
+                let span = Span {
+                    first: run.bucket << BUCKET,
+                    last: ((last + 1) << BUCKET) - 1,
+                };
+                let found = self.ordinals(span, window.skip.saturating_add(window.wanted));
+                ordinals.extend(window.cut(found.await?));
+            }
         }
         Ok((total, ordinals))
-    }
-
-    /// The blocks that a range of buckets has a part in, with what that part counts, the newest first.
-    async fn blocks(&self, first: i64, last: i64) -> Result<Vec<(i64, i64)>, StoreError> {
-        let [old, new] = [first, last].map(|bucket| bucket / BUCKETS_OF_A_BLOCK);
-        let mut blocks = self.cells(BLOCK_BITS, old, new).await?;
-        for block in BTreeSet::from([old, new]) {
-            let from = first.max(block * BUCKETS_OF_A_BLOCK);
-            let to = last.min((block + 1) * BUCKETS_OF_A_BLOCK - 1);
-            let Some(place) = blocks.iter().position(|(found, _)| *found == block) else {
-                continue;
-            };
-            // What is missing at the newest end was never placed.
-            let is_whole_above = to == last && self.filter.placed_before.is_none();
-            let is_whole_below = from == block * BUCKETS_OF_A_BLOCK;
-            let is_whole = is_whole_below && (is_whole_above || (to + 1) % BUCKETS_OF_A_BLOCK == 0);
-            if !is_whole {
-                let cells = self.cells(BUCKET_BITS, from, to).await?;
-                blocks[place].1 = cells.iter().map(|(_, count)| count).sum();
-            }
-        }
-        Ok(blocks)
-    }
-
-    /// The orders of the page among those of some buckets of one block.
-    async fn of_block(
-        &self,
-        first: i64,
-        last: i64,
-        window: &mut Window,
-    ) -> Result<Vec<i64>, StoreError> {
-        let mut ordinals = Vec::new();
-        let (mut last, mut batch) = (last, 32);
-        while last >= first && window.wanted > 0 {
-            let from = first.max(last - batch + 1);
-            let mut run: Option<Run> = None;
-            for (bucket, count) in self.cells(BUCKET_BITS, from, last).await? {
-                if run.is_none() && window.skip >= count {
-                    window.skip -= count;
-                    continue;
-                }
-                match &mut run {
-                    Some(run) if run.is_enough(window) => break,
-                    Some(run) if run.first == bucket + 1 => run.extend(bucket, count),
-                    _ => {
-                        if let Some(run) = run {
-                            ordinals.extend(self.of_run(run, window).await?);
-                        }
-                        run = Some(Run::new(bucket, count));
-                    }
-                }
-            }
-            if let Some(run) = run {
-                ordinals.extend(self.of_run(run, window).await?);
-            }
-            (last, batch) = (from - 1, batch * 4);
-        }
-        Ok(ordinals)
-    }
-
-    async fn of_run(&self, run: Run, window: &mut Window) -> Result<Vec<i64>, StoreError> {
-        if window.wanted == 0 {
-            return Ok(Vec::new());
-        }
-        let span = Span {
-            first: run.first << BUCKET_BITS,
-            last: ((run.last + 1) << BUCKET_BITS) - 1,
-        };
-        let found = self.ordinals(span, window.skip.saturating_add(window.wanted));
-        Ok(window.cut(found.await?))
     }
 
     /// A page of a list with a name or an organization.
@@ -514,8 +390,8 @@ impl<'a> Search<'a> {
                     "select ordinal, case when ",
                     is_wanted!(),
                     " then 1 else 0 end from orders
-                    where reseller_id = $1 and ordinal between $2 and $3 and common_name = $12
-                    order by ordinal desc limit $11"
+                    where reseller_id = $1 and ordinal between $2 and $3 and common_name = $22
+                    order by ordinal desc limit $4"
                 );
                 self.looked_up(SQL, span, name.as_str().into()).await?
             }
@@ -524,8 +400,8 @@ impl<'a> Search<'a> {
                     "select ordinal, case when ",
                     is_wanted!(),
                     " then 1 else 0 end from orders
-                    where reseller_id = $1 and ordinal between $2 and $3 and organization_id = $12
-                    order by ordinal desc limit $11"
+                    where reseller_id = $1 and ordinal between $2 and $3 and organization_id = $22
+                    order by ordinal desc limit $4"
                 );
                 self.looked_up(SQL, span, organization.0.into()).await?
             }
@@ -567,12 +443,14 @@ impl<'a> Search<'a> {
         span: Span,
         text: &str,
     ) -> Result<(Vec<i64>, bool), StoreError> {
-        const SQL: &str = concat!(
-            "select ordinal from orders
-            where reseller_id = $1 and ordinal between $2 and $3
-                and ordinal in (select cast(key as bigint) from json_each($12)) and ",
-            is_wanted!(),
-            " order by ordinal desc limit $11"
+        const SQL: ByList = by_list!(
+            [
+                "select ordinal from orders where ",
+                is_wanted!(),
+                " and ordinal"
+            ],
+            "$22",
+            " order by ordinal desc limit $4"
         );
         let mut looked = self
             .store
@@ -580,9 +458,10 @@ impl<'a> Search<'a> {
             .await?;
         let is_in_time = self.filter.placed_from.is_none() && self.filter.placed_before.is_none();
         if !looked.ordinals.is_empty() && (self.is_by_cells() || !is_in_time) {
+            let (sql, list) = SQL.with(self.store, looked.ordinals.iter().copied());
             let mut values = self.values(span, LOOKED_AT_MOST);
-            values.push(set_of(&looked.ordinals).into());
-            let rows = self.store.scan(SQL, values).await?;
+            values.push(list);
+            let rows = self.store.scan(sql, values).await?;
             looked.ordinals = rows
                 .iter()
                 .map(|row| row.int(0))
@@ -592,68 +471,27 @@ impl<'a> Search<'a> {
     }
 
     async fn lines(&self, ordinals: &[i64]) -> Result<Vec<OrderLine>, StoreError> {
-        const SQL: &str = "
-            select o.id, o.common_name, o.term_years, o.stage, o.product_name, o.created_at,
+        const SQL: ByList =
+            by_list!(
+            ["select o.id, o.common_name, o.term_years, o.stage, o.product_name, o.created_at,
                 o.expires_at, c.not_after, a.details
             from orders o
             left join certificates c on c.id = o.certificate_id
             left join contacts a on a.id = o.administrator_id
-            where o.reseller_id = $1
-                and o.ordinal in (select cast(key as bigint) from json_each($2))
-            order by o.ordinal desc";
+            where o.reseller_id = $1 and o.ordinal"],
+            "$2",
+            " order by o.ordinal desc"
+        );
         if ordinals.is_empty() {
             return Ok(Vec::new());
         }
-        let values = values![self.reseller.0, set_of(ordinals)];
+        let (sql, list) = SQL.with(self.store, ordinals.iter().copied());
         self.store
-            .scan(SQL, values)
+            .scan(sql, values![self.reseller.0, list])
             .await?
             .iter()
             .map(read_line)
             .collect()
-    }
-}
-
-impl Window {
-    /// Goes on behind a part with so many orders, of which so many were taken.
-    fn pass(&mut self, count: i64, taken: i64) {
-        self.skip -= self.skip.min(count);
-        self.wanted -= taken;
-    }
-
-    /// Takes the page's share of a part, all of which is given up to the page's end.
-    fn cut(&mut self, mut part: Vec<i64>) -> Vec<i64> {
-        let count = part.len() as i64;
-        part.drain(..count.min(self.skip) as usize);
-        part.truncate(usize::try_from(self.wanted).unwrap_or(usize::MAX));
-        self.pass(count, part.len() as i64);
-        part
-    }
-}
-
-/// Buckets that follow each other, and how many orders that are wanted they have.
-struct Run {
-    first: i64,
-    last: i64,
-    count: i64,
-}
-
-impl Run {
-    fn new(bucket: i64, count: i64) -> Self {
-        Self {
-            first: bucket,
-            last: bucket,
-            count,
-        }
-    }
-
-    fn extend(&mut self, bucket: i64, count: i64) {
-        self.first = bucket;
-        self.count += count;
-    }
-
-    fn is_enough(&self, window: &Window) -> bool {
-        self.count >= window.skip.saturating_add(window.wanted)
     }
 }
 

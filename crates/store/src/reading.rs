@@ -1,7 +1,5 @@
 //! From columns to domain values: one fallible way for each.
 
-use std::fmt::Display;
-
 use chancery_domain::names::DomainName;
 use serde::de::DeserializeOwned;
 
@@ -38,13 +36,4 @@ impl Row {
 /// A value as JSON, for a text column.
 pub(crate) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("domain values have a JSON form")
-}
-
-/// Some values as one, for `in (select key from json_each($1))`: an object with them as its keys, which both
-/// engines read by one text. Keys are texts; numbers are cast back.
-pub(crate) fn set_of<T: Display>(values: impl IntoIterator<Item = T>) -> String {
-    let keys = values.into_iter().map(|value| (value.to_string(), 0_u8));
-    let mut members = serde_json::Map::new();
-    members.extend(keys.map(|(key, value)| (key, value.into())));
-    to_json(&members)
 }

@@ -28,6 +28,7 @@ on_both_engines!(
     every_page_is_what_a_look_at_all_orders_gives,
     orders_that_swapped_their_places_are_on_the_right_side_of_a_limit,
     names_are_found_however_far_the_index_has_come,
+    merged_segments_have_what_their_parts_had,
     more_names_than_are_looked_at_are_told,
     pages_reach_over_many_buckets_and_blocks,
     orders_are_counted_by_stage_month_and_end,
@@ -244,7 +245,7 @@ async fn every_page_is_what_a_look_at_all_orders_gives(bed: &Bed) {
 }
 
 /// Takes the index of names one step further.
-async fn index(bed: &Bed) -> bool {
+pub(crate) async fn index(bed: &Bed) -> bool {
     let mut more = false;
     for reseller in bed.store.resellers_to_index().await.unwrap() {
         more |= bed.store.index_names(reseller).await.unwrap();
@@ -329,6 +330,11 @@ async fn a_line_tells_of_its_order(bed: &Bed) {
 ///
 /// Of 1,000 orders, 10 are cancelled; the last two digits of the ordinal are in the name.
 async fn fill(bed: &Bed, first: i64, last: i64) {
+    fill_and_count(bed, first, last, &[20, 15, 10]).await;
+}
+
+/// Does so with the counts of these levels.
+pub(crate) async fn fill_and_count(bed: &Bed, first: i64, last: i64, levels: &[i64]) {
     bed.apply(
         "insert into orders (id, reseller_id, product_key, product_name, term_years, common_name,
             names, administrator_id, technical_id, issuance_id, amount, currency, state,
@@ -343,14 +349,16 @@ async fn fill(bed: &Bed, first: i64, last: i64) {
         chancery_store::values![first, last],
     )
     .await;
-    bed.apply(
-        "insert into order_counts (reseller_id, level, bucket, product_key, stage, n)
-        select reseller_id, 20, ordinal >> 20, product_key, stage, count(*) from orders group by 1, 3, 4, 5
-        union all
-        select reseller_id, 10, ordinal >> 10, product_key, stage, count(*) from orders group by 1, 3, 4, 5",
-        vec![],
-    )
-    .await;
+    for level in levels {
+        bed.apply(
+            "insert into order_counts (reseller_id, level, bucket, product_key, stage, n)
+            select reseller_id, cast($1 as bigint), ordinal >> cast(cast($1 as bigint) as integer),
+                product_key, stage, count(*)
+            from orders group by 1, 3, 4, 5",
+            chancery_store::values![*level],
+        )
+        .await;
+    }
     bed.apply(
         "update resellers set order_count = $1 where id = 2001",
         chancery_store::values![last],
@@ -358,7 +366,12 @@ async fn fill(bed: &Bed, first: i64, last: i64) {
     .await;
 }
 
-async fn found(bed: &Bed, filter: &OrderFilter, size: u32, page: u64) -> (Vec<i64>, u64, bool) {
+pub(crate) async fn found(
+    bed: &Bed,
+    filter: &OrderFilter,
+    size: u32,
+    page: u64,
+) -> (Vec<i64>, u64, bool) {
     let skip = (page - 1) * u64::from(size);
     let page = bed
         .store
@@ -368,7 +381,7 @@ async fn found(bed: &Bed, filter: &OrderFilter, size: u32, page: u64) -> (Vec<i6
     (ids(&page), page.total, page.is_complete)
 }
 
-fn named(text: &str) -> OrderFilter {
+pub(crate) fn named(text: &str) -> OrderFilter {
     OrderFilter {
         common_name: Some(TextFilter::Contains(text.to_owned())),
         ..OrderFilter::default()
@@ -396,52 +409,41 @@ async fn names_are_found_however_far_the_index_has_come(bed: &Bed) {
         placed_before: Some(Timestamp::from_second(70_000).unwrap()),
         ..OrderFilter::default()
     };
-    let mut steps = 0;
-    loop {
-        let more = index(bed).await;
-        steps += 1;
-        // In blocks alone, half of it in blocks, and in a segment.
-        if more && ![1, 9].contains(&steps) {
-            continue;
+    let check = async || {
+        let one = |ordinal| (vec![ordinal], 1, true);
+        assert_eq!(found(bed, &named(".rare."), 10, 1).await, one(77_777));
+        assert_eq!(found(bed, &named("p12345.c"), 10, 1).await, one(12_345));
+        let of_13 = 1 + 10 + 100 + 1_000 + 3_001;
+        assert_eq!(found(bed, &named("shop13"), 10, 1).await.1, of_13);
+        assert_eq!(
+            found(bed, &named("nothing"), 10, 1).await,
+            (vec![], 0, true)
+        );
+        let late = with("shop77777", early.clone());
+        assert_eq!(found(bed, &late, 5, 1).await, (vec![], 0, true));
+        let in_time = with("shop6999.", early.clone());
+        assert_eq!(found(bed, &in_time, 5, 1).await, one(6_999));
+        let both = with("9.c", cancelled.clone());
+        let newest = vec![132_009, 131_009, 130_009];
+        assert_eq!(found(bed, &both, 3, 1).await, (newest, 100, false));
+    };
+    let steps = |count: usize| async move {
+        for _ in 0..count {
+            assert!(index(bed).await);
         }
-        if steps > 8 {
-            assert_eq!(
-                found(bed, &named(".rare."), 10, 1).await,
-                (vec![77_777], 1, true)
-            );
-            assert_eq!(
-                found(bed, &named("shop13"), 10, 1).await.1,
-                1 + 10 + 100 + 1_000 + 3_001
-            );
-            assert_eq!(
-                found(bed, &named("nothing"), 10, 1).await,
-                (vec![], 0, true)
-            );
-            assert_eq!(
-                found(bed, &named("p12345.c"), 10, 1).await,
-                (vec![12_345], 1, true)
-            );
-            let both = with("9.c", cancelled.clone());
-            assert_eq!(
-                found(bed, &with("shop77777", early.clone()), 5, 1).await,
-                (vec![], 0, true)
-            );
-            assert_eq!(
-                found(bed, &with("shop6999.", early.clone()), 5, 1).await.0,
-                [6_999]
-            );
-            let (ids, total, is_complete) = found(bed, &both, 3, 1).await;
-            assert_eq!(
-                (ids, total, is_complete),
-                (vec![132_009, 131_009, 130_009], 100, false)
-            );
-        }
-        if !more {
-            break;
-        }
+    };
+    // Two segments, blocks beyond them, and orders beyond those; more blocks; all there are.
+    for count in [7, 1] {
+        steps(count).await;
+        check().await;
     }
+    while index(bed).await {}
+    check().await;
     assert!(bed.store.resellers_to_index().await.unwrap().is_empty());
-    assert_eq!(bed.int("select segments from name_indexes").await, 1);
+    assert_eq!(
+        bed.int("select segments from name_indexes").await,
+        LAST >> 15
+    );
     assert_eq!(
         bed.int("select blocks from name_indexes").await,
         (LAST + 1) >> 6
@@ -458,6 +460,58 @@ async fn names_are_found_however_far_the_index_has_come(bed: &Bed) {
     assert_eq!(
         (ids, total, is_complete),
         (vec![133_000, 132_999], 10_000, false)
+    );
+}
+
+async fn merged_segments_have_what_their_parts_had(bed: &Bed) {
+    const LAST: i64 = 70_000;
+    store_resellers(bed).await;
+    fill(bed, 1, LAST).await;
+    while index(bed).await {}
+    let parts = bed.int("select count(*) from name_postings").await;
+    // As if the orders up to a million had names without letters.
+    bed.apply(
+        "update name_indexes set segments = 32, blocks = 16384",
+        vec![],
+    )
+    .await;
+    bed.apply(
+        "update resellers set order_count = 1048575 where id = 2001",
+        vec![],
+    )
+    .await;
+    assert!(index(bed).await && !index(bed).await);
+    assert_eq!(bed.int("select merged from name_indexes").await, 1);
+    let both = bed.int("select count(*) from name_postings").await;
+    assert!(both > parts);
+    for text in ["shop65535.", "p65534.c", "shop1.", "shop32767.common.exa"] {
+        let number: String = text.chars().filter(char::is_ascii_digit).collect();
+        let number = number.parse().unwrap();
+        assert_eq!(
+            found(bed, &named(text), 9, 1).await,
+            (vec![number], 1, true),
+            "{text}"
+        );
+    }
+    // What was merged is dropped with the next one.
+    bed.apply(
+        "update name_indexes set segments = 64, blocks = 32768",
+        vec![],
+    )
+    .await;
+    bed.apply(
+        "update resellers set order_count = 2097151 where id = 2001",
+        vec![],
+    )
+    .await;
+    assert!(index(bed).await && !index(bed).await);
+    assert_eq!(
+        bed.int("select count(*) from name_postings").await,
+        both - parts
+    );
+    assert_eq!(
+        found(bed, &named("shop65535."), 9, 1).await,
+        (vec![65_535], 1, true)
     );
 }
 

@@ -1,4 +1,8 @@
-//! A database of the first release is brought up with all that is in it.
+//! Databases of before are brought up with all that is in them: one of the first release, and one whose names
+//! are indexed in a single tier.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use chancery_domain::Timestamp;
 use chancery_domain::certificates::CertificateId;
@@ -6,8 +10,10 @@ use chancery_domain::issuances::Purpose;
 use chancery_domain::orders::{NameCounts, OrderId};
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
+use chancery_store::order_searches::OrderFilter;
 
 use crate::bed::Bed;
+use crate::searches::{fill_and_count, found, index, named};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_the_first_release_is_brought_up() {
@@ -70,17 +76,7 @@ async fn bring_up(bed: &Bed, first: &'static str) {
             ),
         false => CONTENT.to_owned(),
     };
-    let journal = "create table migrations (number bigint primary key, name text not null);
-        insert into migrations (number, name) values (1, '0001_foundation');";
-    for script in [first, journal, content.leak()] {
-        if is_sqlite {
-            for statement in statements(script) {
-                bed.apply(statement, vec![]).await;
-            }
-        } else {
-            bed.admin().await.batch_execute(script).await.unwrap();
-        }
-    }
+    run(bed, is_sqlite, &[first, JOURNAL, content.leak()]).await;
     bed.store.migrate().await.unwrap();
     assert_eq!(bed.store.pending_migrations().await.unwrap(), 0);
 
@@ -142,6 +138,117 @@ async fn bring_up(bed: &Bed, first: &'static str) {
             .unwrap()
             .is_some()
     );
+}
+
+const JOURNAL: &str = "create table migrations (number bigint primary key, name text not null);
+    insert into migrations (number, name) values (1, '0001_foundation');";
+
+async fn run(bed: &Bed, is_sqlite: bool, scripts: &[&'static str]) {
+    for script in scripts {
+        if is_sqlite {
+            for statement in statements(script) {
+                bed.apply(statement, vec![]).await;
+            }
+        } else {
+            bed.admin().await.batch_execute(script).await.unwrap();
+        }
+    }
+}
+
+macro_rules! scripts {
+    ($engine:literal: $($name:literal)*) => {
+        [$(include_str!(concat!("../../migrations/", $engine, "/", $name, ".sql"))),*]
+    };
+}
+
+macro_rules! scripts_before_the_tiers {
+    ($engine:literal) => {
+        scripts!($engine: "0001_foundation" "0002_order_years" "0003_organizations" "0004_access"
+            "0005_prices" "0006_issuing_cas" "0007_search")
+    };
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_a_file_are_found_while_their_index_becomes_tiers() {
+    let bed = Bed::empty_sqlite().await;
+    run(&bed, true, &scripts_before_the_tiers!("sqlite")).await;
+    run(&bed, true, &[JOURNAL, INDEXED]).await;
+    find_while_indexing(&bed).await;
+    bed.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_a_postgres_are_found_while_their_index_becomes_tiers() {
+    let bed = Bed::empty_postgres().await;
+    run(&bed, false, &scripts_before_the_tiers!("postgres")).await;
+    run(&bed, false, &[JOURNAL, INDEXED]).await;
+    find_while_indexing(&bed).await;
+    bed.remove().await;
+}
+
+/// A reseller in a database whose names are indexed in a single tier.
+const INDEXED: &str = "
+    insert into migrations (number, name) values (7, '0007_search');
+    insert into resellers (id, name, currency, balance, created_at) values (2001, 'A', 'USD', 500, 1);";
+
+/// Blocks as they always were, the first of which has a line for an order 0, and orders beyond them.
+const KEPT: [&str; 3] = [
+    "insert into name_blocks (reseller_id, block, names)
+    select reseller_id, ordinal >> 6,
+        case when ordinal >> 6 = 0 then '\n' else '' end || string_agg(common_name, '\n' order by ordinal)
+    from orders where ordinal < 132800 group by reseller_id, ordinal >> 6",
+    "insert into name_indexes (reseller_id, blocks, segments) values (2001, 2075, 1)",
+    // All were placed in January 1970.
+    "insert into order_months (reseller_id, month, product_key, n)
+    select reseller_id, 1970 * 12, product_key, count(*) from orders group by 1, 3",
+];
+
+async fn find_while_indexing(bed: &Bed) {
+    const LAST: i64 = 133_000;
+    fill_and_count(bed, 1, LAST, &[20, 10]).await;
+    for sql in KEPT {
+        bed.apply(sql, vec![]).await;
+    }
+    // Lists as they are no more.
+    bed.apply(
+        "insert into name_postings (reseller_id, page, segment, postings) values (2001, 1000, 0, $1)",
+        chancery_store::values![&b"abc"[..]],
+    )
+    .await;
+    bed.store.migrate().await.unwrap();
+    assert_eq!(bed.store.pending_migrations().await.unwrap(), 0);
+    assert_eq!(bed.store.miscounts().await.unwrap(), [""; 0]);
+    let cancelled = OrderFilter {
+        stages: Some(BTreeSet::from([Stage::Cancelled])),
+        ..OrderFilter::default()
+    };
+    let far_back = (vec![2, 1], 1_330, true);
+    assert_eq!(found(bed, &cancelled, 4, 333).await, far_back);
+
+    let check = async || {
+        for ordinal in [1, 63, 64, 77_777, 132_799, 132_800, LAST] {
+            let name = format!("shop{ordinal}.");
+            let page = found(bed, &named(&name), 9, 1).await;
+            assert_eq!(page, (vec![ordinal], 1, true), "{name}");
+        }
+        let few = found(bed, &named(".rare."), 9, 1).await;
+        assert_eq!(few, (vec![77_777], 1, true));
+    };
+    check().await;
+    let is_indexed = Cell::new(false);
+    let searches = async {
+        while !is_indexed.get() {
+            check().await;
+        }
+    };
+    let indexing = async {
+        while index(bed).await {}
+        is_indexed.set(true);
+    };
+    tokio::join!(searches, indexing);
+    check().await;
+    let written = "select segments * 10000 + blocks from name_indexes";
+    assert_eq!(bed.int(written).await, 42_078);
 }
 
 /// The statements of a script, without its comments.
