@@ -74,7 +74,7 @@ const COUNTS: &str = "
     update resellers set order_count = $count where id = $reseller;
     insert into order_counts (reseller_id, level, bucket, product_key, stage, n)
         select reseller_id, level, ordinal >> level, product_key, stage, count(*)
-        from orders, (select 20 as level union all select 10) as levels group by 1, 2, 3, 4, 5;
+        from orders, (select 20 as level union all select 15 union all select 10) as levels group by 1, 2, 3, 4, 5;
     insert into order_months (reseller_id, month, product_key, n)
         select reseller_id,
             (400 * era + year) * 12 + 2 + (5 * (day - (365 * year + year / 4 - year / 100)) + 2) / 153,
