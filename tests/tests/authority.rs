@@ -135,7 +135,7 @@ fn several_processes_make_one_successor() {
         };
         let other = Server::start(config).await.unwrap();
         let (here, there) = (server.http(), Http::new(other.address));
-        let credential = other.credential.clone().unwrap();
+        let credential = other.account.clone().unwrap().webnic;
         let sign_in = async |http: Http| {
             Panel::sign_in(http, &credential.username, &credential.password).await
         };

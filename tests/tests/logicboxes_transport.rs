@@ -82,6 +82,10 @@ async fn every_sender_is_understood(server: &mut TestServer) {
         format!("GET {path}?{form} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"),
         // The older name of the key, by GET.
         format!("GET {path}?{older} HTTP/1.1\r\n\r\n"),
+        // An announced body: the first answer is the answer.
+        format!(
+            "POST {path} HTTP/1.1\r\nExpect: 100-continue\r\nContent-Type: {FORM}\r\nContent-Length: {length}\r\n\r\n{form}"
+        ),
         // Base and path joined by two slashes, what nobody knows, and what is empty.
         format!("GET //api/{METHOD}.json?{form} HTTP/1.1\r\n\r\n"),
         format!(

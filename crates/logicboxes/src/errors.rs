@@ -194,3 +194,209 @@ fn of_faults(faults: &[FieldError]) -> String {
         .collect();
     format!("{{{}}}", pairs.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use chancery_app::{Noun, TooMany};
+    use chancery_domain::access::Scope;
+    use chancery_domain::contacts::{ContactField, Role};
+    use chancery_domain::customers::CustomerField;
+    use chancery_domain::rates::Excess;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part(part: ContactField) -> Field {
+        Field::Contact(Role::Administrator, part)
+    }
+
+    fn message(faults: &[(Field, Problem)]) -> String {
+        let fault = |(field, problem): &(Field, Problem)| FieldError {
+            field: *field,
+            problem: problem.clone(),
+        };
+        Obstacle::from(faults.iter().map(fault).collect::<Vec<_>>()).message()
+    }
+
+    #[test]
+    fn the_captured_messages_come_out() {
+        let code = (part(ContactField::PhoneCode), Problem::Format);
+        let zip = (part(ContactField::Zip), Problem::Format);
+        let both = "{telnocc=TelephoneNo Country Code is invalid, zip=Postal Code is invalid}";
+        assert_eq!(message(&[code.clone(), zip.clone()]), both);
+        assert_eq!(message(&[zip, code.clone()]), both);
+        assert_eq!(
+            message(&[code]),
+            "{telnocc=TelephoneNo Country Code is invalid}"
+        );
+        assert_eq!(
+            message(&[(part(ContactField::Company), Problem::Words(2))]),
+            "{company=Company Name should contain at least two words.}"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_comes_alone_and_in_the_documented_order() {
+        let faults = [
+            (part(ContactField::Zip), Problem::Format),
+            (Field::Customer, Problem::Missing),
+            (part(ContactField::City), Problem::Missing),
+            (part(ContactField::Address1), Problem::Missing),
+        ];
+        assert_eq!(
+            message(&faults),
+            "Required parameter missing: address-line-1"
+        );
+        assert_eq!(
+            message(&faults[..2]),
+            "Required parameter missing: customer-id"
+        );
+        let attribute = (Field::Attribute("CPR"), Problem::Missing);
+        assert_eq!(message(&[attribute]), "{CPR=CPR is required}");
+    }
+
+    #[test]
+    fn an_unknown_customer_is_told_alone_or_among_others() {
+        let unknown = (Field::Customer, Problem::Unknown("7".to_owned()));
+        assert_eq!(
+            message(std::slice::from_ref(&unknown)),
+            "Invalid customer-id"
+        );
+        let zip = (part(ContactField::Zip), Problem::Format);
+        let told = message(&[unknown, zip]);
+        assert!(told.contains("customerid=Customer Id is invalid"), "{told}");
+        assert!(told.contains("zip=Postal Code is invalid"), "{told}");
+    }
+
+    #[test]
+    fn a_field_is_told_once() {
+        let name = |problem| (part(ContactField::Name), problem);
+        let faults = [
+            name(Problem::Format),
+            name(Problem::Length { min: 1, max: 9 }),
+        ];
+        assert_eq!(message(&faults), "{name=Name is invalid}");
+    }
+
+    #[test]
+    fn refusals_have_their_words_and_headers() {
+        let scope = AppError::OutOfScope {
+            held: Scope::Read,
+            needed: Scope::Orders,
+        };
+        let too_many = |retry_seconds| AppError::TooMany {
+            what: TooMany::Calls(Excess::Second(5)),
+            retry_seconds,
+        };
+        let of = |error: AppError| Obstacle::from(error).message();
+        for error in [
+            AppError::Unauthenticated,
+            AppError::UnknownUsername,
+            AppError::WrongPassword,
+        ] {
+            assert!(of(error).ends_with("Inactive or Suspended"));
+        }
+        assert_eq!(of(scope), "You are not allowed to perform this action");
+        let address = AppError::AddressNotAllowed(Ipv4Addr::LOCALHOST.into());
+        assert!(of(address).starts_with("Access Denied."));
+        assert!(of(too_many(1)).ends_with("Try again in 1 second"));
+        let nowhere = AppError::NotFound {
+            what: Noun::Contact,
+            id: "7".to_owned(),
+        };
+        assert_eq!(of(nowhere), "Invalid contact-id");
+        let answer = Obstacle::from(too_many(61)).answer(Format::Json);
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["retry-after"], "61");
+        assert_eq!(
+            Obstacle::from(AppError::Busy).answer(Format::Xml).headers()["retry-after"],
+            "1"
+        );
+        assert_eq!(
+            Obstacle::TooLarge.answer(Format::Json).headers()["connection"],
+            "close"
+        );
+        assert_eq!(Obstacle::UnknownAddress.answer(Format::Json).status(), 404);
+    }
+
+    #[test]
+    fn a_failure_of_ours_shows_nothing() {
+        let error = AppError::internal(std::io::Error::other("s3cret"));
+        assert_eq!(
+            Obstacle::from(error).message(),
+            "An internal error occurred"
+        );
+    }
+
+    fn any_field() -> impl Strategy<Value = Field> {
+        use ContactField::{
+            Address1, Address2, Address3, City, Company, Country, Email, Fax, FaxCode, Name, Phone,
+            PhoneCode, State, Zip,
+        };
+        let parts = [
+            Address1, Address2, Address3, City, Company, Country, Email, Fax, FaxCode, Name, Phone,
+            PhoneCode, State, Zip,
+        ];
+        let of_customer = [
+            CustomerField::Mobile,
+            CustomerField::OtherState,
+            CustomerField::VatId,
+        ];
+        let attributes = ["CPR", "contract-type", "es_tipo_identificacion"];
+        let fields = parts.into_iter().map(part);
+        let fields = fields.chain(of_customer.map(Field::CustomerPart));
+        let fields = fields.chain(attributes.map(Field::Attribute));
+        let fields = fields.chain([Field::ContactType, Field::Customer]);
+        prop::sample::select(fields.collect::<Vec<_>>())
+    }
+
+    fn any_problem() -> impl Strategy<Value = Problem> {
+        prop_oneof![
+            Just(Problem::Format),
+            Just(Problem::Type("a number")),
+            Just(Problem::NotOneOf(vec!["a, b".to_owned(), "}".to_owned()])),
+            (0_usize..9, 9_usize..300).prop_map(|(min, max)| Problem::Length { min, max }),
+            (1_usize..4).prop_map(Problem::Words),
+            ".{0,20}".prop_map(Problem::Unknown),
+            "[a-z,{}= ]{0,30}".prop_map(Problem::Invalid),
+        ]
+    }
+
+    /// Takes a map apart as clients do: `^\{\w+=([^}]+)\}$`, then at each comma and space.
+    fn taken_apart(message: &str) -> Option<Vec<(&str, &str)>> {
+        let inner = message.strip_prefix('{')?.strip_suffix('}')?;
+        if inner.contains(['{', '}']) {
+            return None;
+        }
+        let is_word = |key: &str| {
+            !key.is_empty()
+                && key
+                    .bytes()
+                    .all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
+        };
+        let pairs = inner.split(", ").map(|pair| pair.split_once('='));
+        pairs
+            .map(|pair| pair.filter(|(key, text)| is_word(key) && !text.is_empty()))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn clients_can_take_every_map_apart(
+            faults in prop::collection::vec((any_field(), any_problem()), 2..12),
+        ) {
+            let told = message(&faults);
+            let pairs = taken_apart(&told);
+            prop_assert!(pairs.is_some(), "{}", told);
+            let mut keys: Vec<String> =
+                faults.iter().map(|(field, _)| FieldWords::of(*field).stored_as.into_owned()).collect();
+            keys.sort();
+            keys.dedup();
+            let mut told: Vec<&str> = pairs.unwrap_or_default().iter().map(|(key, _)| *key).collect();
+            told.sort_unstable();
+            prop_assert_eq!(told, keys);
+        }
+    }
+}

@@ -201,7 +201,13 @@ pub(crate) fn fault(words: &FieldWords, problem: &Problem) -> String {
         Problem::Words(words) => {
             format!("{label} should contain at least {} words.", number(*words))
         }
-        Problem::Invalid(text) => text.replace(", ", " ").replace(['{', '}'], ""),
+        Problem::Invalid(text) => {
+            let text = text.replace(',', ";").replace(['{', '}'], "");
+            match text.trim() {
+                "" => format!("{label} is invalid"),
+                text => text.to_owned(),
+            }
+        }
     }
 }
 

@@ -30,12 +30,17 @@ async fn answer(logicboxes: Router, webnic: Router, mut request: Request) -> Res
     if let Some(uri) = collapsed(request.uri()) {
         *request.uri_mut() = uri;
     }
-    let dialect = match request.uri().path() {
-        "/api" => logicboxes,
-        path if path.starts_with("/api/") => logicboxes,
-        _ => webnic,
+    let dialect = match is_logicboxes(request.uri().path()) {
+        true => logicboxes,
+        false => webnic,
     };
     dialect.oneshot(request).await.into_response()
+}
+
+/// Whether a path is one of the LogicBoxes dialect, be its slashes doubled or not.
+pub(crate) fn is_logicboxes(path: &str) -> bool {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    path.starts_with('/') && parts.next() == Some("api")
 }
 
 /// The same with single slashes, if there were others.
@@ -69,5 +74,15 @@ mod tests {
         let uri = collapse("//ssl///v2/orders/info?orderId=1//2").unwrap();
         assert_eq!(uri.to_string(), "/ssl/v2/orders/info?orderId=1//2");
         assert_eq!(collapse("/ssl/v2/orders/info?u=http://x"), None);
+    }
+
+    #[test]
+    fn one_dialect_is_below_api() {
+        for path in ["/api", "/api/", "//api//contacts/add.json", "/api/x"] {
+            assert!(is_logicboxes(path), "{path}");
+        }
+        for path in ["/", "/apis/x", "/ssl/api/x", "*", "api/x"] {
+            assert!(!is_logicboxes(path), "{path}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod clients;
 pub mod config;
+mod continues;
 mod contract;
 mod dialects;
 mod first_start;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use chancery_domain::access::Networks;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -12,6 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::LimitsConfig;
+use crate::continues::{Quiet, WithoutContinue};
+use crate::dialects;
 use crate::requests::Reception;
 use crate::write_deadline::WriteDeadline;
 
@@ -52,14 +55,16 @@ pub async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let patience = Duration::from_secs(limits.request_seconds);
-        let stream = WriteDeadline::new(stream, patience);
+        let quiet = Quiet::default();
+        let stream = WithoutContinue::new(WriteDeadline::new(stream, patience), quiet.clone());
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(patience)
             .max_buf_size(MAX_BUFFER);
         let reception = Arc::clone(&reception);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            quiet.set(dialects::is_logicboxes(request.uri().path()));
             let reception = Arc::clone(&reception);
             async move { reception.answer(request, peer).await }
         });
