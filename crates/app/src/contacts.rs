@@ -1,15 +1,24 @@
-//! Contacts: create, look up, delete.
+//! Contacts: create, look up, change, delete.
+//!
+//! Whoever makes one makes it here, and whoever changes one leaves a line in its history, in the same change
+//! set. What a line tells is which parts changed, never what they were.
 
-use chancery_domain::contact_details::ContactDetails;
+use chancery_domain::Timestamp;
+use chancery_domain::contact_details::{ContactDetails, RawContactDetails};
 use chancery_domain::contact_types::ContactType;
-use chancery_domain::contacts::{Attributes, Contact, ContactId, Role};
+use chancery_domain::contacts::{
+    Attributes, Contact, ContactEvent, ContactEventKind, ContactField, ContactId, Role,
+};
 use chancery_domain::customers::CustomerId;
-use chancery_domain::resellers::Reseller;
+use chancery_domain::events::Actor;
+use chancery_domain::fields::{Field, FieldError, Problem};
+use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_store::{Change, Sequence, StoreError};
 
+use crate::jobs::CONFLICT_TRIES;
 use crate::{App, AppError, Noun, Refusal};
 
-/// A contact to be created.
+/// A contact to be created, all of it checked.
 #[derive(Clone, Debug)]
 pub struct NewContact {
     /// Whose among the reseller's customers.
@@ -20,6 +29,19 @@ pub struct NewContact {
     pub kind: ContactType,
     /// Who and where.
     pub details: ContactDetails,
+    /// What its type wants to know beside.
+    pub attributes: Attributes,
+}
+
+/// A contact to be created as it came in, nothing checked.
+#[derive(Clone, Debug)]
+pub struct ContactRequest {
+    /// Whose among the reseller's customers.
+    pub customer: CustomerId,
+    /// The name of its type.
+    pub kind: String,
+    /// Who and where.
+    pub details: RawContactDetails,
     /// What its type wants to know beside.
     pub attributes: Attributes,
 }
@@ -37,6 +59,18 @@ impl NewContact {
     }
 }
 
+fn not_found(id: ContactId) -> AppError {
+    AppError::NotFound {
+        what: Noun::Contact,
+        id: id.to_string(),
+    }
+}
+
+/// The name of a part of a contact that was made without a role.
+fn field(part: ContactField) -> Field {
+    Field::Contact(Role::Administrator, part)
+}
+
 impl App {
     /// Creates contacts, all or none, in the order given.
     pub async fn create_contacts(
@@ -47,68 +81,153 @@ impl App {
         let mut contacts = Vec::with_capacity(asked.len());
         let mut change = Change::new();
         for new in asked {
-            let id = ContactId(self.store.next_id(Sequence::Contact).await?);
-            let now = self.clock.now();
-            let contact = Contact {
-                id,
-                reseller: reseller.id,
-                customer: new.customer,
-                role: new.role,
-                kind: new.kind,
-                details: new.details,
-                attributes: new.attributes,
-                created_at: now,
-                modified_at: now,
-                deleted_at: None,
-                version: 1,
-            };
-            change.insert_contact(&contact);
-            contacts.push(contact);
+            contacts.push(self.put_contact(&mut change, reseller.id, new).await?);
         }
         self.store.commit(change).await?;
         Ok(contacts)
     }
 
-    /// A contact of the reseller's.
-    pub async fn contact(&self, reseller: &Reseller, id: ContactId) -> Result<Contact, AppError> {
-        let missing = || AppError::NotFound {
-            what: Noun::Contact,
-            id: id.to_string(),
+    /// Creates a contact from what came in. All that is wrong with it is reported at once.
+    pub async fn add_contact(
+        &self,
+        reseller: &Reseller,
+        asked: ContactRequest,
+    ) -> Result<Contact, AppError> {
+        let customer = self.store.customer(reseller.id, asked.customer).await?;
+        let mut faults = Vec::new();
+        if customer.is_none() {
+            faults.push(unknown(Field::Customer, asked.customer));
+        }
+        let kind = ContactType::parse(&asked.kind);
+        if kind.is_none() {
+            faults.push(unknown(Field::ContactType, &asked.kind));
+        }
+        let checked = match kind {
+            Some(kind) => kind.check(field, asked.details, &asked.attributes),
+            // Of an unknown type, nobody knows what else it wants to be told.
+            None => ContactType::GENERAL.check(field, asked.details, &Attributes::new()),
         };
-        self.store
-            .contact(reseller.id, id)
-            .await?
-            .ok_or_else(missing)
+        let (kind, (details, attributes)) = match (kind, checked) {
+            (Some(kind), Ok(checked)) if faults.is_empty() => (kind, checked),
+            (_, checked) => {
+                faults.extend(checked.err().unwrap_or_default());
+                return Err(AppError::Invalid(faults));
+            }
+        };
+        let new = NewContact {
+            customer: asked.customer,
+            role: Role::Administrator,
+            kind,
+            details,
+            attributes,
+        };
+        let mut change = Change::new();
+        let contact = self.put_contact(&mut change, reseller.id, new).await?;
+        self.store.commit(change).await?;
+        Ok(contact)
     }
 
-    /// Deletes a contact that stands behind no living order and no organization.
-    pub async fn delete_contact(&self, reseller: &Reseller, id: ContactId) -> Result<(), AppError> {
-        let contact = self.contact(reseller, id).await?;
+    /// Puts the making of a contact into a change set.
+    pub(crate) async fn put_contact(
+        &self,
+        change: &mut Change,
+        reseller: ResellerId,
+        new: NewContact,
+    ) -> Result<Contact, AppError> {
+        let id = ContactId(self.store.next_id(Sequence::Contact).await?);
         let now = self.clock.now();
-        if self
-            .store
-            .is_contact_in_use(reseller.id, contact.id, now)
-            .await?
-        {
-            return Err(Refusal::ContactInUse(contact.id).into());
+        let contact = Contact {
+            id,
+            reseller,
+            customer: new.customer,
+            role: new.role,
+            kind: new.kind,
+            details: new.details,
+            attributes: new.attributes,
+            created_at: now,
+            modified_at: now,
+            deleted_at: None,
+            version: 1,
+        };
+        change.insert_contact(&contact);
+        self.note(change, id, now, ContactEventKind::Created, None)
+            .await?;
+        Ok(contact)
+    }
+
+    /// Puts a line of a contact's history into a change set.
+    async fn note(
+        &self,
+        change: &mut Change,
+        contact: ContactId,
+        at: Timestamp,
+        kind: ContactEventKind,
+        detail: Option<String>,
+    ) -> Result<ContactEvent, AppError> {
+        let event = ContactEvent {
+            id: self.row_id().await?,
+            contact,
+            at,
+            actor: Actor::Reseller,
+            kind,
+            detail,
+        };
+        change.insert_contact_event(&event);
+        Ok(event)
+    }
+
+    /// A contact of the reseller's that is not deleted.
+    pub async fn contact(&self, reseller: &Reseller, id: ContactId) -> Result<Contact, AppError> {
+        let found = self.store.contact(reseller.id, id).await?;
+        found.ok_or_else(|| not_found(id))
+    }
+
+    /// A contact of the reseller's, deleted or not.
+    pub async fn contact_or_deleted(
+        &self,
+        reseller: &Reseller,
+        id: ContactId,
+    ) -> Result<Contact, AppError> {
+        let found = self.store.contact_or_deleted(reseller.id, id).await?;
+        found.ok_or_else(|| not_found(id))
+    }
+
+    /// Deletes a contact that stands behind no living order and no organization, and is nobody's default.
+    pub async fn delete_contact(
+        &self,
+        reseller: &Reseller,
+        id: ContactId,
+    ) -> Result<ContactEvent, AppError> {
+        for _ in 0..CONFLICT_TRIES {
+            let contact = self.contact(reseller, id).await?;
+            let now = self.clock.now();
+            if self.is_contact_needed(&contact, now).await? {
+                return Err(Refusal::ContactInUse(id).into());
+            }
+            let mut change = Change::new();
+            change.save_contact(&contact, &contact.deleted(now));
+            let kind = ContactEventKind::Deleted;
+            let event = self.note(&mut change, id, now, kind, None).await?;
+            match self.store.commit(change).await {
+                Ok(_) => return Ok(event),
+                // It was changed or deleted since we looked.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
         }
-        if self
-            .store
-            .is_contact_of_organization(reseller.id, contact.id)
-            .await?
-        {
-            return Err(Refusal::ContactInUse(contact.id).into());
-        }
-        let mut change = Change::new();
-        change.delete_contact(reseller.id, contact.id, now);
-        match self.store.commit(change).await {
-            Ok(_) => Ok(()),
-            // Someone else deleted it since we looked.
-            Err(StoreError::Conflict { .. }) => Err(AppError::NotFound {
-                what: Noun::Contact,
-                id: id.to_string(),
-            }),
-            Err(other) => Err(other.into()),
-        }
+        Err(AppError::Busy)
+    }
+
+    async fn is_contact_needed(&self, contact: &Contact, now: Timestamp) -> Result<bool, AppError> {
+        let (reseller, id) = (contact.reseller, contact.id);
+        Ok(self.store.is_contact_in_use(reseller, id, now).await?
+            || self.store.is_contact_of_organization(reseller, id).await?)
+    }
+}
+
+fn unknown(field: Field, name: impl ToString) -> FieldError {
+    FieldError {
+        field,
+        problem: Problem::Unknown(name.to_string()),
     }
 }

@@ -325,6 +325,52 @@ impl ContactDetails {
             _ => Err(check.errors),
         }
     }
+
+    /// The details as they might have come in, for another check.
+    pub fn to_raw(&self) -> RawContactDetails {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        RawContactDetails {
+            company: some(&self.company),
+            name: some(&self.name.full()),
+            first_name: some(self.name.first()),
+            last_name: some(self.name.last()),
+            address1: some(&self.address1),
+            address2: self.address2.clone(),
+            address3: self.address3.clone(),
+            city: some(&self.city),
+            state: some(&self.state),
+            country: some(&self.country),
+            zip: some(&self.zip),
+            phone_code: some(self.phone.code()),
+            phone: some(self.phone.number()),
+            fax_code: self.fax.as_ref().map(|fax| fax.code().to_owned()),
+            fax: self.fax.as_ref().map(|fax| fax.number().to_owned()),
+            email: some(&self.email),
+            job_title: self.job_title.clone(),
+        }
+    }
+
+    /// The names of the parts that are other than in other details.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let parts = [
+            ("name", self.name.full() != other.name.full()),
+            ("company", self.company != other.company),
+            ("email", self.email != other.email),
+            ("address", {
+                let lines = |of: &Self| (of.address1.clone(), of.address2.clone(), of.address3.clone());
+                lines(self) != lines(other)
+            }),
+            ("city", self.city != other.city),
+            ("state", self.state != other.state),
+            ("country", self.country != other.country),
+            ("postal code", self.zip != other.zip),
+            ("telephone", self.phone != other.phone),
+            ("fax", self.fax != other.fax),
+            ("job title", self.job_title != other.job_title),
+        ];
+        let changed = parts.into_iter().filter(|(_, is_other)| *is_other);
+        changed.map(|(part, _)| part).collect()
+    }
 }
 
 struct Check<F> {

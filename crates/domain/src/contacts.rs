@@ -11,6 +11,7 @@ use crate::contact_details::ContactDetails;
 use crate::contact_types::ContactType;
 use crate::customers::CustomerId;
 use crate::events::Actor;
+use crate::fields::{Field, FieldError};
 use crate::resellers::ResellerId;
 
 crate::id! {
@@ -151,6 +152,59 @@ impl DefaultContacts {
             technical: contact,
             billing: contact,
         }
+    }
+}
+
+impl Contact {
+    /// The name of a part of its details, in its role.
+    pub fn field(&self, part: ContactField) -> Field {
+        Field::Contact(self.role, part)
+    }
+
+    /// What its type would refuse of it today: it may have been made for something else.
+    pub fn faults(&self) -> Vec<FieldError> {
+        let field = |part| self.field(part);
+        let checked = self
+            .kind
+            .check(field, self.details.to_raw(), &self.attributes);
+        checked.err().unwrap_or_default()
+    }
+
+    /// Itself with other details and attributes; the position in the company stays, if it is not told.
+    pub fn changed(
+        &self,
+        details: ContactDetails,
+        attributes: Attributes,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            details: ContactDetails {
+                job_title: details.job_title.or_else(|| self.details.job_title.clone()),
+                ..details
+            },
+            attributes,
+            modified_at: now,
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+
+    /// Itself deleted.
+    pub fn deleted(&self, now: Timestamp) -> Self {
+        Self {
+            modified_at: now,
+            deleted_at: Some(now),
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+
+    /// The names of the parts and attributes that are other than in what it was before.
+    pub fn differences(&self, before: &Self) -> Vec<&'static str> {
+        let mut changed = self.details.differences(&before.details);
+        let attributes = self.kind.attributes().iter().map(|attribute| attribute.name);
+        changed.extend(attributes.filter(|name| self.attributes.get(*name) != before.attributes.get(*name)));
+        changed
     }
 }
 

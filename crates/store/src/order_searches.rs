@@ -477,7 +477,7 @@ impl<'a> Search<'a> {
                 o.expires_at, c.not_after, a.details
             from orders o
             left join certificates c on c.id = o.certificate_id
-            left join contacts a on a.id = o.administrator_id
+            left join contacts a on a.id = o.administrator_id and a.erased_at is null
             where o.reseller_id = $1 and o.ordinal"],
             "$2",
             " order by o.ordinal desc"

@@ -50,8 +50,8 @@ alter table contacts add column erased_at bigint;
 -- Whether searches find it by its texts; those of before are indexed behind the scenes.
 alter table contacts add column is_indexed bigint not null default 0;
 update contacts set customer_id = reseller_id;
-create index contacts_of_customer on contacts (customer_id, id) where deleted_at is null;
-create index contacts_deleted on contacts (customer_id, id) where deleted_at is not null;
+create index contacts_of_customer on contacts (customer_id, id, kind) where deleted_at is null;
+create index contacts_deleted on contacts (customer_id, id, kind) where deleted_at is not null;
 create index contacts_to_index on contacts (id) where is_indexed = 0;
 
 create table contact_events (
