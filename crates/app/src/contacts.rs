@@ -37,9 +37,9 @@ pub struct NewContact {
 #[derive(Clone, Debug)]
 pub struct ContactRequest {
     /// Whose among the reseller's customers.
-    pub customer: CustomerId,
+    pub customer: Option<CustomerId>,
     /// The name of its type.
-    pub kind: String,
+    pub kind: Option<String>,
     /// Who and where.
     pub details: RawContactDetails,
     /// What its type wants to know beside.
@@ -93,38 +93,56 @@ impl App {
         reseller: &Reseller,
         asked: ContactRequest,
     ) -> Result<Contact, AppError> {
-        let customer = self.store.customer(reseller.id, asked.customer).await?;
         let mut faults = Vec::new();
-        if customer.is_none() {
-            faults.push(unknown(Field::Customer, asked.customer));
+        let customer = self
+            .asked_customer(reseller, asked.customer, &mut faults)
+            .await?;
+        let kind = asked.kind.as_deref();
+        let known = kind.and_then(ContactType::parse);
+        match kind {
+            None => faults.push(FieldError::missing(Field::ContactType)),
+            Some(name) if known.is_none() => faults.push(unknown(Field::ContactType, name)),
+            Some(_) => {}
         }
-        let kind = ContactType::parse(&asked.kind);
-        if kind.is_none() {
-            faults.push(unknown(Field::ContactType, &asked.kind));
-        }
-        let checked = match kind {
+        let checked = match known {
             Some(kind) => kind.check(field, asked.details, &asked.attributes),
             // Of an unknown type, nobody knows what else it wants to be told.
             None => ContactType::GENERAL.check(field, asked.details, &Attributes::new()),
         };
-        let (kind, (details, attributes)) = match (kind, checked) {
-            (Some(kind), Ok(checked)) if faults.is_empty() => (kind, checked),
-            (_, checked) => {
-                faults.extend(checked.err().unwrap_or_default());
-                return Err(AppError::Invalid(faults));
-            }
+        let (Some(customer), Some(kind), Ok((details, attributes))) = (customer, known, &checked)
+        else {
+            faults.extend(checked.err().unwrap_or_default());
+            return Err(AppError::Invalid(faults));
         };
         let new = NewContact {
-            customer: asked.customer,
+            customer,
             role: Role::Administrator,
             kind,
-            details,
-            attributes,
+            details: details.clone(),
+            attributes: attributes.clone(),
         };
         let mut change = Change::new();
         let contact = self.put_contact(&mut change, reseller.id, new).await?;
         self.store.commit(change).await?;
         Ok(contact)
+    }
+
+    /// The customer that was named, if it is the reseller's; else a fault more.
+    async fn asked_customer(
+        &self,
+        reseller: &Reseller,
+        asked: Option<CustomerId>,
+        faults: &mut Vec<FieldError>,
+    ) -> Result<Option<CustomerId>, AppError> {
+        let Some(id) = asked else {
+            faults.push(FieldError::missing(Field::Customer));
+            return Ok(None);
+        };
+        let found = self.store.customer(reseller.id, id).await?;
+        if found.is_none() {
+            faults.push(unknown(Field::Customer, id));
+        }
+        Ok(found.map(|customer| customer.id))
     }
 
     /// Puts the making of a contact into a change set.
@@ -150,13 +168,13 @@ impl App {
             version: 1,
         };
         change.insert_contact(&contact);
-        self.note(change, id, now, ContactEventKind::Created, None)
+        self.note_contact(change, id, now, ContactEventKind::Created, None)
             .await?;
         Ok(contact)
     }
 
     /// Puts a line of a contact's history into a change set.
-    async fn note(
+    async fn note_contact(
         &self,
         change: &mut Change,
         contact: ContactId,
@@ -207,7 +225,7 @@ impl App {
             let mut change = Change::new();
             change.save_contact(&contact, &contact.deleted(now));
             let kind = ContactEventKind::Deleted;
-            let event = self.note(&mut change, id, now, kind, None).await?;
+            let event = self.note_contact(&mut change, id, now, kind, None).await?;
             match self.store.commit(change).await {
                 Ok(_) => return Ok(event),
                 // It was changed or deleted since we looked.

@@ -357,7 +357,13 @@ impl ContactDetails {
             ("company", self.company != other.company),
             ("email", self.email != other.email),
             ("address", {
-                let lines = |of: &Self| (of.address1.clone(), of.address2.clone(), of.address3.clone());
+                let lines = |of: &Self| {
+                    (
+                        of.address1.clone(),
+                        of.address2.clone(),
+                        of.address3.clone(),
+                    )
+                };
                 lines(self) != lines(other)
             }),
             ("city", self.city != other.city),

@@ -129,32 +129,6 @@ pub struct Contact {
     pub version: i64,
 }
 
-/// Whom a customer's orders name where they name nobody. `None` where there is no such role.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct DefaultContacts {
-    /// In whose name things are registered.
-    pub registrant: Option<ContactId>,
-    /// Who administers them.
-    pub administrator: Option<ContactId>,
-    /// Who handles technical matters.
-    pub technical: Option<ContactId>,
-    /// Who pays.
-    pub billing: Option<ContactId>,
-}
-
-impl DefaultContacts {
-    /// One contact in all roles.
-    pub fn all(contact: ContactId) -> Self {
-        let contact = Some(contact);
-        Self {
-            registrant: contact,
-            administrator: contact,
-            technical: contact,
-            billing: contact,
-        }
-    }
-}
-
 impl Contact {
     /// The name of a part of its details, in its role.
     pub fn field(&self, part: ContactField) -> Field {
@@ -171,12 +145,7 @@ impl Contact {
     }
 
     /// Itself with other details and attributes; the position in the company stays, if it is not told.
-    pub fn changed(
-        &self,
-        details: ContactDetails,
-        attributes: Attributes,
-        now: Timestamp,
-    ) -> Self {
+    pub fn changed(&self, details: ContactDetails, attributes: Attributes, now: Timestamp) -> Self {
         Self {
             details: ContactDetails {
                 job_title: details.job_title.or_else(|| self.details.job_title.clone()),
@@ -202,9 +171,41 @@ impl Contact {
     /// The names of the parts and attributes that are other than in what it was before.
     pub fn differences(&self, before: &Self) -> Vec<&'static str> {
         let mut changed = self.details.differences(&before.details);
-        let attributes = self.kind.attributes().iter().map(|attribute| attribute.name);
-        changed.extend(attributes.filter(|name| self.attributes.get(*name) != before.attributes.get(*name)));
+        let attributes = self
+            .kind
+            .attributes()
+            .iter()
+            .map(|attribute| attribute.name);
+        changed.extend(
+            attributes.filter(|name| self.attributes.get(*name) != before.attributes.get(*name)),
+        );
         changed
+    }
+}
+
+/// Whom a customer's orders name where they name nobody. `None` where there is no such role.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DefaultContacts {
+    /// In whose name things are registered.
+    pub registrant: Option<ContactId>,
+    /// Who administers them.
+    pub administrator: Option<ContactId>,
+    /// Who handles technical matters.
+    pub technical: Option<ContactId>,
+    /// Who pays.
+    pub billing: Option<ContactId>,
+}
+
+impl DefaultContacts {
+    /// One contact in all roles.
+    pub fn all(contact: ContactId) -> Self {
+        let contact = Some(contact);
+        Self {
+            registrant: contact,
+            administrator: contact,
+            technical: contact,
+            billing: contact,
+        }
     }
 }
 

@@ -13,7 +13,10 @@
 
 mod agreements;
 mod auth;
+mod contact_searches;
+mod contacts;
 mod contract;
+mod details;
 mod errors;
 mod hashtable;
 mod parameters;

@@ -26,7 +26,7 @@ use crate::contract::Operation;
 use crate::errors::{Obstacle, respond};
 use crate::parameters::{BODY_LIMIT, Parameters};
 use crate::values::{Format, Value};
-use crate::{agreements, auth, contract};
+use crate::{agreements, auth, contact_searches, contacts, contract};
 
 /// One line of the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -97,10 +97,15 @@ impl Row {
 /// The table.
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Row> {
-    use Scope::Read;
+    use Scope::{Orders, Read};
+    use contract::contacts::{ADD, DETAILS, REGISTRANT_AGREEMENT, SEARCH};
     const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
     vec![
-        Row::of(Read, GET, "contacts/dotca/registrantagreement", agreements::dotca, &contract::contacts::REGISTRANT_AGREEMENT),
+        Row::of(Orders, POST, "contacts/add", contacts::add, &ADD),
+        Row::of(Read, GET, "contacts/details", contacts::details, &DETAILS),
+        Row::of(Read, GET, "contacts/search", contact_searches::search, &SEARCH),
+        Row::of(Read, GET, "contacts/dotca/registrantagreement", agreements::dotca, &REGISTRANT_AGREEMENT),
     ]
 }
 

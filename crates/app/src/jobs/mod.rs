@@ -5,6 +5,7 @@
 //! "Not yet" postpones it at no cost; an error costs an attempt and backs off; the last one parks it, unless
 //! an order's end hangs on it.
 
+mod index_contacts;
 mod index_names;
 mod mail_approvers;
 mod mail_notice;
@@ -62,6 +63,8 @@ pub(crate) enum Task {
     Housekeep,
     /// Index the names of orders that were placed.
     IndexNames,
+    /// Index the contacts that an older release has left.
+    IndexContacts,
 }
 
 impl Task {
@@ -79,6 +82,7 @@ impl Task {
             Self::FollowIssuingCa => "follow_issuing_ca",
             Self::Housekeep => "housekeep",
             Self::IndexNames => "index_names",
+            Self::IndexContacts => "index_contacts",
         }
     }
 
@@ -91,7 +95,11 @@ impl Task {
             Self::Tend(id) => id.0,
             Self::MailNotice(id) => id.0,
             Self::VetByItself(id) => id.0,
-            Self::RefreshCrl | Self::FollowIssuingCa | Self::Housekeep | Self::IndexNames => 0,
+            Self::RefreshCrl
+            | Self::FollowIssuingCa
+            | Self::Housekeep
+            | Self::IndexNames
+            | Self::IndexContacts => 0,
         }
     }
 
@@ -120,6 +128,7 @@ impl Task {
             Self::FollowIssuingCa,
             Self::Housekeep,
             Self::IndexNames,
+            Self::IndexContacts,
         ];
         known.into_iter().find(|task| task.kind() == kind)
     }

@@ -27,6 +27,7 @@ impl App {
             Task::FollowIssuingCa,
             Task::Housekeep,
             Task::IndexNames,
+            Task::IndexContacts,
         ] {
             let id = JobId(self.row_id().await?);
             change.enqueue(task.as_new_job(id, now, Some(task.kind())), now);

@@ -205,6 +205,7 @@ impl App {
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
             Some(Task::IndexNames) => self.index_names(job).await,
+            Some(Task::IndexContacts) => self.index_contacts(job).await,
             None => self.park(job, "this release does not know the kind").await,
         };
         if let Err(error) = outcome {
@@ -300,7 +301,8 @@ fn is_vital(job: &ClaimedJob) -> bool {
             | Task::RefreshCrl
             | Task::FollowIssuingCa
             | Task::Housekeep
-            | Task::IndexNames,
+            | Task::IndexNames
+            | Task::IndexContacts,
         ) => true,
         None => false,
     }

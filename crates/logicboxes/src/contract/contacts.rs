@@ -1,11 +1,242 @@
 //! Contacts.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::{Operation, texts};
+use super::Kind::{Boolean, Integer, Integers, Text, Texts};
+use super::{Operation, Parameter, integer, optional, required, text, texts};
 use crate::agreements::DOTCA_VERSION;
 
 const TAG: &str = "LogicBoxes: contacts";
+
+const CONTACT: Parameter = required("contact-id", Integer, "The contact.");
+const CUSTOMER: Parameter = required(
+    "customer-id",
+    Integer,
+    "The customer; a reseller is one, too, by its own number.",
+);
+const NAME: Parameter = required("name", Text, "The person's name.");
+const COMPANY: Parameter = required(
+    "company",
+    Text,
+    "The company; `N/A` or the like for a person without one.",
+);
+const EMAIL: Parameter = required("email", Text, "The e-mail address.");
+const ADDRESS_1: Parameter = required("address-line-1", Text, "First line of the address.");
+const ADDRESS_2: Parameter = optional("address-line-2", Text, "Second line of the address.");
+const ADDRESS_3: Parameter = optional("address-line-3", Text, "Third line of the address.");
+const CITY: Parameter = required("city", Text, "The city.");
+const STATE: Parameter = optional(
+    "state",
+    Text,
+    "State or province; for `EsContact` required, one of a list.",
+);
+const COUNTRY: Parameter = required(
+    "country",
+    Text,
+    "The country, ISO 3166-1 alpha-2 in capitals.",
+);
+const ZIP: Parameter = required("zipcode", Text, "The postal code, as the country has them.");
+const PHONE_CODE: Parameter = required("phone-cc", Text, "Calling code of the telephone, digits.");
+const PHONE: Parameter = required("phone", Text, "The telephone, digits.");
+const FAX_CODE: Parameter = optional("fax-cc", Text, "Calling code of the fax, digits.");
+const FAX: Parameter = optional("fax", Text, "The fax, digits.");
+const TYPE: Parameter = required("type", Text, "The contact type, such as `Contact`.");
+const ATTRIBUTE_NAME: Parameter = optional(
+    "attr-name1",
+    Text,
+    "The name of an attribute; more with other numbers.",
+);
+const ATTRIBUTE_VALUE: Parameter = optional("attr-value1", Text, "Its value.");
+
+pub(crate) const ADD: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsAdd",
+    "Add a contact",
+    "Answers the number of the new contact. All that is wrong is told at once.",
+    integer,
+    || json!(1_000_001),
+)
+.takes(&[
+    NAME,
+    COMPANY,
+    EMAIL,
+    ADDRESS_1,
+    ADDRESS_2,
+    ADDRESS_3,
+    CITY,
+    STATE,
+    COUNTRY,
+    ZIP,
+    PHONE_CODE,
+    PHONE,
+    FAX_CODE,
+    FAX,
+    CUSTOMER,
+    TYPE,
+    ATTRIBUTE_NAME,
+    ATTRIBUTE_VALUE,
+]);
+
+/// What is wrong with a contact today.
+fn validity() -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "valid": { "enum": ["true", "false"] },
+            "invalidData": { "type": "array", "items": text() },
+        },
+        "required": ["valid", "invalidData"],
+    })
+}
+
+fn with(mut schema: Json, properties: &[(&str, Json)]) -> Json {
+    for (name, property) in properties {
+        schema["properties"][*name] = property.clone();
+    }
+    schema
+}
+
+fn array_of(items: Json) -> Json {
+    json!({ "type": "array", "items": items })
+}
+
+fn told() -> Json {
+    let always = [
+        "contactid",
+        "entityid",
+        "customerid",
+        "type",
+        "name",
+        "emailaddr",
+        "telnocc",
+        "telno",
+        "address1",
+        "city",
+        "country",
+        "zip",
+        "currentstatus",
+        "contactstatus",
+        "parentkey",
+        "entitytypeid",
+        "eaqid",
+        "actioncompleted",
+        "description",
+        "classkey",
+        "classname",
+        "jumpConditions",
+        "contacttype",
+        "whoisValidity",
+    ];
+    let sometimes = [
+        "company",
+        "state",
+        "address2",
+        "address3",
+        "faxnocc",
+        "faxno",
+        "ApplicationPurpose",
+        "NexusCategory",
+        "CPR",
+    ];
+    let others = [
+        ("jumpConditions", array_of(text())),
+        ("contacttype", array_of(text())),
+        ("whoisValidity", validity()),
+    ];
+    with(texts(&always, &sometimes), &others)
+}
+
+fn told_example() -> Json {
+    json!({
+        "contactid": "1000001", "entityid": "1000001", "customerid": "10000001", "type": "Contact",
+        "name": "Ann Example", "company": "Shop Ltd", "emailaddr": "ann@shop.example", "telnocc": "44",
+        "telno": "2079460000", "address1": "1 Market Street", "city": "London", "country": "GB",
+        "zip": "SW1A 1AA", "currentstatus": "Active", "contactstatus": "Active",
+        "parentkey": "999999999_999999998_2001", "entitytypeid": "66", "eaqid": "0", "actioncompleted": "0",
+        "description": "DomainContact", "classkey": "domcontact",
+        "classname": "com.logicboxes.foundation.sfnb.order.domcontact.DomContact", "jumpConditions": [],
+        "contacttype": [], "whoisValidity": { "valid": "true", "invalidData": [] },
+    })
+}
+
+pub(crate) const DETAILS: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsDetails",
+    "A contact's details",
+    "A deleted contact is told still, with `currentstatus` `Deleted`.",
+    told,
+    told_example,
+)
+.takes(&[CONTACT]);
+
+fn row() -> Json {
+    let always = [
+        "contact.contactid",
+        "entity.entityid",
+        "entity.customerid",
+        "entity.currentstatus",
+        "entity.description",
+        "contact.type",
+        "contact.name",
+        "contact.emailaddr",
+        "contact.telnocc",
+        "contact.telno",
+        "contact.address1",
+        "contact.city",
+        "contact.country",
+        "contact.zip",
+        "contact.creationdt",
+        "contact.timestamp",
+        "designated-agent",
+        "whoisValidity",
+    ];
+    let sometimes = [
+        "contact.company",
+        "contact.state",
+        "contact.address2",
+        "contact.address3",
+        "contact.faxnocc",
+        "contact.faxno",
+    ];
+    with(texts(&always, &sometimes), &[("whoisValidity", validity())])
+}
+
+fn row_example() -> Json {
+    json!({
+        "contact.contactid": "1000001", "entity.entityid": "1000001", "entity.customerid": "10000001",
+        "entity.currentstatus": "Active", "entity.description": "DomainContact", "contact.type": "Contact",
+        "contact.name": "Ann Example", "contact.company": "Shop Ltd",
+        "contact.emailaddr": "ann@shop.example", "contact.telnocc": "44", "contact.telno": "2079460000",
+        "contact.address1": "1 Market Street", "contact.city": "London", "contact.country": "GB",
+        "contact.zip": "SW1A 1AA", "contact.creationdt": "1809336600",
+        "contact.timestamp": "2027-05-03 09:30:00.000000+00", "designated-agent": "true",
+        "whoisValidity": { "valid": "true", "invalidData": [] },
+    })
+}
+
+pub(crate) const SEARCH: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsSearch",
+    "Search a customer's contacts",
+    "`name`, `company` and `email` find what any word begins with. Without `status`, deleted contacts are left out.",
+    || {
+        let found = texts(&["recsonpage", "recsindb", "result"], &[]);
+        with(found, &[("result", array_of(row()))])
+    },
+    || json!({ "recsonpage": "1", "recsindb": "1", "result": [row_example()] }),
+)
+.takes(&[
+    CUSTOMER,
+    required("no-of-records", Integer, "Records on a page, 1 to 500."),
+    required("page-no", Integer, "The page, from 1."),
+    optional("contact-id", Integers, "Any of these contacts."),
+    optional("status", Texts, "Any of these: `InActive`, `Active`, `Suspended`, `Deleted`."),
+    optional("name", Text, "Of this name."),
+    optional("company", Text, "Of this company."),
+    optional("email", Text, "With this e-mail address."),
+    optional("type", Text, "Of this type."),
+    optional("include-invalid", Boolean, "Makes no difference: contacts are never hidden as invalid."),
+]);
 
 pub(crate) const REGISTRANT_AGREEMENT: Operation = Operation::new(
     TAG,
