@@ -20,6 +20,7 @@ mod downloads;
 mod examples;
 mod foreign;
 mod lives;
+mod logicboxes_contacts;
 mod logicboxes_matrix;
 mod logicboxes_transport;
 mod matrix;

@@ -8,6 +8,7 @@
 mod bed;
 mod call_counts;
 mod changes;
+mod contacts;
 mod control;
 mod jobs;
 mod lifecycle;

@@ -1,7 +1,6 @@
-//! Resellers, credentials, money and contacts: whose they are, and not a cent more or less.
+//! Resellers, credentials and money: whose they are, and not a cent more or less.
 
 use chancery_domain::access::{Access, Networks, Scope};
-use chancery_domain::contacts::{Contact, ContactId, Role};
 use chancery_domain::issuances::Issuance;
 use chancery_domain::ledger::Posting;
 use chancery_domain::resellers::{Credential, CredentialKind, ResellerId};
@@ -10,7 +9,7 @@ use futures_util::future::join_all;
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{
-    OURS, THEIRS, a_contact, a_reseller, an_issuance, an_order, at, commit, store_resellers, usd,
+    OURS, THEIRS, a_reseller, an_issuance, an_order, at, commit, store_resellers, usd,
 };
 
 on_both_engines!(
@@ -22,9 +21,6 @@ on_both_engines!(
     a_charge_above_the_balance_changes_nothing,
     an_order_is_given_back_once,
     many_charges_at_once_keep_the_books,
-    a_contact_comes_back_as_it_went,
-    a_deleted_contact_is_gone,
-    anothers_contact_is_not_there,
 );
 
 async fn a_reseller_comes_back_as_it_went(bed: &Bed) {
@@ -251,93 +247,5 @@ async fn many_charges_at_once_keep_the_books(bed: &Bed) {
     assert_eq!(
         bed.store.ledger_audit().await.unwrap(),
         [(OURS, 0, 0), (THEIRS, 0, 0)]
-    );
-}
-
-async fn store_contact(bed: &Bed, contact: &Contact) {
-    commit(bed, |change| change.insert_contact(contact))
-        .await
-        .unwrap();
-}
-
-async fn a_contact_comes_back_as_it_went(bed: &Bed) {
-    store_resellers(bed).await;
-    let contact = a_contact(1);
-    let technical = Contact {
-        role: Role::Technical,
-        ..a_contact(2)
-    };
-    store_contact(bed, &contact).await;
-    store_contact(bed, &technical).await;
-    assert_eq!(
-        bed.store.contact(OURS, contact.id).await.unwrap(),
-        Some(contact.clone())
-    );
-    let ids = [ContactId(1), ContactId(2), ContactId(1)];
-    let mut found = bed.store.contacts(OURS, ids).await.unwrap();
-    found.sort_by_key(|found| found.id);
-    assert_eq!(found, [contact, technical]);
-    let orphan = Contact {
-        reseller: ResellerId(9),
-        ..a_contact(3)
-    };
-    assert!(
-        commit(bed, |change| change.insert_contact(&orphan))
-            .await
-            .is_err()
-    );
-}
-
-async fn a_deleted_contact_is_gone(bed: &Bed) {
-    store_resellers(bed).await;
-    store_contact(bed, &a_contact(1)).await;
-    let delete = async |reseller| {
-        commit(bed, |change| {
-            change.delete_contact(reseller, ContactId(1), at(9));
-        })
-        .await
-    };
-    let theirs = delete(THEIRS).await;
-    assert!(matches!(
-        theirs,
-        Err(StoreError::Conflict {
-            what: "contact",
-            id: 1
-        })
-    ));
-    delete(OURS).await.unwrap();
-    assert!(
-        bed.store
-            .contact(OURS, ContactId(1))
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let again = delete(OURS).await;
-    assert!(matches!(
-        again,
-        Err(StoreError::Conflict {
-            what: "contact",
-            id: 1
-        })
-    ));
-}
-
-async fn anothers_contact_is_not_there(bed: &Bed) {
-    store_resellers(bed).await;
-    store_contact(bed, &a_contact(1)).await;
-    assert!(
-        bed.store
-            .contact(THEIRS, ContactId(1))
-            .await
-            .unwrap()
-            .is_none()
-    );
-    assert!(
-        bed.store
-            .contacts(THEIRS, [ContactId(1); 3])
-            .await
-            .unwrap()
-            .is_empty()
     );
 }

@@ -1,0 +1,284 @@
+//! Contacts: whose they are, what finds them, and what is left of them.
+
+use chancery_domain::contact_details::{ContactDetails, PersonName};
+use chancery_domain::contact_types::ContactType;
+use chancery_domain::contacts::{Contact, ContactEvent, ContactEventKind, ContactId, Role};
+use chancery_domain::customers::CustomerId;
+use chancery_domain::events::Actor;
+use chancery_domain::resellers::ResellerId;
+use chancery_store::contact_searches::ContactFilter;
+use chancery_store::{StoreError, values};
+
+use crate::bed::{Bed, on_both_engines};
+use crate::things::{OURS, THEIRS, a_contact, at, commit, store_resellers};
+
+on_both_engines!(
+    a_contact_comes_back_as_it_went,
+    a_deleted_contact_can_be_looked_at,
+    searches_find_contacts_by_their_words,
+    a_contacts_history_is_kept,
+    contacts_of_the_release_before_are_indexed_later,
+    anothers_contact_is_not_there,
+);
+
+async fn store_contact(bed: &Bed, contact: &Contact) {
+    commit(bed, |change| change.insert_contact(contact))
+        .await
+        .unwrap();
+}
+
+async fn a_contact_comes_back_as_it_went(bed: &Bed) {
+    store_resellers(bed).await;
+    let contact = a_contact(1);
+    let technical = Contact {
+        role: Role::Technical,
+        ..a_contact(2)
+    };
+    store_contact(bed, &contact).await;
+    store_contact(bed, &technical).await;
+    assert_eq!(
+        bed.store.contact(OURS, contact.id).await.unwrap(),
+        Some(contact.clone())
+    );
+    let ids = [ContactId(1), ContactId(2), ContactId(1)];
+    let mut found = bed.store.contacts(OURS, ids).await.unwrap();
+    found.sort_by_key(|found| found.id);
+    assert_eq!(found, [contact, technical]);
+    let orphan = Contact {
+        reseller: ResellerId(9),
+        ..a_contact(3)
+    };
+    assert!(
+        commit(bed, |change| change.insert_contact(&orphan))
+            .await
+            .is_err()
+    );
+}
+
+async fn a_deleted_contact_can_be_looked_at(bed: &Bed) {
+    store_resellers(bed).await;
+    let contact = a_contact(1);
+    store_contact(bed, &contact).await;
+    let deleted = contact.deleted(at(9));
+    let save = async |read: &Contact, now: &Contact| {
+        commit(bed, |change| change.save_contact(read, now)).await
+    };
+    let of_others = Contact {
+        reseller: THEIRS,
+        ..contact.clone()
+    };
+    let conflict = |result| {
+        matches!(
+            result,
+            Err(StoreError::Conflict {
+                what: "contact",
+                id: 1
+            })
+        )
+    };
+    assert!(conflict(save(&of_others, &of_others.deleted(at(9))).await));
+    save(&contact, &deleted).await.unwrap();
+    let found = async |is_deleted: bool| match is_deleted {
+        true => bed
+            .store
+            .contact_or_deleted(OURS, contact.id)
+            .await
+            .unwrap(),
+        false => bed.store.contact(OURS, contact.id).await.unwrap(),
+    };
+    assert_eq!(found(false).await, None);
+    assert_eq!(found(true).await, Some(deleted.clone()));
+    assert!(conflict(save(&contact, &deleted).await));
+
+    commit(bed, |change| change.erase_contact(&deleted, at(10)))
+        .await
+        .unwrap();
+    assert_eq!(found(true).await, None);
+    let again = commit(bed, |change| change.erase_contact(&deleted, at(10))).await;
+    assert!(conflict(again));
+    let texts = "select count(*) from search_texts";
+    assert_eq!(bed.int(texts).await, 0);
+}
+
+async fn searches_find_contacts_by_their_words(bed: &Bed) {
+    store_resellers(bed).await;
+    let named = |id: i64, name: &str, company: &str| {
+        let contact = a_contact(id);
+        let name = PersonName::Whole {
+            name: name.to_owned(),
+        };
+        Contact {
+            details: ContactDetails {
+                name,
+                company: company.to_owned(),
+                ..contact.details
+            },
+            ..contact
+        }
+    };
+    let people = [
+        named(1, "Ann Example", "Shop Ltd"),
+        named(2, "Zoë ANNANDALE", "Other Shop"),
+        named(3, "Bob Ann", "Cannery"),
+        named(4, "Ann Gone", "Shop Ltd"),
+    ];
+    for contact in &people {
+        store_contact(bed, contact).await;
+    }
+    let gone = people[3].deleted(at(9));
+    commit(bed, |change| change.save_contact(&people[3], &gone))
+        .await
+        .unwrap();
+    let customer = people[0].customer;
+    let found = async |filter: &ContactFilter, size: u32, skip: u64| {
+        let page = bed
+            .store
+            .search_contacts(customer, filter, size, skip)
+            .await;
+        let page = page.unwrap().unwrap();
+        let ids: Vec<i64> = page.contacts.iter().map(|contact| contact.id.0).collect();
+        (page.total, ids)
+    };
+    let living = ContactFilter {
+        with_living: true,
+        ..ContactFilter::default()
+    };
+    let named = |text: &str| ContactFilter {
+        name: Some(text.to_owned()),
+        ..living.clone()
+    };
+    assert_eq!(found(&living, 10, 0).await, (3, vec![1, 2, 3]));
+    assert_eq!(found(&living, 2, 2).await, (3, vec![3]));
+    assert_eq!(found(&living, 2, 9).await, (3, vec![]));
+    assert_eq!(found(&named("ann"), 10, 0).await, (3, vec![1, 2, 3]));
+    assert_eq!(found(&named("ann"), 1, 1).await, (3, vec![2]));
+    assert_eq!(found(&named("ANN  exam"), 10, 0).await, (1, vec![1]));
+    assert_eq!(found(&named("zoë"), 10, 0).await, (1, vec![2]));
+    for nothing in ["nn", "...", "ann%", "annz"] {
+        assert_eq!(
+            found(&named(nothing), 10, 0).await,
+            (0, vec![]),
+            "{nothing}"
+        );
+    }
+    let in_shop = ContactFilter {
+        company: Some("shop".to_owned()),
+        ..named("ann")
+    };
+    assert_eq!(found(&in_shop, 10, 0).await, (2, vec![1, 2]));
+    let both = ContactFilter {
+        with_deleted: true,
+        ..in_shop.clone()
+    };
+    assert_eq!(found(&both, 10, 0).await, (3, vec![1, 2, 4]));
+    assert_eq!(found(&both, 2, 1).await, (3, vec![2, 4]));
+    let listed = ContactFilter {
+        ids: Some([2, 3, 4, 77].into_iter().map(ContactId).collect()),
+        ..living.clone()
+    };
+    assert_eq!(found(&listed, 10, 0).await, (2, vec![2, 3]));
+    let of_type = |kind| ContactFilter {
+        kind: Some(kind),
+        ..in_shop.clone()
+    };
+    assert_eq!(found(&of_type(ContactType::GENERAL), 10, 0).await.0, 2);
+    let other = ContactType::parse("EuContact").unwrap();
+    assert_eq!(found(&of_type(other), 10, 0).await.0, 0);
+
+    let renamed = people[0].changed(
+        people[2].details.clone(),
+        people[0].attributes.clone(),
+        at(10),
+    );
+    commit(bed, |change| change.save_contact(&people[0], &renamed))
+        .await
+        .unwrap();
+    assert_eq!(found(&named("exam"), 10, 0).await, (0, vec![]));
+    assert_eq!(found(&named("bob"), 10, 0).await, (2, vec![1, 3]));
+    let theirs = CustomerId::itself(THEIRS);
+    let page = bed.store.search_contacts(theirs, &living, 10, 0).await;
+    assert_eq!(page.unwrap().unwrap().total, 0);
+}
+
+async fn a_contacts_history_is_kept(bed: &Bed) {
+    store_resellers(bed).await;
+    store_contact(bed, &a_contact(1)).await;
+    let event = |id, kind, detail: Option<&str>| ContactEvent {
+        id,
+        contact: ContactId(1),
+        at: at(id),
+        actor: Actor::Reseller,
+        kind,
+        detail: detail.map(str::to_owned),
+    };
+    let events = [
+        event(1, ContactEventKind::Created, None),
+        event(2, ContactEventKind::DetailsChanged, Some("name, city")),
+    ];
+    for event in &events {
+        commit(bed, |change| change.insert_contact_event(event))
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        bed.store.contact_events(ContactId(1)).await.unwrap(),
+        events
+    );
+    assert!(
+        bed.store
+            .contact_events(ContactId(2))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+async fn contacts_of_the_release_before_are_indexed_later(bed: &Bed) {
+    store_resellers(bed).await;
+    let ours = a_contact(1);
+    let as_before = "
+        insert into contacts (id, reseller_id, role, details, created_at, modified_at, deleted_at)
+        values ($1, $2, 'administrator', $3, 5, 5, $4)";
+    let details = serde_json::to_string(&ours.details).unwrap();
+    for (id, deleted_at) in [(1, None), (2, None), (3, Some(9))] {
+        let values = values![id, OURS.0, details.as_str(), deleted_at];
+        bed.apply(as_before, values).await;
+    }
+    let itself = CustomerId::itself(OURS);
+    let found = bed.store.contact(OURS, ContactId(1)).await.unwrap();
+    assert_eq!(found.unwrap().customer, itself);
+    let named = ContactFilter {
+        name: Some(ours.details.name.last().to_owned()),
+        with_living: true,
+        ..ContactFilter::default()
+    };
+    let total = async || {
+        let page = bed.store.search_contacts(itself, &named, 10, 0).await;
+        page.unwrap().unwrap().total
+    };
+    assert_eq!(total().await, 0);
+    assert!(!bed.store.index_contacts().await.unwrap());
+    assert_eq!(total().await, 2);
+    assert!(!bed.store.index_contacts().await.unwrap());
+    let left = "select count(*) from contacts where is_indexed = 0 or customer_id = 0";
+    assert_eq!(bed.int(left).await, 0);
+}
+
+async fn anothers_contact_is_not_there(bed: &Bed) {
+    store_resellers(bed).await;
+    store_contact(bed, &a_contact(1)).await;
+    assert!(
+        bed.store
+            .contact(THEIRS, ContactId(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        bed.store
+            .contacts(THEIRS, [ContactId(1); 3])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
