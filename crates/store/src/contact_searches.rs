@@ -11,7 +11,7 @@ use chancery_domain::customers::CustomerId;
 
 use crate::contacts::{DELETED, LIVING};
 use crate::errors::StoreError;
-use crate::reading::set_of;
+use crate::lists::{ByList, by_list};
 use crate::search_texts::{SearchField, Subjects};
 use crate::store::Store;
 use crate::values;
@@ -53,7 +53,7 @@ struct Part {
     /// Their ids, a page of them.
     page: &'static str,
     /// Those of a list of ids.
-    among: &'static str,
+    among: ByList,
 }
 
 macro_rules! part {
@@ -70,11 +70,14 @@ macro_rules! part {
                 $state,
                 " and (cast($2 as text) = '' or kind = $2) order by id limit $3 offset $4"
             ),
-            among: concat!(
-                "select id from contacts where customer_id = $1 and ",
-                $state,
-                " and (cast($2 as text) = '' or kind = $2)
-                    and id in (select cast(key as bigint) from json_each($3)) order by id"
+            among: by_list!(
+                [
+                    "select id from contacts where customer_id = $1 and ",
+                    $state,
+                    " and (cast($2 as text) = '' or kind = $2) and id"
+                ],
+                "$3",
+                " order by id"
             ),
         }
     };
@@ -153,8 +156,9 @@ impl Search<'_> {
             None => self.by_customer(part).await?,
             Some(ids) if is_by_texts && filter.kind.is_none() => self.take(ids),
             Some(ids) => {
-                let values = values![self.customer.0, self.kind(), set_of(ids)];
-                let rows = self.store.scan(part.among, values).await?;
+                let (sql, list) = part.among.with(self.store, ids.into_iter());
+                let values = values![self.customer.0, self.kind(), list];
+                let rows = self.store.scan(sql, values).await?;
                 self.take(integers(&rows)?);
             }
         }

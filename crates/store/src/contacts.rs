@@ -12,7 +12,8 @@ use chancery_domain::resellers::ResellerId;
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
-use crate::reading::{set_of, to_json};
+use crate::lists::{ByList, by_list};
+use crate::reading::to_json;
 use crate::search_texts::SearchField;
 use crate::store::Store;
 use crate::values;
@@ -189,18 +190,21 @@ impl Store {
         customer: CustomerId,
         ids: &[i64],
     ) -> Result<Vec<Contact>, StoreError> {
-        const SQL: &str = concat!(
-            "select ",
-            columns!(),
-            " from contacts
-            where id in (select cast(key as bigint) from json_each($1)) and customer_id = $2
-                and erased_at is null
-            order by id"
+        const SQL: ByList = by_list!(
+            [
+                "select ",
+                columns!(),
+                " from contacts
+            where customer_id = $1 and erased_at is null and id"
+            ],
+            "$2",
+            " order by id"
         );
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.scan(SQL, values![set_of(ids), customer.0]).await?;
+        let (sql, list) = SQL.with(self, ids.iter().copied());
+        let rows = self.scan(sql, values![customer.0, list]).await?;
         rows.iter().map(read).collect()
     }
 

@@ -4,11 +4,11 @@
 //! the beginning of each word on, and a search is one range of the table. Who changes what is indexed takes the
 //! old texts out and puts the new ones in, in the same change set; this file knows no nouns, only fields.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::changes::Change;
 use crate::errors::StoreError;
-use crate::reading::set_of;
+use crate::reading::to_json;
 use crate::store::Store;
 use crate::values;
 
@@ -54,6 +54,12 @@ fn suffixes(folded: &str) -> BTreeSet<String> {
     starts.into_iter().map(suffix).collect()
 }
 
+/// Texts as one value, for `json_each`: an object with them as its keys, which both engines read by one text.
+fn as_keys(texts: BTreeSet<String>) -> String {
+    let keys: BTreeMap<String, u8> = texts.into_iter().map(|text| (text, 0)).collect();
+    to_json(&keys)
+}
+
 impl Change {
     /// Makes a subject known by a text.
     pub(crate) fn insert_search_text(
@@ -69,7 +75,7 @@ impl Change {
             where true on conflict (owner_id, field, text, subject_id) do nothing";
         let texts = suffixes(&folded(text));
         if !texts.is_empty() {
-            self.execute(SQL, values![owner, field.0, subject, set_of(texts)]);
+            self.execute(SQL, values![owner, field.0, subject, as_keys(texts)]);
         }
     }
 
@@ -87,7 +93,7 @@ impl Change {
                 and text in (select key from json_each($4))";
         let texts = suffixes(&folded(text));
         if !texts.is_empty() {
-            self.execute(SQL, values![owner, field.0, subject, set_of(texts)]);
+            self.execute(SQL, values![owner, field.0, subject, as_keys(texts)]);
         }
     }
 }
