@@ -280,6 +280,10 @@ async fn everyone_calls_every_method(server: &mut TestServer) {
         let Some(route) = table.iter().find(|route| route.path == row.method) else {
             continue;
         };
+        // What belongs to customers can be asked for once customers can sign up.
+        if row.about != About::Nothing && !served.contains("customers/signup") {
+            continue;
+        }
         call_as_everyone(&mut askers, row, route).await;
     }
 }
