@@ -20,25 +20,40 @@ pub(crate) fn print(config: &Config, server: &Server) -> Result<()> {
         )?;
         writeln!(out, "User name:          {}", account.webnic.username)?;
         writeln!(out, "Secret:             {}", account.webnic.password)?;
+        let logicboxes = &account.logicboxes;
+        writeln!(out, "LogicBoxes user id: {}", logicboxes.username)?;
+        writeln!(out, "LogicBoxes key:     {}", logicboxes.password)?;
         writeln!(
             out,
             "\nFrom an order to a certificate, to paste into another shell:\n"
         )?;
-        writeln!(out, "{}", commands(&url, &account.webnic))?;
+        writeln!(
+            out,
+            "{}",
+            filled(include_str!("first_steps.sh"), &url, &account.webnic)
+        )?;
         let program = quoted(&std::env::current_exe()?);
         let data = quoted(&std::path::absolute(&config.data)?);
         writeln!(
             out,
             "\nThe same in one: {program} demo --url {url} --data {data}"
         )?;
+        writeln!(
+            out,
+            "\nA first contact over the LogicBoxes API, made and read back:\n"
+        )?;
+        let contact = include_str!("first_contact.sh");
+        let customer = account.reseller.to_string();
+        let contact = contact.replace("@CUSTOMER@", &customer);
+        writeln!(out, "{}", filled(&contact, &url, &account.logicboxes))?;
     }
     out.flush()?;
     Ok(())
 }
 
-/// Shell commands that carry an order to a certificate. They need curl, sed, awk and openssl.
-fn commands(url: &str, credential: &OteCredential) -> String {
-    include_str!("first_steps.sh")
+/// Shell commands with this in the places left for it. Those to a certificate need curl, sed, awk and openssl.
+fn filled(commands: &str, url: &str, credential: &OteCredential) -> String {
+    commands
         .replace("@URL@", url)
         .replace("@USERNAME@", &credential.username)
         .replace("@PASSWORD@", &credential.password)

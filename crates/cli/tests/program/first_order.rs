@@ -8,6 +8,7 @@ use crate::programs::{Installation, on_both_engines, program};
 
 on_both_engines!(
     the_printed_commands_end_in_ok,
+    the_printed_commands_make_a_contact,
     the_demo_carries_an_order_through
 );
 
@@ -24,35 +25,58 @@ async fn the_printed_commands_end_in_ok(engine: Engine) {
         .rposition(|line| line.starts_with("openssl verify"))
         .unwrap();
     let script = printed[begin..=end].join("\n");
-    let environment: Vec<(String, String)> = std::env::vars()
-        .filter(|(name, _)| !name.starts_with("CHANCERY_"))
-        .collect();
     for shell in ["sh", "bash"] {
-        let mut child = tokio::process::Command::new(shell)
-            .env_clear()
-            .envs(environment.clone())
-            .env("TMPDIR", home.folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stdin, script.as_bytes())
-            .await
-            .unwrap();
-        drop(stdin);
-        let output = child.wait_with_output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complained = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(
-            said.trim_end().ends_with("shop.pem: OK"),
-            "{shell}: {said} {complained}"
-        );
+        let said = pasted(&home, shell, &script).await;
+        assert!(said.trim_end().ends_with("shop.pem: OK"), "{shell}: {said}");
     }
     server.stop().await;
     assert_eq!(home.logged_errors(), [""; 0]);
     home.remove().await;
+}
+
+async fn the_printed_commands_make_a_contact(engine: Engine) {
+    let home = Installation::new(engine).await;
+    let mut server = home.serve().await;
+    let printed = server.printed_until("contacts/details").await;
+    let begin = printed
+        .iter()
+        .position(|line| line.starts_with("CONTACT="))
+        .unwrap();
+    let script = printed[begin..].join("\n");
+    for shell in ["sh", "bash"] {
+        let said = pasted(&home, shell, &script).await;
+        for expected in [
+            r#""currentstatus":"Active""#,
+            r#""emailaddr":"sam@shop.example""#,
+        ] {
+            assert!(said.contains(expected), "{shell}: {said}");
+        }
+    }
+    server.stop().await;
+    assert_eq!(home.logged_errors(), [""; 0]);
+    home.remove().await;
+}
+
+/// What a shell says and complains of, into which a script is pasted.
+async fn pasted(home: &Installation, shell: &str, script: &str) -> String {
+    let environment = std::env::vars().filter(|(name, _)| !name.starts_with("CHANCERY_"));
+    let mut child = tokio::process::Command::new(shell)
+        .env_clear()
+        .envs(environment)
+        .env("TMPDIR", home.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, script.as_bytes())
+        .await
+        .unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    let complained = String::from_utf8_lossy(&output.stderr).into_owned();
+    complained + &String::from_utf8_lossy(&output.stdout)
 }
 
 async fn the_demo_carries_an_order_through(engine: Engine) {
