@@ -21,6 +21,8 @@ mod examples;
 mod foreign;
 mod lives;
 mod logicboxes_contacts;
+mod logicboxes_customer_access;
+mod logicboxes_customers;
 mod logicboxes_matrix;
 mod logicboxes_transport;
 mod matrix;

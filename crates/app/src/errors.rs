@@ -103,6 +103,12 @@ pub enum Noun {
     Credential,
     /// A job that gave up.
     ParkedJob,
+    /// A customer, by its id.
+    Customer,
+    /// A customer, by its user name.
+    CustomerOfName,
+    /// What a customer's user shows.
+    Token,
 }
 
 impl std::fmt::Display for Noun {
@@ -118,6 +124,9 @@ impl std::fmt::Display for Noun {
             Self::Approval => "approval",
             Self::Credential => "credential",
             Self::ParkedJob => "parked job",
+            Self::Customer => "customer",
+            Self::CustomerOfName => "customer named",
+            Self::Token => "token",
         })
     }
 }
@@ -170,6 +179,18 @@ pub enum Refusal {
     /// The sum is beyond what can be charged.
     #[error("the price is too large")]
     PriceTooLarge,
+    /// A customer's user name or password is wrong.
+    #[error("the user name or the password is wrong")]
+    CustomerNotProved,
+    /// The customer that is the reseller itself cannot be deleted and has no password.
+    #[error("this customer is the reseller itself")]
+    CustomerIsReseller,
+    /// A contact of the customer's still stands behind an order or an organization.
+    #[error("the customer's contact {0} is still used")]
+    CustomerInUse(ContactId),
+    /// A customer was mailed too many passwords.
+    #[error("too many passwords were mailed to this customer")]
+    TooManyPasswords,
     /// A search finds more than it gives.
     #[error("the search finds more than it gives")]
     SearchTooWide,

@@ -16,6 +16,8 @@ mod contact_searches;
 mod contacts;
 mod crls;
 mod csrs;
+mod customer_tokens;
+mod customers;
 mod early_looks;
 mod errors;
 mod identities;
@@ -26,6 +28,7 @@ mod order_requests;
 mod order_searches;
 mod orders;
 mod organizations;
+mod passwords;
 mod plans;
 mod prices;
 mod products;
@@ -59,6 +62,7 @@ pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
 pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
 pub use chancery_store::contact_searches::{ContactFilter, ContactPage};
+pub use chancery_store::customer_searches::{CustomerFilter, CustomerPage};
 pub use chancery_store::order_counts::MonthCount;
 pub use chancery_store::order_searches::{OrderFilter, OrderLine, OrderPage};
 pub use chancery_store::orders::OrderFile;
@@ -146,6 +150,8 @@ pub struct Inner {
     pub(crate) settings: Settings,
     tokens: sign_in::TokenKeys,
     failed_sign_ins: sign_in::FailedSignIns,
+    /// The same of customers: nobody who guesses there makes us forget the others.
+    failed_customers: sign_in::FailedSignIns,
     call_counts: call_counts::CallCounts,
     computers: Arc<tokio::sync::Semaphore>,
     worker: jobs::Wake,
@@ -179,6 +185,7 @@ impl App {
         Self(Arc::new(Inner {
             tokens: sign_in::TokenKeys::new(&parts.master_key),
             failed_sign_ins: sign_in::FailedSignIns::new(parts.settings.call_limits),
+            failed_customers: sign_in::FailedSignIns::new(parts.settings.call_limits),
             call_counts: call_counts::CallCounts::new(parts.settings.call_limits),
             store: parts.store,
             authorities: parts.authorities,

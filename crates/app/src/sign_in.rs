@@ -225,7 +225,12 @@ impl FailedSignIns {
         }
     }
 
-    fn held_until(&self, username: &str, address: IpAddr, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn held_until(
+        &self,
+        username: &str,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let buckets = self.buckets.lock();
         if buckets.is_empty() {
             return None;
@@ -234,7 +239,7 @@ impl FailedSignIns {
         bucket.room_at(&self.pace, now)
     }
 
-    fn count(&self, username: &str, address: IpAddr, now: Timestamp) {
+    pub(crate) fn count(&self, username: &str, address: IpAddr, now: Timestamp) {
         if self.pace.is_unlimited() {
             return;
         }

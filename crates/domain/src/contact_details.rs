@@ -165,6 +165,19 @@ pub struct PartRules {
     pub zero: bool,
 }
 
+impl PartRules {
+    /// Those of a reseller's client.
+    pub const CUSTOMER: Self = Self {
+        digits: Digits(4, 12),
+        zero: true,
+    };
+
+    /// Whether this is a calling code.
+    pub fn has_code(self, code: &str) -> bool {
+        is_calling_code(code) || self.zero && code == "0"
+    }
+}
+
 /// How a postal code is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ZipRules {
@@ -207,6 +220,19 @@ impl ContactRules {
         country: CountryRules::AnyCase,
         zip: ZipRules::Any(16),
         telephone: TelephoneRules::Whole(25),
+    };
+
+    /// Those of a reseller's client. A calling code that is not known is sent as 0; everything else is as for
+    /// the contact that is made of them.
+    pub const CUSTOMER: Self = Self {
+        name: NameRules::Whole(TextRules::up_to(255)),
+        company: CompanyRules::up_to(255),
+        address: 64,
+        city: 64,
+        state: StateRules::Required(64),
+        country: CountryRules::Capitals,
+        zip: ZipRules::OfCountry(10),
+        telephone: TelephoneRules::Parts(PartRules::CUSTOMER),
     };
 
     /// Those of an organization, whose name stands in certificates.
@@ -536,18 +562,17 @@ impl<F: Fn(ContactField) -> Field> Check<F> {
         code: &str,
         number: &str,
     ) -> Option<Telephone> {
-        let PartRules { digits, zero } = rules;
-        if !(is_calling_code(code) || zero && code == "0") {
+        if !rules.has_code(code) {
             self.fault_once(of_code, Problem::Format);
         }
-        if !digits.has(number) {
+        if !rules.digits.has(number) {
             self.fault_once(of_number, Problem::Format);
         }
         format!("+{code}.{number}").parse().ok()
     }
 }
 
-fn present(value: Option<String>) -> Option<String> {
+pub(crate) fn present(value: Option<String>) -> Option<String> {
     let text = value?.trim().to_owned();
     (!text.is_empty()).then_some(text)
 }

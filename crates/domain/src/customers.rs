@@ -107,6 +107,8 @@ pub struct Customer {
     pub modified_at: Timestamp,
     /// When it was deleted.
     pub deleted_at: Option<Timestamp>,
+    /// Until when a password serves that it was given for a while.
+    pub temporary_until: Option<Timestamp>,
     /// How often it was saved.
     pub version: i64,
 }
@@ -115,6 +117,11 @@ impl Customer {
     /// Whether it is the reseller itself.
     pub fn is_reseller(&self) -> bool {
         self.id == CustomerId::itself(self.reseller)
+    }
+
+    /// Whether it was given a password for a while, and should choose one.
+    pub fn should_choose_password(&self, now: Timestamp) -> bool {
+        self.temporary_until.is_some_and(|until| now < until)
     }
 }
 

@@ -5,6 +5,7 @@
 //! makes one document of all its dialects.
 
 pub(crate) mod contacts;
+pub(crate) mod customers;
 
 use serde_json::{Map, Value as Json, json};
 

@@ -131,7 +131,7 @@ fn of_app(error: &AppError) -> String {
             what,
             retry_seconds,
         } => words::too_many(*what, *retry_seconds),
-        AppError::NotFound { what, .. } => words::not_found(*what),
+        AppError::NotFound { what, id } => words::not_found(*what, id),
         AppError::Invalid(faults) => of_faults(faults),
         AppError::Refused(refusal) => words::refusal(refusal),
         AppError::WrongState(_) => NOT_ALLOWED.to_owned(),

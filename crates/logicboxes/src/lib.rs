@@ -16,6 +16,8 @@ mod auth;
 mod contact_searches;
 mod contacts;
 mod contract;
+mod customer_access;
+mod customers;
 mod details;
 mod errors;
 mod hashtable;

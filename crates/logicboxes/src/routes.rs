@@ -26,7 +26,7 @@ use crate::contract::Operation;
 use crate::errors::{Obstacle, respond};
 use crate::parameters::{BODY_LIMIT, Parameters};
 use crate::values::{Format, Value};
-use crate::{agreements, auth, contact_searches, contacts, contract};
+use crate::{agreements, auth, contact_searches, contacts, contract, customer_access, customers};
 
 /// One line of the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -106,6 +106,20 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Read, GET, "contacts/details", contacts::details, &DETAILS),
         Row::of(Read, GET, "contacts/search", contact_searches::search, &SEARCH),
         Row::of(Read, GET, "contacts/dotca/registrantagreement", agreements::dotca, &REGISTRANT_AGREEMENT),
+        Row::of(Orders, POST, "customers/signup", customers::sign_up, &contract::customers::SIGN_UP),
+        Row::of(Orders, POST, "customers/v2/signup", customers::sign_up, &contract::customers::SIGN_UP_2),
+        Row::of(Read, GET, "customers/details", customers::details, &contract::customers::DETAILS),
+        Row::of(Read, GET, "customers/details-by-id", customers::details_by_id, &contract::customers::DETAILS_BY_ID),
+        Row::of(Read, GET, "customers/search", customers::search, &contract::customers::SEARCH),
+        Row::of(Orders, POST, "customers/modify", customers::modify, &contract::customers::MODIFY),
+        Row::of(Orders, POST, "customers/change-password", customer_access::change_password, &contract::customers::CHANGE_PASSWORD),
+        Row::of(Orders, POST, "customers/v2/change-password", customer_access::change_password, &contract::customers::CHANGE_PASSWORD_2),
+        Row::of(Orders, GET, "customers/forgot-password", customer_access::forgot_password, &contract::customers::FORGOT_PASSWORD),
+        Row::of(Orders, GET, "customers/temp-password", customer_access::temporary_password, &contract::customers::TEMPORARY_PASSWORD),
+        Row::of(Orders, GET, "customers/generate-token", customer_access::token, &contract::customers::TOKEN),
+        Row::of(Orders, GET, "customers/generate-login-token", customer_access::login_token, &contract::customers::LOGIN_TOKEN),
+        Row::of(Read, GET, "customers/authenticate-token", customer_access::authenticate_token, &contract::customers::AUTHENTICATE_TOKEN),
+        Row::of(Orders, POST, "customers/delete", customers::delete, &contract::customers::DELETE),
     ]
 }
 

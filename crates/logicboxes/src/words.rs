@@ -221,9 +221,12 @@ fn number(count: usize) -> String {
 }
 
 /// What is said of a thing that is not there, or is another's.
-pub(crate) fn not_found(what: Noun) -> String {
+pub(crate) fn not_found(what: Noun, id: &str) -> String {
     match what {
         Noun::Contact => "Invalid contact-id".to_owned(),
+        Noun::Customer => "Invalid customer-id".to_owned(),
+        Noun::CustomerOfName => format!("Customer {id} not found"),
+        Noun::Token => "Invalid token".to_owned(),
         Noun::Order => "Invalid order-id".to_owned(),
         Noun::Product => "Invalid plan-id".to_owned(),
         Noun::Organization
@@ -260,6 +263,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::ContactInUse(id) => {
             format!("Cannot Delete Contact: {id} is in use")
         }
+        Refusal::CustomerInUse(contact) => {
+            format!("Cannot Delete Customer: Contact {contact} is in use")
+        }
+        Refusal::CustomerNotProved => "Invalid username or password".to_owned(),
         Refusal::SearchTooWide => "The search finds too much to give all of it".to_owned(),
         Refusal::InsufficientBalance
         | Refusal::NoPrice(_)
@@ -270,6 +277,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::KeyGenerationOff
         | Refusal::NotByEmail
         | Refusal::TooManyMails
+        | Refusal::TooManyPasswords
+        | Refusal::CustomerIsReseller
         | Refusal::RenewedBefore(_)
         | Refusal::ProductWithdrawn(_)
         | Refusal::CreditOfNothing

@@ -29,15 +29,17 @@ impl Change {
             SQL,
             values![reseller.id.0, name, currency, reseller.created_at],
         );
-        self.insert_customer(&Customer {
+        let itself = Customer {
             id: CustomerId::itself(reseller.id),
             reseller: reseller.id,
             profile: None,
             created_at: reseller.created_at,
             modified_at: reseller.created_at,
             deleted_at: None,
+            temporary_until: None,
             version: 1,
-        });
+        };
+        self.insert_customer(&itself, None);
     }
 
     /// Inserts a credential.

@@ -248,6 +248,8 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         Noun::Approval => "Approval not found.".to_owned(),
         Noun::Credential => "Credential not found.".to_owned(),
         Noun::ParkedJob => "Job not found.".to_owned(),
+        Noun::Customer | Noun::CustomerOfName => format!("Customer not found: {id}"),
+        Noun::Token => "Token not found.".to_owned(),
         Noun::Contact => match parse_digits(id) {
             Some(number) => {
                 format!(
@@ -307,6 +309,12 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
         Refusal::OtherCurrency(currency) => format!("The balance is in {currency}."),
         Refusal::PriceTooLarge => "The price is too large.".to_owned(),
+        Refusal::CustomerNotProved => "The username or the password is wrong.".to_owned(),
+        Refusal::CustomerIsReseller => "This customer is the reseller itself.".to_owned(),
+        Refusal::CustomerInUse(id) => format!("Contact ID [{}] in use.", ContactNumber(*id)),
+        Refusal::TooManyPasswords => {
+            "Too many passwords were mailed to this customer. Try again later.".to_owned()
+        }
         Refusal::SearchTooWide => {
             "The search finds too much to give all of it. Add a filter, or a longer value."
                 .to_owned()
@@ -396,6 +404,10 @@ mod tests {
             Refusal::CreditOfNothing,
             Refusal::OtherCurrency(usd),
             Refusal::PriceTooLarge,
+            Refusal::CustomerNotProved,
+            Refusal::CustomerIsReseller,
+            Refusal::CustomerInUse(ContactId(10_667)),
+            Refusal::TooManyPasswords,
             Refusal::SearchTooWide,
         ]
     }
@@ -403,16 +415,22 @@ mod tests {
     #[test]
     fn every_business_sentence_is_in_the_documentation() {
         let documentation = include_str!("../../../docs/api/webnic.md");
-        let is_for_operators = |refusal: &Refusal| {
+        // Operators and customers do not use this dialect.
+        let is_for_others = |refusal: &Refusal| {
             matches!(
                 refusal,
-                Refusal::Vetting(_) | Refusal::CreditOfNothing | Refusal::OtherCurrency(_)
+                Refusal::Vetting(_)
+                    | Refusal::CreditOfNothing
+                    | Refusal::OtherCurrency(_)
+                    | Refusal::CustomerNotProved
+                    | Refusal::CustomerIsReseller
+                    | Refusal::TooManyPasswords
             )
         };
         for told in refusals() {
             let sentence = format!("`{}`", refusal(&told));
             let is_there = documentation.contains(&sentence);
-            assert_eq!(is_there, !is_for_operators(&told), "{sentence}");
+            assert_eq!(is_there, !is_for_others(&told), "{sentence}");
         }
         for (what, id) in [
             (Noun::Order, "1"),
@@ -441,6 +459,9 @@ mod tests {
             Noun::Approval,
             Noun::Credential,
             Noun::ParkedJob,
+            Noun::Customer,
+            Noun::CustomerOfName,
+            Noun::Token,
         ];
         let mut texts: Vec<String> = refusals().iter().map(refusal).collect();
         texts.extend(nouns.iter().map(|noun| not_found(*noun, "1")));

@@ -9,6 +9,7 @@ mod index_contacts;
 mod index_names;
 mod mail_approvers;
 mod mail_notice;
+mod mail_password;
 mod periodic;
 mod poll_dcv;
 mod sign;
@@ -53,6 +54,8 @@ pub(crate) enum Task {
     Tend(OrderId),
     /// Tell people something.
     MailNotice(NoticeId),
+    /// Send a customer a temporary password.
+    MailPassword(i64),
     /// Approve a vetting case in a test environment.
     VetByItself(CaseId),
     /// Sign fresh revocation lists.
@@ -77,6 +80,7 @@ impl Task {
             Self::Supersede(_) => "supersede",
             Self::Tend(_) => "tend",
             Self::MailNotice(_) => "mail_notice",
+            Self::MailPassword(_) => "mail_password",
             Self::VetByItself(_) => "vet_by_itself",
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
@@ -94,6 +98,7 @@ impl Task {
             }
             Self::Tend(id) => id.0,
             Self::MailNotice(id) => id.0,
+            Self::MailPassword(id) => id,
             Self::VetByItself(id) => id.0,
             Self::RefreshCrl
             | Self::FollowIssuingCa
@@ -123,6 +128,7 @@ impl Task {
             Self::Supersede(issuance),
             Self::Tend(OrderId(subject)),
             Self::MailNotice(NoticeId(subject)),
+            Self::MailPassword(subject),
             Self::VetByItself(CaseId(subject)),
             Self::RefreshCrl,
             Self::FollowIssuingCa,

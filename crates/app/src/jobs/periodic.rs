@@ -14,6 +14,9 @@ const REPEAT_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// How long an approval is kept after its end. What it proved is kept elsewhere.
 const APPROVAL_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30);
 
+/// How long a message with a password is remembered. The password itself is not.
+const PASSWORD_MAIL_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30);
+
 /// How long a count of calls is kept after its day or month.
 const COUNT_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 60);
 
@@ -57,14 +60,16 @@ impl App {
         Ok(())
     }
 
-    /// Forgets the keys of repeated requests that no client will repeat any more, old approvals, and old
-    /// counts of calls.
+    /// Forgets the keys of repeated requests that no client will repeat any more, old approvals, old counts of
+    /// calls, old messages with passwords, and customers' tokens that have ended.
     pub(super) async fn housekeep(&self, job: &ClaimedJob) -> Result<(), AppError> {
         let now: Timestamp = self.clock.now();
         let mut change = Change::new();
         change.forget_before(now - REPEAT_MEMORY);
         change.forget_approvals_before(now - APPROVAL_MEMORY);
         change.forget_calls_before(now - COUNT_MEMORY);
+        change.forget_password_mails_before(now - PASSWORD_MAIL_MEMORY);
+        change.forget_customer_tokens_before(now);
         change.postpone_job(job.id, job.attempt, now + DAY);
         self.store.commit(change).await?;
         Ok(())

@@ -200,6 +200,7 @@ impl App {
             Some(Task::Supersede(id)) => self.supersede(job, id).await,
             Some(Task::Tend(id)) => self.tend(job, id).await,
             Some(Task::MailNotice(id)) => self.mail_notice(job, id).await,
+            Some(Task::MailPassword(id)) => self.send_password(job, id).await,
             Some(Task::VetByItself(id)) => self.vet_by_itself(job, id).await,
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
@@ -297,6 +298,7 @@ fn is_vital(job: &ClaimedJob) -> bool {
             | Task::Supersede(_)
             | Task::Tend(_)
             | Task::MailNotice(_)
+            | Task::MailPassword(_)
             | Task::VetByItself(_)
             | Task::RefreshCrl
             | Task::FollowIssuingCa

@@ -41,6 +41,18 @@ create table customer_tokens (
 );
 create index customer_tokens_by_end on customer_tokens (expires_at);
 
+-- Messages with a password for a while. The sealed password is wiped once it is sent or void.
+create table password_mails (
+    id bigint primary key,
+    customer_id bigint not null references customers (id),
+    sealed_password bytea not null,
+    message_id text not null,
+    created_at bigint not null,
+    expires_at bigint not null
+);
+create index password_mails_of_customer on password_mails (customer_id, created_at);
+create index password_mails_by_age on password_mails (created_at);
+
 -- Contacts of before belong to the reseller itself, and are of the type that serves for all.
 alter table contacts add column customer_id bigint not null default 0;
 alter table contacts add column kind text not null default 'Contact';
