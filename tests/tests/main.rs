@@ -23,6 +23,7 @@ mod lives;
 mod logicboxes_contacts;
 mod logicboxes_customer_access;
 mod logicboxes_customers;
+mod logicboxes_examples;
 mod logicboxes_matrix;
 mod logicboxes_transport;
 mod matrix;
