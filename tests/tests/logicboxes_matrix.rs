@@ -13,7 +13,7 @@ on_both_engines!(everyone_calls_every_method);
 
 /// What a row is about, made anew for each who may use it up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum About {
+pub(crate) enum About {
     /// Nothing that belongs to anyone.
     Nothing,
     /// A customer.
@@ -25,9 +25,9 @@ enum About {
 }
 
 /// How a method is called. Words in braces stand for the thing that the row is about.
-struct Row {
-    method: &'static str,
-    about: About,
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    pub(crate) about: About,
     /// Whether a person's details go with it.
     is_of_person: bool,
     parameters: &'static [(&'static str, &'static str)],
@@ -73,7 +73,7 @@ const PERSON: &[(&str, &str)] = &[
 const PAGE: &str = "10";
 
 #[rustfmt::skip]
-const ROWS: &[Row] = {
+pub(crate) const ROWS: &[Row] = {
     use About::{Contact, Customer, Nothing, Token};
     &[
         person("contacts/add", Customer, &[("customer-id", "{customer}"), ("type", "Contact")]),
@@ -114,7 +114,7 @@ const ROWS: &[Row] = {
 
 /// What the words in braces stand for.
 #[derive(Clone, Default)]
-struct Words(Vec<(&'static str, String)>);
+pub(crate) struct Words(Vec<(&'static str, String)>);
 
 impl Words {
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -148,13 +148,16 @@ fn unknown(words: &Words) -> Words {
 }
 
 impl Row {
-    async fn ask(&self, client: &LogicBoxes, words: &Words) -> Reply {
+    /// The parameters, beside the credential.
+    pub(crate) fn filled(&self, words: &Words) -> Vec<(&'static str, String)> {
         let person = if self.is_of_person { PERSON } else { &[] };
-        let filled: Vec<(&str, String)> = person
-            .iter()
-            .chain(self.parameters)
-            .map(|(name, value)| (*name, words.fill(value)))
-            .collect();
+        let all = person.iter().chain(self.parameters);
+        all.map(|(name, value)| (*name, words.fill(value)))
+            .collect()
+    }
+
+    async fn ask(&self, client: &LogicBoxes, words: &Words) -> Reply {
+        let filled = self.filled(words);
         let parameters: Vec<(&str, &str)> = filled
             .iter()
             .map(|(name, value)| (*name, &value[..]))
@@ -227,39 +230,42 @@ impl<'a> Askers<'a> {
     /// Makes what a row is about.
     async fn make(&mut self, about: About) -> Words {
         self.made += 1;
-        let words = Words::default().with("fresh", format!("fresh{}@shop.example", self.made));
-        if about == About::Nothing {
-            return words;
+        make(&self.owner, about, self.made).await
+    }
+}
+
+/// Makes what a row is about, by a number of its own.
+pub(crate) async fn make(owner: &LogicBoxes, about: About, number: usize) -> Words {
+    let words = Words::default().with("fresh", format!("fresh{}@shop.example", number));
+    if about == About::Nothing {
+        return words;
+    }
+    let username = format!("customer{}@shop.example", number);
+    let more = [
+        ("username", &username[..]),
+        ("passwd", "A-pass-word-42"),
+        ("state", "Not Applicable"),
+        ("lang-pref", "en"),
+    ];
+    let customer = owner
+        .done("customers/signup", &[PERSON, &more].concat())
+        .await;
+    let customer = customer.to_string();
+    let words = words.with("customer", &customer).with("username", username);
+    let of_customer = [("customer-id", &customer[..])];
+    match about {
+        About::Nothing | About::Customer => words,
+        About::Contact => {
+            let parameters = [PERSON, &of_customer, &[("type", "Contact")]].concat();
+            let contact = owner.done("contacts/add", &parameters).await;
+            words.with("contact", contact.to_string())
         }
-        let username = format!("customer{}@shop.example", self.made);
-        let more = [
-            ("username", &username[..]),
-            ("passwd", "A-pass-word-42"),
-            ("state", "Not Applicable"),
-            ("lang-pref", "en"),
-        ];
-        let customer = self
-            .owner
-            .done("customers/signup", &[PERSON, &more].concat())
-            .await;
-        let customer = customer.to_string();
-        let words = words.with("customer", &customer).with("username", username);
-        let of_customer = [("customer-id", &customer[..])];
-        match about {
-            About::Nothing | About::Customer => words,
-            About::Contact => {
-                let parameters = [PERSON, &of_customer, &[("type", "Contact")]].concat();
-                let contact = self.owner.done("contacts/add", &parameters).await;
-                words.with("contact", contact.to_string())
-            }
-            About::Token => {
-                let parameters = [of_customer[0], ("ip", "192.0.2.1")];
-                let token = self
-                    .owner
-                    .done("customers/generate-login-token", &parameters)
-                    .await;
-                words.with("token", token.as_str().unwrap())
-            }
+        About::Token => {
+            let parameters = [of_customer[0], ("ip", "192.0.2.1")];
+            let token = owner
+                .done("customers/generate-login-token", &parameters)
+                .await;
+            words.with("token", token.as_str().unwrap())
         }
     }
 }

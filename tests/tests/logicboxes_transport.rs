@@ -2,11 +2,10 @@
 //! what comes of calls that are wrong.
 
 use chancery_domain::access::{Access, Networks, Scope};
-use chancery_testkit::{Engine, LogicBoxes, Reply, TestServer, encoded, on_both_engines, run};
+use chancery_testkit::{Engine, TestServer, encoded, on_both_engines, run};
 use tokio::io::AsyncWriteExt as _;
 
 on_both_engines!(
-    every_sender_is_understood,
     answers_are_written_as_clients_read_them,
     wrong_credentials_are_told_in_the_known_words,
     bad_input_is_refused_and_stores_nothing,
@@ -19,84 +18,6 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 fn path() -> String {
     format!("/api/{METHOD}.json")
-}
-
-/// A request as it stands on the wire, its `Host` left out.
-async fn sent(client: &LogicBoxes, request: &str) -> Reply {
-    let (line, rest) = request.split_once("\r\n").unwrap();
-    let request = format!("{line}\r\nHost: chancery.test\r\n{rest}");
-    client.http.send_raw(request.as_bytes()).await
-}
-
-/// The forms in which known clients send their calls.
-async fn every_sender_is_understood(server: &mut TestServer) {
-    let client = server.logicboxes().await;
-    let (path, form) = (path(), client.form(&[]));
-    let older = encoded(&[
-        ("auth-userid", &client.user_id),
-        ("auth-password", &client.key),
-    ]);
-    let length = form.len();
-    let [user, key] = [
-        encoded(&[("auth-userid", &client.user_id)]),
-        encoded(&[("api-key", &client.key)]),
-    ];
-    let part = |name: &str, value: &str| {
-        format!("--cut\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    };
-    let multipart =
-        part("auth-userid", &client.user_id) + &part("api-key", &client.key) + "--cut--\r\n";
-    for request in [
-        // All in the query string of a POST, with and without a length.
-        format!("POST {path}?{form} HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),
-        format!("POST {path}?{form} HTTP/1.1\r\n\r\n"),
-        // A form.
-        format!(
-            "POST {path} HTTP/1.1\r\nContent-Type: {FORM}\r\nContent-Length: {length}\r\n\r\n{form}"
-        ),
-        format!(
-            "POST {path} HTTP/1.1\r\nContent-Type: {FORM}; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{form}"
-        ),
-        format!("POST {path} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{form}"),
-        // Some here, some there.
-        format!(
-            "POST {path}?{user} HTTP/1.1\r\nContent-Type: {FORM}\r\nContent-Length: {}\r\n\r\n{key}",
-            key.len()
-        ),
-        // A multipart header that names no boundary, and no body.
-        format!(
-            "POST {path}?{form} HTTP/1.1\r\nContent-Type: multipart/form-data\r\nContent-Length: 0\r\n\r\n"
-        ),
-        // A real multipart body.
-        format!(
-            "POST {path} HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=cut\r\nContent-Length: {}\r\n\r\n{multipart}",
-            multipart.len()
-        ),
-        // Other headers that promise what does not come, or what is of no use.
-        format!(
-            "POST {path}?{form} HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
-        ),
-        format!(
-            "POST {path}?{form} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{{"
-        ),
-        format!("GET {path}?{form} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"),
-        // The older name of the key, by GET.
-        format!("GET {path}?{older} HTTP/1.1\r\n\r\n"),
-        // An announced body: the first answer is the answer.
-        format!(
-            "POST {path} HTTP/1.1\r\nExpect: 100-continue\r\nContent-Type: {FORM}\r\nContent-Length: {length}\r\n\r\n{form}"
-        ),
-        // Base and path joined by two slashes, what nobody knows, and what is empty.
-        format!("GET //api/{METHOD}.json?{form} HTTP/1.1\r\n\r\n"),
-        format!(
-            "GET /api//{METHOD}.json?{form}&profiler-ink=1&lang-pref=&self-line-2=x HTTP/1.1\r\n\r\n"
-        ),
-        format!("GET {path}?{form}&{form} HTTP/1.1\r\n\r\n"),
-    ] {
-        let reply = sent(&client, &request).await;
-        assert_eq!(reply.status, 200, "{request}: {}", reply.text());
-        assert_eq!(reply.json()["version"], "2.0");
-    }
 }
 
 async fn answers_are_written_as_clients_read_them(server: &mut TestServer) {
