@@ -10,6 +10,7 @@ mod call_counts;
 mod changes;
 mod contacts;
 mod control;
+mod customers;
 mod jobs;
 mod lifecycle;
 mod losses;
