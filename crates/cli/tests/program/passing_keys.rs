@@ -115,7 +115,8 @@ async fn what_is_in_a_query_string_leaves_no_trace(engine: Engine) {
         ("contacts/details", "&contact-id=x"),
         (
             "customers/signup",
-            "&username=ann@shop.test&passwd={password}",
+            "&username=ann@shop.test&passwd={password}&name=Ann+Example&company=Shop&address-line-1=1+High+Street\
+             &city=London&state=Not+Applicable&country=GB&zipcode=SW1A+1AA&phone-cc=44&phone=2079460000&lang-pref=en",
         ),
         (
             "customers/generate-token",
@@ -153,6 +154,13 @@ async fn what_is_in_a_query_string_leaves_no_trace(engine: Engine) {
             http.get(&doubled).await;
         }
     }
+    // The password was taken and is known again.
+    let path = "/api/customers/generate-token.json?username=ann@shop.test&ip=192.0.2.1";
+    let query = format!("&auth-userid={user_id}&api-key={key}&passwd={PASSWORD}");
+    assert_eq!(
+        server.http().get(&format!("{path}{query}")).await.status,
+        200
+    );
     let places = Places {
         home: &home,
         temporary: &temporary,
