@@ -1,4 +1,4 @@
-//! Contacts: create, look up, change, delete.
+//! Contacts: create, look up, delete.
 //!
 //! Whoever makes one makes it here, and whoever changes one leaves a line in its history, in the same change
 //! set. What a line tells is which parts changed, never what they were.
@@ -67,7 +67,7 @@ fn not_found(id: ContactId) -> AppError {
 }
 
 /// The name of a part of a contact that was made without a role.
-fn field(part: ContactField) -> Field {
+pub(crate) fn field(part: ContactField) -> Field {
     Field::Contact(Role::Administrator, part)
 }
 
@@ -128,7 +128,7 @@ impl App {
     }
 
     /// The customer that was named, if it is the reseller's; else a fault more.
-    async fn asked_customer(
+    pub(crate) async fn asked_customer(
         &self,
         reseller: &Reseller,
         asked: Option<CustomerId>,
@@ -174,7 +174,7 @@ impl App {
     }
 
     /// Puts a line of a contact's history into a change set.
-    async fn note_contact(
+    pub(crate) async fn note_contact(
         &self,
         change: &mut Change,
         contact: ContactId,
@@ -239,7 +239,8 @@ impl App {
     async fn is_contact_needed(&self, contact: &Contact, now: Timestamp) -> Result<bool, AppError> {
         let (reseller, id) = (contact.reseller, contact.id);
         Ok(self.store.is_contact_in_use(reseller, id, now).await?
-            || self.store.is_contact_of_organization(reseller, id).await?)
+            || self.store.is_contact_of_organization(reseller, id).await?
+            || self.store.is_default_contact(contact.customer, id).await?)
     }
 }
 

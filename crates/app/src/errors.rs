@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chancery_domain::access::Scope;
-use chancery_domain::contacts::ContactId;
+use chancery_domain::contacts::{ContactId, Hold};
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
 use chancery_domain::orders::OrderId;
@@ -143,9 +143,15 @@ pub enum Refusal {
     /// The key of a repeated request came with another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The contact still stands behind an order or an organization.
+    /// The contact still stands behind an order or an organization, or is a default contact.
     #[error("contact {0} is still used")]
     ContactInUse(ContactId),
+    /// The contact cannot be erased yet.
+    #[error("contact {0} cannot be erased: {1}")]
+    ContactHeld(ContactId, Hold),
+    /// The contact is erased already.
+    #[error("contact {0} is erased already")]
+    ContactErased(ContactId),
     /// The reseller has another organization by that name and address.
     #[error("organization {0} has that name and address")]
     OrganizationExists(OrganizationId),

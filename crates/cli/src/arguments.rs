@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Credentials that resellers' programs sign in with
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Contacts: the people behind orders
+    #[command(subcommand)]
+    Contact(ContactCommand),
     /// Balances of resellers
     #[command(subcommand)]
     Balance(BalanceCommand),
@@ -423,6 +426,54 @@ pub(crate) enum CaCommand {
     },
     /// Write the root certificate, PEM, to standard output
     ExportRoot {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactCommand {
+    /// List contacts of a reseller's, deleted and erased ones too, 500 at a time
+    List {
+        /// The reseller's id
+        #[arg(long, value_name = "ID")]
+        reseller: i64,
+        /// Only those of this customer
+        #[arg(long, value_name = "ID")]
+        customer: Option<i64>,
+        /// Only those with larger ids: the last of a list before
+        #[arg(long, value_name = "ID", default_value_t = 0)]
+        after: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show a contact and its history
+    Show {
+        /// The contact's id
+        #[arg(long, value_name = "ID")]
+        contact: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Remove what identifies the person; that it was done, by whom and why stays on record
+    Erase {
+        /// The contact's id
+        #[arg(long, value_name = "ID")]
+        contact: i64,
+        /// Why; do not name the person here, for it is kept
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod authority;
+mod contacts;
 mod demo;
 mod first_steps;
 mod http_client;
@@ -50,6 +51,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate(flags) => serve::migrate(&flags.config()?).await,
         Command::Reseller(command) => operators::reseller(command).await,
         Command::Credential(command) => operators::credential(command).await,
+        Command::Contact(command) => contacts::contact(command).await,
         Command::Balance(command) => operators::balance(command).await,
         Command::Price(command) => prices::price(command).await,
         Command::Job(command) => operators::job(command).await,

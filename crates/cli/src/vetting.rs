@@ -81,7 +81,8 @@ async fn operations(place: &Place) -> Result<Operations> {
 }
 
 impl OperatorFlag {
-    fn name(&self) -> Result<OperatorName> {
+    /// The operator's name.
+    pub(crate) fn name(&self) -> Result<OperatorName> {
         let account = || std::env::var("USER").ok();
         let Some(name) = self.operator.clone().or_else(account) else {
             bail!("--operator: who are you?");

@@ -34,6 +34,16 @@ struct Row {
     street: bool,
     attributes: &'static [Attribute],
     company: &'static [CompanyRule],
+    fixed: &'static [Fixed],
+}
+
+/// What stays as it was when a contact is changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fixed {
+    /// The name of the person.
+    Name,
+    /// An attribute, once it is told.
+    Attribute(&'static str),
 }
 
 /// Something to be told of a contact beside its details.
@@ -126,6 +136,9 @@ impl ContactType {
     /// The type for all names whose registry has none of its own.
     pub const GENERAL: Self = Self(&table::TYPES[0]);
 
+    /// The type of those who vouch for registrants. It is in no list: they are added in a way of their own.
+    pub const SPONSOR: Self = Self(&table::SPONSOR);
+
     /// All types, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> {
         table::TYPES.iter().map(Self)
@@ -134,6 +147,11 @@ impl ContactType {
     /// The type of this name; case counts.
     pub fn parse(name: &str) -> Option<Self> {
         Self::all().find(|kind| kind.0.name == name)
+    }
+
+    /// The same, sponsors among them.
+    pub fn parse_any(name: &str) -> Option<Self> {
+        Self::parse(name).or_else(|| (name == Self::SPONSOR.as_str()).then_some(Self::SPONSOR))
     }
 
     /// Its name.
@@ -149,6 +167,11 @@ impl ContactType {
     /// What is to be told of its contacts beside.
     pub fn attributes(self) -> &'static [Attribute] {
         self.0.attributes
+    }
+
+    /// What stays as it was when its contacts are changed.
+    pub fn fixed(self) -> &'static [Fixed] {
+        self.0.fixed
     }
 
     /// Checks all that was told of a contact and reports all that is wrong at once; `field` names the parts of

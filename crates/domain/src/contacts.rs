@@ -4,14 +4,15 @@
 //! is of a type, which says what its details must look like and what else is to be told of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 
 use crate::contact_details::ContactDetails;
-use crate::contact_types::ContactType;
+use crate::contact_types::{ContactType, Fixed};
 use crate::customers::CustomerId;
 use crate::events::Actor;
-use crate::fields::{Field, FieldError};
+use crate::fields::{Field, FieldError, Problem};
 use crate::resellers::ResellerId;
 
 crate::id! {
@@ -144,9 +145,15 @@ impl Contact {
         checked.err().unwrap_or_default()
     }
 
-    /// Itself with other details and attributes; the position in the company stays, if it is not told.
-    pub fn changed(&self, details: ContactDetails, attributes: Attributes, now: Timestamp) -> Self {
-        Self {
+    /// Itself with other details and attributes; the position in the company stays, if it is not told. Faults
+    /// where its type does not let a part change.
+    pub fn changed(
+        &self,
+        details: ContactDetails,
+        attributes: Attributes,
+        now: Timestamp,
+    ) -> Result<Self, Vec<FieldError>> {
+        let changed = Self {
             details: ContactDetails {
                 job_title: details.job_title.or_else(|| self.details.job_title.clone()),
                 ..details
@@ -155,6 +162,27 @@ impl Contact {
             modified_at: now,
             version: self.version + 1,
             ..self.clone()
+        };
+        let is_other = |fixed: &&Fixed| match fixed {
+            Fixed::Name => self.details.name.full() != changed.details.name.full(),
+            Fixed::Attribute(name) => {
+                let before = self.attributes.get(*name);
+                before.is_some() && before != changed.attributes.get(*name)
+            }
+        };
+        let faults = self.kind.fixed().iter().filter(is_other);
+        let faults: Vec<FieldError> = faults
+            .map(|fixed| FieldError {
+                field: match fixed {
+                    Fixed::Name => self.field(ContactField::Name),
+                    Fixed::Attribute(name) => Field::Attribute(name),
+                },
+                problem: Problem::Fixed,
+            })
+            .collect();
+        match faults.is_empty() {
+            true => Ok(changed),
+            false => Err(faults),
         }
     }
 
@@ -196,7 +224,35 @@ pub struct DefaultContacts {
     pub billing: Option<ContactId>,
 }
 
+/// What a default contact is named for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum DefaultRole {
+    /// In whose name things are registered.
+    Registrant,
+    /// Who administers them.
+    Administrator,
+    /// Who handles technical matters.
+    Technical,
+    /// Who pays.
+    Billing,
+}
+
 impl DefaultContacts {
+    /// Every role with its contact.
+    pub fn roles(&self) -> [(DefaultRole, Option<ContactId>); 4] {
+        [
+            (DefaultRole::Registrant, self.registrant),
+            (DefaultRole::Administrator, self.administrator),
+            (DefaultRole::Technical, self.technical),
+            (DefaultRole::Billing, self.billing),
+        ]
+    }
+
+    /// The contacts in any role.
+    pub fn contacts(&self) -> Vec<ContactId> {
+        self.roles().into_iter().filter_map(|(_, id)| id).collect()
+    }
+
     /// One contact in all roles.
     pub fn all(contact: ContactId) -> Self {
         let contact = Some(contact);
@@ -205,6 +261,37 @@ impl DefaultContacts {
             administrator: contact,
             technical: contact,
             billing: contact,
+        }
+    }
+}
+
+/// What stands in the way of erasing a contact.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hold {
+    /// An order that is open or in its term names it.
+    Order,
+    /// An organization names it.
+    Organization,
+    /// It is a default contact of its customer's.
+    Default,
+    /// A certificate rests on an order that named it, and records of how it was validated are to be kept until
+    /// then: two years after the certificate's end (BR 5.5.2).
+    Records(Timestamp),
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order => f.write_str("an order that is open or in its term names it"),
+            Self::Organization => f.write_str("an organization names it"),
+            Self::Default => f.write_str("it is a default contact of its customer's"),
+            Self::Records(until) => {
+                let day = until.strftime("%Y-%m-%d");
+                write!(
+                    f,
+                    "records of a certificate it stands behind are kept until {day} (BR 5.5.2)"
+                )
+            }
         }
     }
 }

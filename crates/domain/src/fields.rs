@@ -1,6 +1,6 @@
 //! What was wrong with which field of a request, in words every dialect can translate.
 
-use crate::contacts::{ContactField, Role};
+use crate::contacts::{ContactField, DefaultRole, Role};
 use crate::customers::CustomerField;
 
 /// A field of some request, by our name for it. Each dialect has one table to its own names.
@@ -44,6 +44,8 @@ pub enum Field {
     CustomerDetails(ContactField),
     /// What is told of a customer beside its details.
     CustomerPart(CustomerField),
+    /// A default contact of a customer's.
+    DefaultContact(DefaultRole),
     /// An order.
     Order,
     /// The reseller's own note for the people behind the platform.
@@ -115,6 +117,8 @@ pub enum Problem {
     Words(usize),
     /// It does not look as such a thing must.
     Format,
+    /// It cannot be other than it is.
+    Fixed,
     /// It names something that does not exist, or is another's; the text is the name given.
     Unknown(String),
     /// Anything else, as a sentence without a full stop.

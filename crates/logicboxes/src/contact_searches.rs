@@ -66,7 +66,10 @@ fn filter(parameters: &Parameters) -> Result<ContactFilter, Obstacle> {
         return Err(Obstacle::Malformed("status"));
     }
     let is_wanted = |state: &str| states.iter().any(|wanted| wanted == state);
-    let kind = parameters.optional("type")?.map(kind).transpose()?;
+    let kind = match parameters.optional("type")? {
+        Some(name) if name == ContactType::SPONSOR.as_str() => Some(ContactType::SPONSOR),
+        name => name.map(kind).transpose()?,
+    };
     Ok(ContactFilter {
         ids: (!ids.is_empty()).then(|| ids.into_iter().map(ContactId).collect()),
         with_living: states.is_empty() || is_wanted("Active"),

@@ -1,4 +1,4 @@
-//! `contacts/`: add, details.
+//! `contacts/add` and `contacts/details`.
 
 use chancery_app::ContactRequest;
 use chancery_domain::contacts::{Contact, ContactId};

@@ -44,6 +44,8 @@ pub(crate) enum Obstacle {
     TooSlow,
     /// The body broke off.
     Broken,
+    /// It is about something that is not there, or another's.
+    NotAllowed,
     /// Nothing is served there.
     UnknownAddress,
     /// The method is served by another HTTP method.
@@ -77,6 +79,7 @@ impl Obstacle {
             Self::TooLarge => "The request is too large".to_owned(),
             Self::TooSlow => "The request did not arrive in time".to_owned(),
             Self::Broken => "The request broke off".to_owned(),
+            Self::NotAllowed => NOT_ALLOWED.to_owned(),
             Self::UnknownAddress => "No such method".to_owned(),
             Self::WrongMethod(right) => format!("This method must be called with {right}"),
         }

@@ -13,16 +13,20 @@
 
 mod agreements;
 mod auth;
+mod contact_changes;
+mod contact_defaults;
 mod contact_searches;
 mod contacts;
 mod contract;
 mod customer_access;
 mod customers;
 mod details;
+mod eligibility;
 mod errors;
 mod hashtable;
 mod parameters;
 mod routes;
+mod sponsors;
 mod values;
 mod words;
 

@@ -26,7 +26,10 @@ use crate::contract::Operation;
 use crate::errors::{Obstacle, respond};
 use crate::parameters::{BODY_LIMIT, Parameters};
 use crate::values::{Format, Value};
-use crate::{agreements, auth, contact_searches, contacts, contract, customer_access, customers};
+use crate::{
+    agreements, auth, contact_changes, contact_defaults, contact_searches, contacts, contract,
+    customer_access, customers, eligibility, sponsors,
+};
 
 /// One line of the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -98,14 +101,22 @@ impl Row {
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Row> {
     use Scope::{Orders, Read};
-    use contract::contacts::{ADD, DETAILS, REGISTRANT_AGREEMENT, SEARCH};
+    use contract::contacts as described;
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     vec![
-        Row::of(Orders, POST, "contacts/add", contacts::add, &ADD),
-        Row::of(Read, GET, "contacts/details", contacts::details, &DETAILS),
-        Row::of(Read, GET, "contacts/search", contact_searches::search, &SEARCH),
-        Row::of(Read, GET, "contacts/dotca/registrantagreement", agreements::dotca, &REGISTRANT_AGREEMENT),
+        Row::of(Orders, POST, "contacts/add", contacts::add, &described::ADD),
+        Row::of(Read, GET, "contacts/details", contacts::details, &described::DETAILS),
+        Row::of(Read, GET, "contacts/search", contact_searches::search, &described::SEARCH),
+        Row::of(Read, POST, "contacts/default", contact_defaults::default, &described::DEFAULT),
+        Row::of(Orders, POST, "contacts/modDefault", contact_defaults::mod_default, &described::MOD_DEFAULT),
+        Row::of(Orders, POST, "contacts/modify", contact_changes::modify, &described::MODIFY),
+        Row::of(Orders, POST, "contacts/set-details", contact_changes::set_details, &described::SET_DETAILS),
+        Row::of(Orders, POST, "contacts/delete", contact_changes::delete, &described::DELETE),
+        Row::of(Read, GET, "contacts/validate-registrant", eligibility::validate_registrant, &described::VALIDATE),
+        Row::of(Read, GET, "contacts/sponsors", sponsors::sponsors, &described::SPONSORS),
+        Row::of(Orders, POST, "contacts/coop/add-sponsor", sponsors::add, &described::ADD_SPONSOR),
+        Row::of(Read, GET, "contacts/dotca/registrantagreement", agreements::dotca, &described::REGISTRANT_AGREEMENT),
         Row::of(Orders, POST, "customers/signup", customers::sign_up, &contract::customers::SIGN_UP),
         Row::of(Orders, POST, "customers/v2/signup", customers::sign_up, &contract::customers::SIGN_UP_2),
         Row::of(Read, GET, "customers/details", customers::details, &contract::customers::DETAILS),

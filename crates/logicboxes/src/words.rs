@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chancery_app::{Noun, Refusal, TooMany};
-use chancery_domain::contacts::ContactField;
+use chancery_domain::contacts::{ContactField, DefaultRole};
 use chancery_domain::customers::CustomerField;
 use chancery_domain::fields::{Field, Problem, SubjectPart};
 use chancery_domain::rates::Excess;
@@ -41,6 +41,7 @@ impl FieldWords {
             Field::ContactType => words("type", "type", "Contact Type"),
             Field::Attribute(name) => of_attribute(name),
             Field::Customer => words("customer-id", "customerid", "Customer Id"),
+            Field::DefaultContact(role) => of_default(role),
             Field::CustomerPart(part) => of_customer(part),
             Field::Username => words("username", "username", "Username"),
             Field::Password => words("passwd", "passwd", "Password"),
@@ -100,6 +101,15 @@ fn of_attribute(name: &'static str) -> FieldWords {
         parameter: name,
         stored_as: name.chars().filter(is_kept).collect(),
         label: name,
+    }
+}
+
+fn of_default(role: DefaultRole) -> FieldWords {
+    match role {
+        DefaultRole::Registrant => words("reg-contact-id", "registrant", "Registrant Contact"),
+        DefaultRole::Administrator => words("admin-contact-id", "admin", "Admin Contact"),
+        DefaultRole::Technical => words("tech-contact-id", "tech", "Tech Contact"),
+        DefaultRole::Billing => words("billing-contact-id", "billing", "Billing Contact"),
     }
 }
 
@@ -194,6 +204,7 @@ pub(crate) fn fault(words: &FieldWords, problem: &Problem) -> String {
         Problem::Type(_) | Problem::NotOneOf(_) | Problem::Format | Problem::Unknown(_) => {
             format!("{label} is invalid")
         }
+        Problem::Fixed => format!("{label} cannot be changed"),
         Problem::Length { min: 0 | 1, max } => {
             format!("{label} cannot be more than {max} characters")
         }
@@ -260,7 +271,7 @@ pub(crate) fn too_many(what: TooMany, retry_seconds: u64) -> String {
 /// What is said when a rule of business forbids.
 pub(crate) fn refusal(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::ContactInUse(id) => {
+        Refusal::ContactHeld(id, _) | Refusal::ContactErased(id) | Refusal::ContactInUse(id) => {
             format!("Cannot Delete Contact: {id} is in use")
         }
         Refusal::CustomerInUse(contact) => {

@@ -55,6 +55,20 @@ impl Store {
             .await?;
         row.as_ref().map(read).transpose()
     }
+
+    /// Whether a contact is a default one of a customer's.
+    pub async fn is_default_contact(
+        &self,
+        customer: CustomerId,
+        contact: ContactId,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            select 1 from contact_defaults
+            where customer_id = $1 and $2 in (registrant_id, administrator_id, technical_id, billing_id)
+            limit 1";
+        let rows = self.query(SQL, values![customer.0, contact.0]).await?;
+        Ok(!rows.is_empty())
+    }
 }
 
 fn read(row: &Row) -> Result<DefaultContacts, StoreError> {

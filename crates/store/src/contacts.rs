@@ -1,5 +1,5 @@
 //! Contacts. Deleted ones stay in the table, for the orders that name them, and can be looked at; of erased
-//! ones nothing is left that could be read.
+//! ones nothing is left but that they were there.
 //!
 //! Every change set that writes a contact also writes what searches find it by, those of deleted ones in
 //! fields of their own. The release before did not: [`Store::index_contacts`] catches up with it.
@@ -14,10 +14,31 @@ use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
 use crate::lists::{ByList, by_list};
 use crate::reading::to_json;
-use crate::search_texts::SearchField;
+use crate::search_texts::{LOOKED_AT_MOST, SearchField};
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
+
+/// What is on record of a contact, erased or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ContactRecord {
+    /// Its id.
+    pub id: ContactId,
+    /// Whose contact.
+    pub reseller: ResellerId,
+    /// Whose among the reseller's customers.
+    pub customer: CustomerId,
+    /// Of what type.
+    pub kind: ContactType,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// When it was erased.
+    pub erased_at: Option<Timestamp>,
+    /// All of it, unless it is erased.
+    pub contact: Option<Contact>,
+}
 
 /// How many contacts are indexed at once.
 const INDEXED_AT_ONCE: i64 = 256;
@@ -69,6 +90,20 @@ impl Change {
         self.index_contact(contact);
     }
 
+    /// Makes sure that a sponsor to be inserted is the only one of its name and company among its customer's; a
+    /// conflict if there is another. Sets of one customer have a lane of their own, so that none passes the other.
+    pub fn claim_sponsor(&mut self, sponsor: &Contact) {
+        const SQL: &str = "
+            insert into search_texts (owner_id, field, text, subject_id)
+            select cast($1 as bigint), cast($2 as text), cast($3 as text), cast($4 as bigint)
+            where not exists (
+                select 1 from search_texts where owner_id = $1 and field = $2 and text = $3)";
+        self.lane(sponsor.customer.0);
+        let text = sponsor_text(&sponsor.details.name.full(), &sponsor.details.company);
+        let values = values![sponsor.customer.0, SPONSOR.0, text, sponsor.id.0];
+        self.expect_one(SQL, values, conflict(sponsor.id));
+    }
+
     /// Saves a contact as it is now over the one that was read; a conflict if that has changed since.
     pub fn save_contact(&mut self, read: &Contact, contact: &Contact) {
         const SQL: &str = "
@@ -112,11 +147,17 @@ impl Change {
         for (field, text) in indexed(contact) {
             self.insert_search_text(contact.customer.0, field, contact.id.0, &text);
         }
+        if let Some(text) = known_as_sponsor(contact) {
+            self.insert_whole_text(contact.customer.0, SPONSOR, contact.id.0, &text);
+        }
     }
 
     fn forget_contact(&mut self, contact: &Contact) {
         for (field, text) in indexed(contact) {
             self.delete_search_text(contact.customer.0, field, contact.id.0, &text);
+        }
+        if let Some(text) = known_as_sponsor(contact) {
+            self.delete_whole_text(contact.customer.0, SPONSOR, contact.id.0, &text);
         }
     }
 }
@@ -133,6 +174,19 @@ fn indexed(contact: &Contact) -> [(SearchField, String); 3] {
         (company, details.company.clone()),
         (email, details.email.clone()),
     ]
+}
+
+/// What sponsors of a customer's are known as.
+const SPONSOR: SearchField = SearchField("sponsor");
+
+fn known_as_sponsor(contact: &Contact) -> Option<String> {
+    let is_one = contact.kind == ContactType::SPONSOR && contact.deleted_at.is_none();
+    is_one.then(|| sponsor_text(&contact.details.name.full(), &contact.details.company))
+}
+
+/// Name and company, apart by what neither can have in it.
+fn sponsor_text(name: &str, company: &str) -> String {
+    format!("{name}\u{1f}{company}")
 }
 
 fn conflict(id: ContactId) -> Failure {
@@ -208,13 +262,86 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// A customer's sponsors, in the order of their ids.
+    pub async fn sponsors(&self, customer: CustomerId) -> Result<Vec<Contact>, StoreError> {
+        const SQL: &str = "
+            select subject_id from search_texts where owner_id = $1 and field = $2 limit $3";
+        let most = LOOKED_AT_MOST as i64;
+        let rows = self.scan(SQL, values![customer.0, SPONSOR.0, most]).await?;
+        let ids: Vec<i64> = rows
+            .iter()
+            .map(|row| row.int(0))
+            .collect::<Result<_, _>>()?;
+        self.contacts_of(customer, &ids).await
+    }
+
+    /// A customer's sponsor of this name and company.
+    pub async fn sponsor(
+        &self,
+        customer: CustomerId,
+        name: &str,
+        company: &str,
+    ) -> Result<Option<ContactId>, StoreError> {
+        const SQL: &str = "
+            select subject_id from search_texts
+            where owner_id = $1 and field = $2 and text = $3 order by subject_id limit 1";
+        let values = values![customer.0, SPONSOR.0, sponsor_text(name, company)];
+        let row = self.query_one(SQL, values).await?;
+        row.map(|row| Ok(ContactId(row.int(0)?))).transpose()
+    }
+
+    /// What is on record of a contact, whoever's it is: for operators.
+    pub async fn contact_record(&self, id: ContactId) -> Result<Option<ContactRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            columns!(),
+            ", erased_at from contacts where id = $1"
+        );
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.as_ref().map(read_record).transpose()
+    }
+
+    /// So many contacts of a reseller's, of one customer or of all, whose ids are above one: for operators.
+    pub async fn contact_records(
+        &self,
+        reseller: ResellerId,
+        customer: Option<CustomerId>,
+        after: ContactId,
+        limit: u32,
+    ) -> Result<Vec<ContactRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            columns!(),
+            ", erased_at from contacts
+            where reseller_id = $1 and id > $2 and (cast($3 as bigint) = 0 or customer_id = $3)
+            order by id limit $4"
+        );
+        let customer = customer.map_or(0, |customer| customer.0);
+        let values = values![reseller.0, after.0, customer, limit];
+        let rows = self.scan(SQL, values).await?;
+        rows.iter().map(read_record).collect()
+    }
+
+    /// The end of the last certificate of an order that names a contact.
+    pub async fn last_certificate_of_contact(
+        &self,
+        reseller: ResellerId,
+        contact: ContactId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        const SQL: &str = "
+            select max(c.not_after) from orders o join certificates c on c.order_id = o.id
+            where o.reseller_id = $1 and (o.administrator_id = $2 or o.technical_id = $2)";
+        let rows = self.scan(SQL, values![reseller.0, contact.0]).await?;
+        rows.first().map_or(Ok(None), |row| row.opt_timestamp(0))
+    }
+
     /// Indexes some contacts that an older release has left, and gives them the customer that is the reseller.
     /// Whether there may be more to do.
     pub async fn index_contacts(&self) -> Result<bool, StoreError> {
         const SQL: &str = concat!(
             "select ",
             columns!(),
-            " from contacts where is_indexed = 0 and erased_at is null order by id limit $1"
+            " from contacts where is_indexed = 0 order by id limit $1"
         );
         const NOTE: &str = "
             update contacts set is_indexed = 1, customer_id = $1
@@ -237,18 +364,40 @@ impl Store {
     }
 }
 
+fn read_record(row: &Row) -> Result<ContactRecord, StoreError> {
+    let erased_at = row.opt_timestamp(11)?;
+    let reseller = ResellerId(row.int(1)?);
+    Ok(ContactRecord {
+        id: ContactId(row.int(0)?),
+        reseller,
+        customer: customer(row.int(2)?, reseller),
+        kind: row.parsed(4, ContactType::parse_any)?,
+        created_at: row.timestamp(7)?,
+        deleted_at: row.opt_timestamp(9)?,
+        erased_at,
+        contact: match erased_at {
+            None => Some(read(row)?),
+            Some(_) => None,
+        },
+    })
+}
+
+/// An older release knew no customers.
+fn customer(id: i64, reseller: ResellerId) -> CustomerId {
+    match id {
+        0 => CustomerId::itself(reseller),
+        id => CustomerId(id),
+    }
+}
+
 fn read(row: &Row) -> Result<Contact, StoreError> {
     let reseller = ResellerId(row.int(1)?);
     Ok(Contact {
         id: ContactId(row.int(0)?),
         reseller,
-        // An older release knew no customers.
-        customer: match row.int(2)? {
-            0 => CustomerId::itself(reseller),
-            id => CustomerId(id),
-        },
+        customer: customer(row.int(2)?, reseller),
         role: row.parsed(3, Role::parse)?,
-        kind: row.parsed(4, ContactType::parse)?,
+        kind: row.parsed(4, ContactType::parse_any)?,
         details: row.json(5)?,
         attributes: row.json(6)?,
         created_at: row.timestamp(7)?,

@@ -22,7 +22,7 @@ mod changes;
 mod contact_defaults;
 mod contact_events;
 pub mod contact_searches;
-mod contacts;
+pub mod contacts;
 pub mod customer_searches;
 pub mod customer_tokens;
 pub mod customers;

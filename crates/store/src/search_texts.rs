@@ -98,6 +98,36 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Makes a subject known by a text as it is.
+    pub(crate) fn insert_whole_text(
+        &mut self,
+        owner: i64,
+        field: SearchField,
+        subject: i64,
+        text: &str,
+    ) {
+        const SQL: &str = "
+            insert into search_texts (owner_id, field, text, subject_id) values ($1, $2, $3, $4)
+            on conflict (owner_id, field, text, subject_id) do nothing";
+        self.execute(SQL, values![owner, field.0, text, subject]);
+    }
+
+    /// Makes a subject no longer known by a text as it is.
+    pub(crate) fn delete_whole_text(
+        &mut self,
+        owner: i64,
+        field: SearchField,
+        subject: i64,
+        text: &str,
+    ) {
+        const SQL: &str = "
+            delete from search_texts
+            where owner_id = $1 and field = $2 and text = $3 and subject_id = $4";
+        self.execute(SQL, values![owner, field.0, text, subject]);
+    }
+}
+
 impl Store {
     /// The subjects in whose field some word begins with a text, or goes on with it from there.
     pub(crate) async fn subjects(

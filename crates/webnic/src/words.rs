@@ -107,6 +107,7 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         Field::ContactType => "type",
         Field::Attribute(name) => name,
         Field::Customer => "customerId",
+        Field::DefaultContact(_) => "defaultContactId",
         Field::CustomerDetails(part) => contact_member(part),
         Field::CustomerPart(part) => match part {
             CustomerField::Username => "username",
@@ -226,6 +227,7 @@ fn sentence(field: Field, name: &str, problem: &Problem) -> String {
         Problem::Format if is_contact => "invalid format".to_owned(),
         Problem::Format if names_contact(field) => BAD_CONTACT_ID.to_owned(),
         Problem::Format => format!("'{name}' has an invalid format."),
+        Problem::Fixed => format!("'{name}' cannot be changed."),
         Problem::Unknown(_) if field == Field::Product => "Invalid product key.".to_owned(),
         Problem::Unknown(id) if field == Field::Organization => not_found(Noun::Organization, id),
         Problem::Unknown(id) if names_contact(field) => not_found(Noun::Contact, id),
@@ -290,7 +292,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::KeyReused => {
             "The Idempotency-Key was used for another request already.".to_owned()
         }
-        Refusal::ContactInUse(id) => format!("Contact ID [{}] in use.", ContactNumber(*id)),
+        Refusal::ContactHeld(id, _) | Refusal::ContactErased(id) | Refusal::ContactInUse(id) => {
+            format!("Contact ID [{}] in use.", ContactNumber(*id))
+        }
         Refusal::OrganizationExists(id) => {
             format!("Organization [{id}] has the same company and address.")
         }

@@ -4,7 +4,7 @@ use super::values::{
     CANADIAN, CANADIAN_ORGANIZATIONS, EUROPEAN_UNION, SPANISH_FORMS, SPANISH_ORGANIZATIONS,
     SPANISH_PROVINCES, is_birth_date, is_brazilian_number,
 };
-use super::{Attribute, Company, CompanyRule, Condition, Form, Needed, Row};
+use super::{Attribute, Company, CompanyRule, Condition, Fixed, Form, Needed, Row};
 use crate::contact_details::{
     CompanyRules, ContactRules, CountryRules, NameRules, PartRules, StateRules, TelephoneRules,
     TextRules, ZipRules,
@@ -32,8 +32,11 @@ const fn plain(name: &'static str) -> Row {
         street: false,
         attributes: &[],
         company: &[],
+        fixed: &[],
     }
 }
+
+pub(super) static SPONSOR: Row = plain("Sponsor");
 
 const fn phone_of(least: usize, most: usize) -> TelephoneRules {
     TelephoneRules::Parts(PartRules {
@@ -177,6 +180,7 @@ pub(super) static TYPES: [Row; 19] = [
             holds: Condition::Is("CPR", CANADIAN_ORGANIZATIONS),
             company: Company::Is("N/A"),
         }],
+        fixed: &[Fixed::Name, Fixed::Attribute("CPR")],
         ..plain("CaContact")
     },
     plain("ClContact"),

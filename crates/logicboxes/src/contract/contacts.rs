@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::Kind::{Boolean, Integer, Integers, Text, Texts};
-use super::{Operation, Parameter, integer, optional, required, text, texts};
+use super::{Operation, Parameter, boolean, integer, map_of, optional, required, text, texts};
 use crate::agreements::DOTCA_VERSION;
 
 const TAG: &str = "LogicBoxes: contacts";
@@ -236,6 +236,170 @@ pub(crate) const SEARCH: Operation = Operation::new(
     optional("email", Text, "With this e-mail address."),
     optional("type", Text, "Of this type."),
     optional("include-invalid", Boolean, "Makes no difference: contacts are never hidden as invalid."),
+]);
+
+const TYPES: Parameter = required("type", Texts, "Contact types.");
+
+fn defaults() -> Json {
+    let keys = ["registrant", "admin", "tech", "billing"];
+    let rows = keys.map(|key| format!("{key}ContactDetails"));
+    let mut schema = texts(&["type"], &keys);
+    for key in rows {
+        schema["properties"][key] = row();
+    }
+    map_of(schema)
+}
+
+fn defaults_example() -> Json {
+    json!({ "Contact": {
+        "type": "Contact", "registrant": "1000001", "admin": "1000001",
+        "registrantContactDetails": row_example(), "adminContactDetails": row_example(),
+    } })
+}
+
+pub(crate) const DEFAULT: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsDefault",
+    "Default contacts",
+    "A customer's default contacts by type. A type that has none is not in the answer.",
+    defaults,
+    defaults_example,
+)
+.takes(&[CUSTOMER, TYPES]);
+
+pub(crate) const MOD_DEFAULT: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsModDefault",
+    "Set default contacts",
+    "Sets a customer's default contacts of these types. -1 is nobody.",
+    defaults,
+    defaults_example,
+)
+.takes(&[
+    CUSTOMER,
+    TYPES,
+    required("reg-contact-id", Integer, "The registrant."),
+    required("admin-contact-id", Integer, "The administrator."),
+    required("tech-contact-id", Integer, "The technical contact."),
+    required("billing-contact-id", Integer, "The billing contact."),
+]);
+
+fn action() -> Json {
+    let keys = [
+        "entityid",
+        "eaqid",
+        "actiontype",
+        "actiontypedesc",
+        "actionstatus",
+        "actionstatusdesc",
+        "status",
+    ];
+    texts(&keys, &[])
+}
+
+fn action_example(kind: &str, description: &str) -> Json {
+    json!({
+        "entityid": "1000001", "eaqid": "4711", "actiontype": kind, "actiontypedesc": description,
+        "actionstatus": "Success", "actionstatusdesc": format!("{description} completed successfully"),
+        "status": "Success",
+    })
+}
+
+pub(crate) const MODIFY: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsModify",
+    "Change a contact",
+    "All details are to be told again; of attributes, those that change.",
+    action,
+    || action_example("Mod", "Modification of Contact Details"),
+)
+.takes(&[
+    CONTACT,
+    NAME,
+    COMPANY,
+    EMAIL,
+    ADDRESS_1,
+    ADDRESS_2,
+    ADDRESS_3,
+    CITY,
+    STATE,
+    COUNTRY,
+    ZIP,
+    PHONE_CODE,
+    PHONE,
+    FAX_CODE,
+    FAX,
+    ATTRIBUTE_NAME,
+    ATTRIBUTE_VALUE,
+]);
+
+pub(crate) const SET_DETAILS: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsSetDetails",
+    "Tell more of a contact",
+    "Sets attributes of these groups. `false` if the contact's type does not have one of them; nothing is changed then.",
+    boolean,
+    || json!(true),
+)
+.takes(&[
+    CONTACT,
+    required("product-key", Texts, "Groups of attributes, such as `domus`."),
+    ATTRIBUTE_NAME,
+    ATTRIBUTE_VALUE,
+]);
+
+pub(crate) const DELETE: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsDelete",
+    "Delete a contact",
+    "Refused while an order or an organization names it, or it is a default contact of its customer's.",
+    action,
+    || action_example("Del", "Deletion of Contact"),
+)
+.takes(&[CONTACT]);
+
+pub(crate) const VALIDATE: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsValidateRegistrant",
+    "Who is eligible",
+    "Which criteria contacts meet, as far as they tell.",
+    || map_of(map_of(json!({ "enum": ["true", "false"] }))),
+    || json!({ "1000001": { "CPR": "true", "APP_PREF_NEXUS": "false" } }),
+)
+.takes(&[
+    required("contact-id", Integers, "The contacts."),
+    required(
+        "eligibility-criteria",
+        Texts,
+        "The criteria, such as `CPR`.",
+    ),
+]);
+
+pub(crate) const SPONSORS: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsSponsors",
+    "Sponsors",
+    "A customer's sponsors for .coop, by number.",
+    || map_of(texts(&["company", "name", "emailaddr", "country"], &[])),
+    || {
+        json!({ "1000002": {
+            "company": "Shop Ltd", "name": "Ann Example", "emailaddr": "ann@shop.example", "country": "GB",
+        } })
+    },
+)
+.takes(&[CUSTOMER]);
+
+pub(crate) const ADD_SPONSOR: Operation = Operation::new(
+    TAG,
+    "logicboxesContactsAddSponsor",
+    "Add a sponsor",
+    "Answers the number of the sponsor: that of the customer's sponsor of this name and company, if there is one.",
+    integer,
+    || json!(1_000_002),
+)
+.takes(&[
+    NAME, COMPANY, EMAIL, ADDRESS_1, ADDRESS_2, ADDRESS_3, CITY, STATE, COUNTRY, ZIP, PHONE_CODE, PHONE,
+    FAX_CODE, FAX, CUSTOMER,
 ]);
 
 pub(crate) const REGISTRANT_AGREEMENT: Operation = Operation::new(

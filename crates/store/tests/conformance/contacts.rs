@@ -190,6 +190,7 @@ async fn searches_find_contacts_by_their_words(bed: &Bed) {
         people[0].attributes.clone(),
         at(10),
     );
+    let renamed = renamed.unwrap();
     commit(bed, |change| change.save_contact(&people[0], &renamed))
         .await
         .unwrap();

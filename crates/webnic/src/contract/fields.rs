@@ -244,6 +244,7 @@ pub(super) fn schema(field: Field) -> Value {
         Field::ContactType => text("The type of a contact."),
         Field::Attribute(_) => text("What the type of a contact wants to know."),
         Field::Customer => integer("The customer a contact belongs to, by its number."),
+        Field::DefaultContact(_) => integer("A default contact of a customer's, by its number."),
         Field::CustomerPart(_) => text("What is told of a customer."),
     }
 }
