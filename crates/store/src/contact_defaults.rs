@@ -56,7 +56,7 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// Whether a contact is a default one of a customer's.
+    /// Whether a contact is a default one of a customer's that is not deleted.
     pub async fn is_default_contact(
         &self,
         customer: CustomerId,
@@ -65,6 +65,7 @@ impl Store {
         const SQL: &str = "
             select 1 from contact_defaults
             where customer_id = $1 and $2 in (registrant_id, administrator_id, technical_id, billing_id)
+                and exists (select 1 from customers where id = $1 and deleted_at is null)
             limit 1";
         let rows = self.query(SQL, values![customer.0, contact.0]).await?;
         Ok(!rows.is_empty())
