@@ -10,7 +10,7 @@ on_both_engines!(
 );
 
 /// The request of the method's own page; a customer and a country that there is are added to it.
-const DOCUMENTED: &[(&str, &str)] = &[
+pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
     ("name", "name"),
     ("company", "company"),
     ("email", "email@email.com"),
@@ -24,7 +24,7 @@ const DOCUMENTED: &[(&str, &str)] = &[
 ];
 
 /// Parameters with others in their place, or added.
-fn with<'a>(
+pub(crate) fn with<'a>(
     parameters: &[(&'a str, &'a str)],
     others: &[(&'a str, &'a str)],
 ) -> Vec<(&'a str, &'a str)> {
@@ -34,7 +34,7 @@ fn with<'a>(
 }
 
 /// The number of the customer that the reseller itself is.
-async fn itself(client: &LogicBoxes, server: &TestServer) -> String {
+pub(crate) async fn itself(client: &LogicBoxes, server: &TestServer) -> String {
     let resellers = server.operations().resellers().await.unwrap();
     for reseller in resellers {
         let held = server.operations().credentials(reseller.id).await.unwrap();

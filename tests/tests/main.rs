@@ -20,6 +20,7 @@ mod downloads;
 mod examples;
 mod foreign;
 mod lives;
+mod logicboxes_contact_changes;
 mod logicboxes_contacts;
 mod logicboxes_customer_access;
 mod logicboxes_customers;

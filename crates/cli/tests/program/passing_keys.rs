@@ -8,10 +8,9 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use chancery_pki::pem;
-use chancery_testkit::{Engine, Key, Panel, csr_with_key, python};
+use chancery_testkit::{Engine, Key, Panel, csr_with_key};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::programs::{Installation, Running, on_both_engines};
@@ -293,7 +292,7 @@ impl Places<'_> {
     fn with(&self, traces: &Traces) -> Vec<String> {
         let mut places = vec![
             ("log".to_owned(), fs::read(self.home.log()).unwrap()),
-            ("table".to_owned(), self.tables()),
+            ("table".to_owned(), self.home.tables()),
         ];
         collect(&self.home.data(), "data", &mut places);
         collect(self.temporary, "tmp", &mut places);
@@ -305,26 +304,6 @@ impl Places<'_> {
         );
         places.retain(|(_, content)| traces.are_in(content));
         places.into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// Every row of every table, as text.
-    fn tables(&self) -> Vec<u8> {
-        let Some(url) = &self.home.database.url else {
-            let script = "import sqlite3, sys\n\
-                database = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)\n\
-                print('\\n'.join(database.iterdump()))";
-            let file = self.home.data().join("chancery.db");
-            return python(script, &[file]).unwrap().into_bytes();
-        };
-        let output = Command::new("pg_dump").arg(url).output();
-        let output =
-            output.expect("pg_dump is not installed (on Debian: apt-get install postgresql)");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        output.stdout
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use chancery_testkit::{Database, Engine, Http, Panel, World};
+use chancery_testkit::{Database, Engine, Http, Panel, World, python};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -148,6 +148,26 @@ impl Installation {
             .filter(|line| line.contains("ERROR") || line.contains("panicked"))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Every row of every table, as text.
+    pub fn tables(&self) -> Vec<u8> {
+        let Some(url) = &self.database.url else {
+            let script = "import sqlite3, sys\n\
+                database = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)\n\
+                print('\\n'.join(database.iterdump()))";
+            let file = self.data().join("chancery.db");
+            return python(script, &[file]).unwrap().into_bytes();
+        };
+        let output = Command::new("pg_dump").arg(url).output();
+        let output =
+            output.expect("pg_dump is not installed (on Debian: apt-get install postgresql)");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
     }
 
     /// Removes the database.
