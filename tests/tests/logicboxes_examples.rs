@@ -120,6 +120,38 @@ async fn contacts(book: &mut Book) {
         ("name", "exam"),
     ];
     book.ask("contacts/search", &page).await;
+    book.ask("contacts/default", &of_customer).await;
+    let roles = ["reg", "admin", "tech", "billing"].map(|role| format!("{role}-contact-id"));
+    let nobody = |role: &String| role.starts_with("tech") || role.starts_with("billing");
+    let roles = roles.iter().map(|role| match nobody(role) {
+        true => (&role[..], "-1"),
+        false => (&role[..], &contact[..]),
+    });
+    let defaults: Vec<(&str, &str)> = of_customer.into_iter().chain(roles).collect();
+    book.ask("contacts/modDefault", &defaults).await;
+    let moved = [CONTACT, &of_contact].concat();
+    let moved = with(&moved, &[("address-line-1", "2 Market Street")]);
+    book.ask("contacts/modify", &moved).await;
+    let attributes = [
+        ("product-key", "domus"),
+        ("attr-name1", "purpose"),
+        ("attr-value1", "P1"),
+        ("attr-name2", "category"),
+        ("attr-value2", "C11"),
+    ];
+    let attributes = [&of_contact[..], &attributes].concat();
+    book.ask("contacts/set-details", &attributes).await;
+    let criteria = [
+        ("eligibility-criteria", "APP_PREF_NEXUS"),
+        ("eligibility-criteria", "CPR"),
+    ];
+    let criteria = [&of_contact[..], &criteria].concat();
+    book.ask("contacts/validate-registrant", &criteria).await;
+    let sponsor = [CONTACT, &of_customer[..1]].concat();
+    let sponsor = book.ask("contacts/coop/add-sponsor", &sponsor).await;
+    book.ask("contacts/sponsors", &of_customer[..1]).await;
+    book.ask("contacts/delete", &[("contact-id", &sponsor)])
+        .await;
     book.ask("contacts/dotca/registrantagreement", &[]).await;
 }
 
@@ -209,6 +241,10 @@ fn at_begin(answer: Wire) -> Wire {
         Wire::Object(members) => {
             let members = members.into_iter().map(|(key, value)| {
                 let value = match key.rsplit('.').next() {
+                    // Of an action that was taken, the number of its line in the history.
+                    Some("eaqid") if value != Wire::Text("0".to_owned()) => {
+                        Wire::Text("4711".to_owned())
+                    }
                     Some("creationdt") => Wire::Text(SECONDS.to_owned()),
                     Some("timestamp") => Wire::Text("2027-05-03 09:30:00.000000+00".to_owned()),
                     _ => at_begin(value),

@@ -21,6 +21,7 @@ mod examples;
 mod foreign;
 mod lives;
 mod logicboxes_contact_changes;
+mod logicboxes_contact_types;
 mod logicboxes_contacts;
 mod logicboxes_customer_access;
 mod logicboxes_customers;

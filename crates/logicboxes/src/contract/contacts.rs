@@ -1,5 +1,6 @@
 //! Contacts.
 
+use chancery_domain::contact_types::ContactType;
 use serde_json::{Value as Json, json};
 
 use super::Kind::{Boolean, Integer, Integers, Text, Texts};
@@ -127,17 +128,13 @@ fn told() -> Json {
         "contacttype",
         "whoisValidity",
     ];
-    let sometimes = [
-        "company",
-        "state",
-        "address2",
-        "address3",
-        "faxnocc",
-        "faxno",
-        "ApplicationPurpose",
-        "NexusCategory",
-        "CPR",
+    let mut sometimes = vec![
+        "company", "state", "address2", "address3", "faxnocc", "faxno",
     ];
+    for attribute in ContactType::all().flat_map(ContactType::attributes) {
+        let new = attribute.shown_as.filter(|name| !sometimes.contains(name));
+        sometimes.extend(new);
+    }
     let others = [
         ("jumpConditions", array_of(text())),
         ("contacttype", array_of(text())),
