@@ -21,7 +21,8 @@ impl App {
                 Ok(()) => {}
                 Err(later) if later.may_pass_later() => return Err(AppError::internal(later)),
                 Err(refused) => {
-                    tracing::warn!(customer.id = customer.id.0, %refused, "a password was refused");
+                    let id = customer.id.0;
+                    tracing::warn!(customer.id = id, %refused, "a mailed password was refused");
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! A subscriber's key that passed through to be packed is nowhere afterwards: in no table, no line of the log at
 //! its most talkative, and no file; nor is the password. Whether the downloads succeeded does not matter.
 //!
-//! The same for the key of a LogicBoxes credential and a customer's password, which travel in query strings.
+//! The same for the key of a LogicBoxes credential and a customer's password, which travel in query strings, and for
+//! the tokens and passwords that a customer is given.
 //!
 //! The search is tried out last, on traces laid on purpose.
 
@@ -10,14 +11,15 @@ use std::fs;
 use std::path::Path;
 
 use chancery_pki::pem;
-use chancery_testkit::{Engine, Key, Panel, csr_with_key};
+use chancery_testkit::{Engine, Key, LogicBoxes, Panel, World, csr_with_key};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::programs::{Installation, Running, on_both_engines};
 
 on_both_engines!(
     a_key_leaves_no_trace,
-    what_is_in_a_query_string_leaves_no_trace
+    what_is_in_a_query_string_leaves_no_trace,
+    what_customers_sign_in_with_leaves_no_trace
 );
 
 const PASSWORD: &str = "Nobody-Will-Ever-Read-This-Password-0815-4711";
@@ -171,6 +173,86 @@ async fn what_is_in_a_query_string_leaves_no_trace(engine: Engine) {
         .await
         .json();
     assert_eq!(places.with(&traces), ["log"]);
+    server.stop().await;
+    assert_eq!(home.logged_errors(), [""; 0]);
+    home.remove().await;
+}
+
+async fn what_customers_sign_in_with_leaves_no_trace(engine: Engine) {
+    const ANOTHER: &str = "Another-Password-That-Nobody-Will-Ever-Read-0815";
+    let home = Installation::new(engine).await;
+    let temporary = home.folder.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let variables = [
+        ("CHANCERY_LOG", "trace"),
+        ("TMPDIR", temporary.to_str().unwrap()),
+    ];
+    let server = home.serve_with(&variables).await;
+    // Brings the talkative parts to talk.
+    let panel = server.panel(&home.data()).await;
+    panel.issue("dv-single", &["shop.test"]).await;
+    let kind = ["--kind", "logicboxes", "--json"];
+    let made = home.json(&[&["credential", "add", "--reseller", "2001"], &kind[..]].concat());
+    let [user_id, key] = ["username", "password"].map(|name| made[name].as_str().unwrap());
+    let client = LogicBoxes::new(server.http(), user_id, key);
+
+    let id = client
+        .done(
+            "customers/signup",
+            &[
+                ("username", "ann@shop.test"),
+                ("passwd", PASSWORD),
+                ("name", "Ann Example"),
+                ("company", "Shop Ltd"),
+                ("address-line-1", "1 Market Street"),
+                ("city", "London"),
+                ("state", "Not Applicable"),
+                ("country", "GB"),
+                ("zipcode", "SW1A 1AA"),
+                ("phone-cc", "44"),
+                ("phone", "2079460000"),
+                ("lang-pref", "en"),
+            ],
+        )
+        .await
+        .to_string();
+    let signing_in = [
+        ("username", "ann@shop.test"),
+        ("passwd", PASSWORD),
+        ("ip", "192.0.2.1"),
+    ];
+    let token = client.done("customers/generate-token", &signing_in).await;
+    let token = token.as_str().unwrap();
+    client
+        .done("customers/authenticate-token", &[("token", token)])
+        .await;
+    let lent = client
+        .done("customers/temp-password", &[("customer-id", &id)])
+        .await;
+    client
+        .done("customers/forgot-password", &signing_in[..1])
+        .await;
+    let world = World::new(server.http());
+    world.run_due_jobs().await;
+    let mailed = world.mail(&world.mails().await[0]["id"]).await;
+    let mut lines = mailed["text"].as_str().unwrap().lines().map(str::trim);
+    let mailed = lines.find(|line| line.len() == 16 && !line.contains(' '));
+    let another = [("customer-id", &id[..]), ("new-passwd", ANOTHER)];
+    client.done("customers/change-password", &another).await;
+
+    let mut traces = Traces::default();
+    for secret in [PASSWORD, ANOTHER, token] {
+        traces.add(secret.as_bytes());
+    }
+    let places = Places {
+        home: &home,
+        temporary: &temporary,
+    };
+    assert_eq!(places.with(&traces), [""; 0]);
+    for secret in [lent.as_str().unwrap(), mailed.unwrap()] {
+        let has_it = |octets: &[u8]| octets.windows(16).any(|part| part == secret.as_bytes());
+        assert!(!has_it(&fs::read(home.log()).unwrap()) && !has_it(&home.tables()));
+    }
     server.stop().await;
     assert_eq!(home.logged_errors(), [""; 0]);
     home.remove().await;
