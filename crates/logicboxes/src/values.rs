@@ -234,7 +234,7 @@ fn write_element(xml: &mut String, name: &str, text: &str) {
             // A reader would make a line feed of it.
             '\r' => xml.push_str("&#13;"),
             '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => {
-                xml.push(letter)
+                xml.push(letter);
             }
             _ => xml.push('\u{fffd}'),
         }
