@@ -5,9 +5,7 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::contact_types::ContactType;
-use chancery_domain::contacts::{
-    Attributes, ContactEvent, ContactEventKind, ContactId, DefaultContacts, Role,
-};
+use chancery_domain::contacts::{Attributes, ContactEventKind, ContactId, DefaultContacts, Role};
 use chancery_domain::customer_profiles::RawCustomer;
 use chancery_domain::customers::{
     Customer, CustomerEvent, CustomerEventKind, CustomerField, CustomerId, CustomerProfile,
@@ -212,6 +210,7 @@ impl App {
                 self.delete_with_customer(&mut change, reseller, contact, now)
                     .await?;
             }
+            change.expect_no_contacts(id);
             let kind = CustomerEventKind::Deleted;
             self.note_customer(&mut change, id, kind, None).await?;
             match self.store.commit(change).await {
@@ -240,14 +239,9 @@ impl App {
             return Ok(());
         };
         change.save_contact(&contact, &contact.deleted(now));
-        change.insert_contact_event(&ContactEvent {
-            id: self.row_id().await?,
-            contact: id,
-            at: now,
-            actor: Actor::Reseller,
-            kind: ContactEventKind::Deleted,
-            detail: Some("with its customer".to_owned()),
-        });
+        let (kind, detail) = (ContactEventKind::Deleted, "with its customer".to_owned());
+        self.note_contact(change, id, now, kind, Some(detail))
+            .await?;
         Ok(())
     }
 

@@ -131,6 +131,13 @@ impl Change {
         self.expect_one(SQL, values, conflict(read.id));
     }
 
+    /// Makes sure that a customer has no contact left that is not deleted; a conflict if it has one.
+    pub fn expect_no_contacts(&mut self, customer: CustomerId) {
+        const SQL: &str = "
+            update contacts set version = version where customer_id = $1 and deleted_at is null";
+        self.expect_rows(SQL, values![customer.0], 0, conflict(customer));
+    }
+
     /// Appends a line to a customer's history.
     pub fn insert_customer_event(&mut self, event: &CustomerEvent) {
         const SQL: &str = "

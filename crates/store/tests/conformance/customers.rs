@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chancery_domain::contact_details::RawContactDetails;
 use chancery_domain::contact_types::ContactType;
-use chancery_domain::contacts::{ContactId, DefaultContacts};
+use chancery_domain::contacts::{Contact, ContactId, DefaultContacts};
 use chancery_domain::customer_profiles::RawCustomer;
 use chancery_domain::customers::{
     Customer, CustomerEvent, CustomerEventKind, CustomerId, CustomerProfile, Username,
@@ -18,10 +18,11 @@ use chancery_store::password_mails::PasswordMail;
 use chancery_store::{Change, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
-use crate::things::{OURS, THEIRS, at, commit, store_resellers};
+use crate::things::{OURS, THEIRS, a_contact, at, commit, store_resellers};
 
 on_both_engines!(
     a_customer_comes_back_as_it_went,
+    a_customer_is_deleted_with_all_its_contacts,
     the_reseller_itself_is_a_customer,
     a_user_name_is_one_customers,
     a_customer_is_saved_over_what_was_read,
@@ -126,6 +127,31 @@ async fn a_customer_comes_back_as_it_went(bed: &Bed) {
     assert_eq!(deleted.profile, customer.profile);
     let again = commit(bed, |change| change.delete_customer(&deleted, at(51))).await;
     assert!(is_conflict(&again), "{again:?}");
+}
+
+async fn a_customer_is_deleted_with_all_its_contacts(bed: &Bed) {
+    let customer = stored(bed).await;
+    let contact = Contact {
+        customer: customer.id,
+        ..a_contact(5)
+    };
+    commit(bed, |change| change.insert_contact(&contact))
+        .await
+        .unwrap();
+    let listed = bed.store.contact_ids_of_customer(customer.id).await;
+    assert_eq!(listed.unwrap(), [contact.id]);
+    let alone = commit(bed, |change| {
+        change.delete_customer(&customer, at(50));
+        change.expect_no_contacts(customer.id);
+    });
+    let alone = alone.await;
+    assert!(is_conflict(&alone), "{alone:?}");
+    let together = commit(bed, |change| {
+        change.delete_customer(&customer, at(50));
+        change.save_contact(&contact, &contact.deleted(at(50)));
+        change.expect_no_contacts(customer.id);
+    });
+    together.await.unwrap();
 }
 
 async fn the_reseller_itself_is_a_customer(bed: &Bed) {
