@@ -140,7 +140,7 @@ impl App {
         };
         let found = self.store.customer(reseller.id, id).await?;
         if found.is_none() {
-            faults.push(unknown(Field::Customer, id));
+            faults.push(unknown(Field::Customer, &id));
         }
         Ok(found.map(|customer| customer.id))
     }
@@ -244,7 +244,7 @@ impl App {
     }
 }
 
-fn unknown(field: Field, name: impl ToString) -> FieldError {
+fn unknown(field: Field, name: &(impl ToString + ?Sized)) -> FieldError {
     FieldError {
         field,
         problem: Problem::Unknown(name.to_string()),

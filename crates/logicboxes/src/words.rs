@@ -306,3 +306,85 @@ fn sentence(text: &str) -> String {
         .map(|letter| letter.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::contacts::Role;
+
+    use super::*;
+
+    const DOCUMENTATION: &str = include_str!("../../../docs/api/logicboxes.md");
+
+    #[test]
+    fn every_field_is_in_the_documentation() {
+        use ContactField::{
+            Address1, Address2, Address3, City, Company, Country, Email, Fax, FaxCode, Name, Phone,
+            PhoneCode, State, Zip,
+        };
+        let parts = [
+            Name, Company, Email, Address1, Address2, Address3, City, State, Country, Zip,
+            PhoneCode, Phone, FaxCode, Fax,
+        ];
+        let roles = [
+            DefaultRole::Registrant,
+            DefaultRole::Administrator,
+            DefaultRole::Technical,
+            DefaultRole::Billing,
+        ];
+        let of_customers = [
+            CustomerField::Username,
+            CustomerField::Password,
+            CustomerField::OtherState,
+            CustomerField::OtherPhoneCode,
+            CustomerField::OtherPhone,
+            CustomerField::MobileCode,
+            CustomerField::Mobile,
+            CustomerField::Language,
+            CustomerField::VatId,
+            CustomerField::Address,
+            CustomerField::Token,
+        ];
+        let parts = parts.map(|part| Field::Contact(Role::Administrator, part));
+        let fields = parts.into_iter().chain(roles.map(Field::DefaultContact));
+        let fields = fields.chain(of_customers.map(Field::CustomerPart));
+        let fields: Vec<Field> = fields
+            .chain([Field::ContactType, Field::Customer])
+            .collect();
+        for field in &fields {
+            let FieldWords {
+                parameter,
+                stored_as,
+                label,
+            } = FieldWords::of(*field);
+            let line = format!("| `{parameter}` | `{stored_as}` | {label} |\n");
+            assert!(DOCUMENTATION.contains(&line), "{line}");
+        }
+        let table = DOCUMENTATION
+            .split("| Parameter | Stored as | Label |")
+            .nth(1);
+        let rows = table
+            .unwrap()
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'));
+        assert_eq!(rows.count(), fields.len());
+    }
+
+    #[test]
+    fn every_text_is_in_the_documentation() {
+        let name = words("name", "name", "Name");
+        for problem in [
+            Problem::Format,
+            Problem::NotOneOf(Vec::new()),
+            Problem::Unknown(String::new()),
+            Problem::Length { min: 1, max: 64 },
+            Problem::Length { min: 9, max: 16 },
+            Problem::Words(2),
+            Problem::Missing,
+            Problem::Fixed,
+        ] {
+            let cell = format!("| `{}` |\n", fault(&name, &problem));
+            assert!(DOCUMENTATION.contains(&cell), "{cell}");
+        }
+    }
+}

@@ -6,10 +6,14 @@ use std::collections::BTreeSet;
 
 use chancery_domain::Timestamp;
 use chancery_domain::certificates::CertificateId;
+use chancery_domain::contact_types::ContactType;
+use chancery_domain::contacts::ContactId;
+use chancery_domain::customers::CustomerId;
 use chancery_domain::issuances::Purpose;
 use chancery_domain::orders::{NameCounts, OrderId};
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
+use chancery_store::contact_searches::ContactFilter;
 use chancery_store::order_searches::OrderFilter;
 
 use crate::bed::Bed;
@@ -61,6 +65,11 @@ const CONTENT: &str = "
     values (1, 1, 'reseller', 2001, 13, -690, 'USD', 'charge', 1), (2, 1, 'sales', null, 13, 690, 'USD',
         'charge', 1), (3, 3, 'reseller', 2001, 13, 690, 'USD', 'refund', 2), (4, 3, 'sales', null, 13,
         -690, 'USD', 'refund', 2);
+    insert into contacts (id, reseller_id, role, details, created_at, modified_at, deleted_at)
+    values (1, 2001, 'administrator', '{\"company\":\"Shop Ltd\",\"first_name\":\"Ann\",\"last_name\":\"Example\",
+        \"address1\":\"1 Market Street\",\"address2\":null,\"city\":\"Kuala Lumpur\",\"state\":\"Selangor\",
+        \"country\":\"my\",\"zip\":\"50000\",\"phone\":\"+60.123456789\",\"fax\":null,
+        \"email\":\"ann@shop.example\",\"job_title\":null}', 5, 5, null);
     update sequences set next = 500 where name = 'row';";
 
 async fn bring_up(bed: &Bed, first: &'static str) {
@@ -108,6 +117,22 @@ async fn bring_up(bed: &Bed, first: &'static str) {
             .unwrap()
             .is_empty()
     );
+
+    let contact = bed.store.contact(ResellerId(2001), ContactId(1)).await;
+    let contact = contact.unwrap().unwrap();
+    assert_eq!(contact.customer, CustomerId(2001));
+    assert_eq!(contact.kind, ContactType::GENERAL);
+    let by_name = ContactFilter {
+        name: Some("exam".to_owned()),
+        with_living: true,
+        ..ContactFilter::default()
+    };
+    assert!(!bed.store.index_contacts().await.unwrap());
+    let found = bed
+        .store
+        .search_contacts(CustomerId(2001), &by_name, 9, 0)
+        .await;
+    assert_eq!(found.unwrap().unwrap().contacts, [contact]);
 
     let sum = "select cast(sum(n) as bigint) from order_counts where level = 20";
     assert_eq!(bed.int(sum).await, 3);
