@@ -141,6 +141,11 @@ impl Change {
         let values = values![now, read.id.0, read.reseller.0, read.version];
         self.expect_one(SQL, values, conflict(read.id));
         self.forget_contact(read);
+        // An older release deletes a contact without taking its texts along.
+        self.forget_contact(&Contact {
+            deleted_at: None,
+            ..read.clone()
+        });
     }
 
     fn index_contact(&mut self, contact: &Contact) {
