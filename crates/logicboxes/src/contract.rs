@@ -118,7 +118,7 @@ pub(crate) fn texts(always: &[&str], sometimes: &[&str]) -> Json {
 }
 
 /// An answer that is a map by ids or types, each with one of these.
-pub(crate) fn map_of(schema: Json) -> Json {
+pub(crate) fn map_of(schema: &Json) -> Json {
     json!({ "type": "object", "additionalProperties": schema })
 }
 

@@ -41,6 +41,10 @@ impl Hashtable {
     }
 
     /// Puts a text, of whatever can be told as one: in maps, numbers and booleans are texts, too.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "most of what is put is made for it"
+    )]
     pub(crate) fn put(&mut self, key: impl Into<Cow<'static, str>>, text: impl ToString) {
         self.put_value(key, Value::Text(text.to_string()));
     }
@@ -226,9 +230,8 @@ mod tests {
     /// Java's own way, with buckets that are lists.
     fn as_java_does(keys: &[String], capacity: usize) -> Vec<String> {
         let mut table: Vec<Vec<String>> = vec![Vec::new(); capacity];
-        let mut count = 0;
         let bucket = |key: &str, length: usize| (java_hash(key) & i32::MAX) as usize % length;
-        for key in keys {
+        for (count, key) in keys.iter().enumerate() {
             if count >= table.len() * 3 / 4 {
                 let mut larger = vec![Vec::new(); table.len() * 2 + 1];
                 for old in table.iter().rev() {
@@ -241,7 +244,6 @@ mod tests {
             }
             let at = bucket(key, table.len());
             table[at].insert(0, key.clone());
-            count += 1;
         }
         table.into_iter().rev().flatten().collect()
     }

@@ -151,7 +151,7 @@ struct Wire {
 
 /// The dialect as a service. It answers every path, unknown ones in the dialect's own way, and so belongs behind
 /// `/api/` only. Its requests must carry `ConnectInfo<SocketAddr>`: where the client is.
-pub fn router(app: App, settings: Settings) -> Router {
+pub fn router(app: &App, settings: Settings) -> Router {
     let mut router = Router::new();
     for Row { route, handler, .. } in table() {
         let route = Arc::new(route);

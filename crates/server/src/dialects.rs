@@ -21,7 +21,7 @@ pub(crate) fn router(config: &Config, app: &App) -> Router {
         body_time,
         strict_methods: config.logicboxes.strict_methods,
     };
-    let logicboxes = chancery_logicboxes::router(app.clone(), settings);
+    let logicboxes = chancery_logicboxes::router(app, settings);
     let webnic = chancery_webnic::router(app.clone(), body_time);
     Router::new().fallback(move |request| answer(logicboxes.clone(), webnic.clone(), request))
 }

@@ -188,7 +188,7 @@ async fn an_erased_person_leaves_no_trace(engine: Engine) {
     if engine == Engine::Sqlite {
         let file = home.data().join("chancery.db");
         let script = "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute('vacuum')";
-        chancery_testkit::python(script, &[file.clone()]).unwrap();
+        chancery_testkit::python(script, std::slice::from_ref(&file)).unwrap();
         assert_eq!(traces_in(&fs::read(file).unwrap()), [""; 0]);
     }
     assert_eq!(home.logged_errors(), [""; 0]);

@@ -97,7 +97,7 @@ fn with(mut schema: Json, properties: &[(&str, Json)]) -> Json {
     schema
 }
 
-fn array_of(items: Json) -> Json {
+fn array_of(items: &Json) -> Json {
     json!({ "type": "array", "items": items })
 }
 
@@ -136,8 +136,8 @@ fn told() -> Json {
         sometimes.extend(new);
     }
     let others = [
-        ("jumpConditions", array_of(text())),
-        ("contacttype", array_of(text())),
+        ("jumpConditions", array_of(&text())),
+        ("contacttype", array_of(&text())),
         ("whoisValidity", validity()),
     ];
     with(texts(&always, &sometimes), &others)
@@ -218,7 +218,7 @@ pub(crate) const SEARCH: Operation = Operation::new(
     "`name`, `company` and `email` find what any word begins with. Without `status`, deleted contacts are left out.",
     || {
         let found = texts(&["recsonpage", "recsindb", "result"], &[]);
-        with(found, &[("result", array_of(row()))])
+        with(found, &[("result", array_of(&row()))])
     },
     || json!({ "recsonpage": "1", "recsindb": "1", "result": [row_example()] }),
 )
@@ -244,7 +244,7 @@ fn defaults() -> Json {
     for key in rows {
         schema["properties"][key] = row();
     }
-    map_of(schema)
+    map_of(&schema)
 }
 
 fn defaults_example() -> Json {
@@ -360,7 +360,7 @@ pub(crate) const VALIDATE: Operation = Operation::new(
     "logicboxesContactsValidateRegistrant",
     "Who is eligible",
     "Which criteria contacts meet, as far as they tell.",
-    || map_of(map_of(json!({ "enum": ["true", "false"] }))),
+    || map_of(&map_of(&json!({ "enum": ["true", "false"] }))),
     || json!({ "1000001": { "CPR": "true", "APP_PREF_NEXUS": "false" } }),
 )
 .takes(&[
@@ -377,7 +377,7 @@ pub(crate) const SPONSORS: Operation = Operation::new(
     "logicboxesContactsSponsors",
     "Sponsors",
     "A customer's sponsors for .coop, by number.",
-    || map_of(texts(&["company", "name", "emailaddr", "country"], &[])),
+    || map_of(&texts(&["company", "name", "emailaddr", "country"], &[])),
     || {
         json!({ "1000002": {
             "company": "Shop Ltd", "name": "Ann Example", "emailaddr": "ann@shop.example", "country": "GB",

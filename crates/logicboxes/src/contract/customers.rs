@@ -264,7 +264,7 @@ const SOMETIMES: [&str; 8] = [
 
 fn details() -> Json {
     let mut schema = texts(&ALWAYS, &SOMETIMES);
-    schema["properties"]["salespersonshash"] = map_of(text());
+    schema["properties"]["salespersonshash"] = map_of(&text());
     schema["properties"]["isDominicanTaxConfiguredByParent"] = boolean();
     schema
 }
