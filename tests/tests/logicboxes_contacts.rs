@@ -223,9 +223,11 @@ async fn searches_tell_rows_as_captured(server: &mut TestServer) {
         page("1", &[2])
     );
     assert_eq!(
-        found(&[("email", "email.com"), ("company", "COMP")]).await,
+        found(&[("email", "Email@email"), ("company", "COMP")]).await,
         page("3", &[0, 1, 2])
     );
+    // An address is found by its own beginning only, for clients take the first row as the one they mean.
+    assert_eq!(found(&[("email", "email.com")]).await, page("0", &[]));
     assert_eq!(found(&[("type", "EuContact")]).await, page("0", &[]));
     assert_eq!(found(&[("status", "Deleted")]).await, page("0", &[]));
     let two = [

@@ -379,16 +379,16 @@ async fn searches_find_words_by_their_beginnings(server: &mut TestServer) {
         ("name", "CAY   ås"),
         ("city", "leeds"),
         ("username", "cay@"),
-        ("username", "ELSE"),
+        ("username", "CAY@else.example"),
     ] {
         assert_eq!(found(&[(name, text)]).await, only(&cay), "{name} {text}");
     }
-    for (name, text) in [("name", "sberg"), ("city", "eeds"), ("username", "xample2")] {
+    for (name, text) in [("name", "sberg"), ("city", "eeds"), ("username", "else")] {
         assert_eq!(found(&[(name, text)]).await, none, "{name} {text}");
     }
     assert_eq!(found(&[("company", "company 1")]).await.0, "3");
     assert_eq!(
-        found(&[("company", "company 1"), ("username", "shop11")]).await,
+        found(&[("company", "company 1"), ("username", "c11@shop11")]).await,
         only(&ids[11])
     );
     assert_eq!(

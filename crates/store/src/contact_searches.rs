@@ -1,18 +1,19 @@
 //! Searches for contacts of a customer: pages of a list, the oldest first, living ones before deleted ones.
 //!
-//! A list filtered by texts comes from their index as a whole and is counted and paged in memory; more than
-//! [`crate::search_texts::LOOKED_AT_MOST`] are refused. Any other is counted and paged by the customer's index.
+//! A list filtered by texts comes from their index as a whole, those first whose fields the texts are, and is
+//! counted and paged in memory; where each text finds more than [`crate::search_texts::LOOKED_AT_MOST`], it is
+//! refused. Any other is counted and paged by the customer's index.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::contact_types::ContactType;
 use chancery_domain::contacts::{Contact, ContactId};
 use chancery_domain::customers::CustomerId;
 
-use crate::contacts::{DELETED, LIVING};
+use crate::contacts::{DELETED, LIVING, indexed};
 use crate::errors::StoreError;
 use crate::lists::{ByList, by_list};
-use crate::search_texts::{SearchField, Subjects};
+use crate::search_texts::{Found, READ_AT_ONCE, SearchField};
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
@@ -30,7 +31,7 @@ pub struct ContactFilter {
     pub name: Option<String>,
     /// The same of the company.
     pub company: Option<String>,
-    /// The same of the e-mail address.
+    /// The e-mail address beginning with this.
     pub email: Option<String>,
     /// Of this type.
     pub kind: Option<ContactType>,
@@ -126,7 +127,9 @@ impl Store {
             }
         }
         let mut contacts = self.contacts_of(customer, &search.found).await?;
-        contacts.sort_by_key(|contact| contact.deleted_at.is_some());
+        let places = search.found.iter().zip(0_usize..);
+        let places: BTreeMap<i64, usize> = places.map(|(id, place)| (*id, place)).collect();
+        contacts.sort_by_key(|contact| places.get(&contact.id.0));
         Ok(Some(ContactPage {
             contacts,
             total: search.total.unsigned_abs(),
@@ -139,30 +142,50 @@ impl Search<'_> {
     async fn through(&mut self, part: &Part) -> Result<bool, StoreError> {
         let filter = self.filter;
         let texts = [&filter.name, &filter.company, &filter.email];
-        let mut listed: Option<Vec<i64>> = None;
-        let mut is_by_texts = false;
-        for (field, text) in part.fields.into_iter().zip(texts) {
-            let Some(text) = text else { continue };
-            match self.store.subjects(self.customer.0, field, text).await? {
-                Subjects::TooMany => return Ok(false),
-                Subjects::All(ids) => both(&mut listed, ids),
+        let texts = part.fields.into_iter().zip(texts);
+        let texts = texts.filter_map(|(field, text)| Some((field, text.as_deref()?)));
+        let texts: Vec<(SearchField, &str)> = texts.collect();
+        let ids = filter.ids.as_ref();
+        let ids: Option<Vec<i64>> = ids.map(|ids| ids.iter().map(|id| id.0).collect());
+        let listed = match (texts.is_empty(), ids) {
+            (true, None) => {
+                self.by_customer(part).await?;
+                return Ok(true);
             }
-            is_by_texts = true;
+            (true, Some(ids)) => ids,
+            (false, ids) => match self.store.found(self.customer.0, &texts, ids).await? {
+                None => return Ok(false),
+                Some(found) => self.compared(found).await?,
+            },
+        };
+        let (sql, list) = part.among.with(self.store, listed.iter().copied());
+        let is_known = filter.kind.is_none() && !texts.is_empty();
+        if is_known {
+            self.take(listed);
+            return Ok(true);
         }
-        if let Some(ids) = &filter.ids {
-            both(&mut listed, ids.iter().map(|id| id.0).collect());
-        }
-        match listed {
-            None => self.by_customer(part).await?,
-            Some(ids) if is_by_texts && filter.kind.is_none() => self.take(ids),
-            Some(ids) => {
-                let (sql, list) = part.among.with(self.store, ids.into_iter());
-                let values = values![self.customer.0, self.kind(), list];
-                let rows = self.store.scan(sql, values).await?;
-                self.take(integers(&rows)?);
-            }
-        }
+        let values = values![self.customer.0, self.kind(), list];
+        let rows = self.store.scan(sql, values).await?;
+        let there: BTreeSet<i64> = integers(&rows)?.into_iter().collect();
+        self.take(listed.into_iter().filter(|id| there.contains(id)).collect());
         Ok(true)
+    }
+
+    /// Compares what was found with the contacts, where that is still to be done.
+    async fn compared(&self, mut found: Found) -> Result<Vec<i64>, StoreError> {
+        let ids = found.to_compare();
+        if !ids.is_empty() {
+            let mut read = Vec::new();
+            for ids in ids.chunks(READ_AT_ONCE) {
+                let contacts = self.store.contacts_of(self.customer, ids).await?;
+                let texts = contacts
+                    .iter()
+                    .map(|contact| (contact.id.0, indexed(contact).into()));
+                read.extend(texts);
+            }
+            found.compare(read.into_iter());
+        }
+        Ok(found.in_order())
     }
 
     /// Counts and pages by the index of the customer's contacts.
@@ -199,14 +222,6 @@ impl Search<'_> {
     /// The type that is wanted; empty for any.
     fn kind(&self) -> &'static str {
         self.filter.kind.map_or("", ContactType::as_str)
-    }
-}
-
-/// Leaves of a list those that are in another; the first list is taken as it is. Lists ascend.
-fn both(listed: &mut Option<Vec<i64>>, ids: Vec<i64>) {
-    match listed {
-        None => *listed = Some(ids),
-        Some(listed) => listed.retain(|id| ids.binary_search(id).is_ok()),
     }
 }
 

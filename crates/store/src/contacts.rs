@@ -53,16 +53,16 @@ macro_rules! columns {
 
 /// What contacts are found by: name, company, e-mail address.
 pub(crate) const LIVING: [SearchField; 3] = [
-    SearchField("name"),
-    SearchField("company"),
-    SearchField("email"),
+    SearchField::by_words("name"),
+    SearchField::by_words("company"),
+    SearchField::by_beginning("email"),
 ];
 
 /// The same of deleted ones.
 pub(crate) const DELETED: [SearchField; 3] = [
-    SearchField("deleted name"),
-    SearchField("deleted company"),
-    SearchField("deleted email"),
+    SearchField::by_words("deleted name"),
+    SearchField::by_words("deleted company"),
+    SearchField::by_beginning("deleted email"),
 ];
 
 impl Change {
@@ -100,7 +100,7 @@ impl Change {
                 select 1 from search_texts where owner_id = $1 and field = $2 and text = $3)";
         self.lane(sponsor.customer.0);
         let text = sponsor_text(&sponsor.details.name.full(), &sponsor.details.company);
-        let values = values![sponsor.customer.0, SPONSOR.0, text, sponsor.id.0];
+        let values = values![sponsor.customer.0, SPONSOR.name, text, sponsor.id.0];
         self.expect_one(SQL, values, conflict(sponsor.id));
     }
 
@@ -168,7 +168,7 @@ impl Change {
 }
 
 /// What searches find a contact by.
-fn indexed(contact: &Contact) -> [(SearchField, String); 3] {
+pub(crate) fn indexed(contact: &Contact) -> [(SearchField, String); 3] {
     let [name, company, email] = match contact.deleted_at {
         None => LIVING,
         Some(_) => DELETED,
@@ -182,7 +182,7 @@ fn indexed(contact: &Contact) -> [(SearchField, String); 3] {
 }
 
 /// What sponsors of a customer's are known as.
-const SPONSOR: SearchField = SearchField("sponsor");
+const SPONSOR: SearchField = SearchField::by_words("sponsor");
 
 fn known_as_sponsor(contact: &Contact) -> Option<String> {
     let is_one = contact.kind == ContactType::SPONSOR && contact.deleted_at.is_none();
@@ -272,7 +272,9 @@ impl Store {
         const SQL: &str = "
             select subject_id from search_texts where owner_id = $1 and field = $2 limit $3";
         let most = LOOKED_AT_MOST as i64;
-        let rows = self.scan(SQL, values![customer.0, SPONSOR.0, most]).await?;
+        let rows = self
+            .scan(SQL, values![customer.0, SPONSOR.name, most])
+            .await?;
         let ids: Vec<i64> = rows
             .iter()
             .map(|row| row.int(0))
@@ -290,7 +292,7 @@ impl Store {
         const SQL: &str = "
             select subject_id from search_texts
             where owner_id = $1 and field = $2 and text = $3 order by subject_id limit 1";
-        let values = values![customer.0, SPONSOR.0, sponsor_text(name, company)];
+        let values = values![customer.0, SPONSOR.name, sponsor_text(name, company)];
         let row = self.query_one(SQL, values).await?;
         row.map(|row| Ok(ContactId(row.int(0)?))).transpose()
     }

@@ -1,18 +1,19 @@
 //! Searches for customers of a reseller: pages of a list, the oldest first.
 //!
-//! A list filtered by texts comes from their index, up to [`LOOKED_AT_MOST`] of each; those that are left are read
-//! by their ids. Any other is a range of the reseller's index. Counting reads the same rows.
+//! A list filtered by texts comes from their index, those first whose fields the texts are; where each text finds
+//! more than [`LOOKED_AT_MOST`], it is refused. Any other is a range of the reseller's index. Counting reads the
+//! same rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::Timestamp;
 use chancery_domain::customers::{Customer, CustomerId};
 use chancery_domain::resellers::ResellerId;
 
-use crate::customers::{FIELDS, columns, read};
+use crate::customers::{FIELDS, columns, read, texts};
 use crate::errors::StoreError;
 use crate::lists::{ByList, by_list};
-use crate::search_texts::{SearchField, Subjects};
+use crate::search_texts::{Found, READ_AT_ONCE, SearchField};
 use crate::store::Store;
 use crate::values;
 use crate::values::Value;
@@ -20,8 +21,8 @@ use crate::values::Value;
 #[cfg(doc)]
 use crate::search_texts::LOOKED_AT_MOST;
 
-/// Which of a reseller's customers are wanted; a part that is `None` does not matter. A text is wanted that
-/// begins so from some word on.
+/// Which of a reseller's customers are wanted; a part that is `None` does not matter. A user name is wanted that
+/// begins so, any other text that does from some word on.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CustomerFilter {
     /// Any of these.
@@ -78,32 +79,31 @@ const LISTED: [&str; 2] = [
     ),
 ];
 
-/// The same of those with some ids. The sum keeps the engines from the reseller's index.
-const AMONG: [ByList; 2] = [
-    by_list!(
-        [
-            "select cast(count(*) as bigint)",
-            conditions!(),
-            " and c.reseller_id + 0 = $1 and c.id"
-        ],
-        "$6",
-        ""
-    ),
-    by_list!(
-        [
-            "select ",
-            columns!(),
-            conditions!(),
-            " and c.reseller_id + 0 = $1 and c.id"
-        ],
-        "$6",
-        " order by c.id limit $7 offset $8"
-    ),
-];
+/// Which of some ids. The sum keeps the engines from the reseller's index.
+const AMONG: ByList = by_list!(
+    [
+        "select c.id",
+        conditions!(),
+        " and c.reseller_id + 0 = $1 and c.id"
+    ],
+    "$6",
+    " order by c.id"
+);
+
+/// Those with some ids.
+const READ: ByList = by_list!(
+    [
+        "select ",
+        columns!(),
+        " from customers c where c.reseller_id + 0 = $1 and c.id"
+    ],
+    "$2",
+    " order by c.id"
+);
 
 impl Store {
     /// So many of a reseller's customers that a filter lets through, after leaving out the first `skip`. `None`
-    /// if more are found by their texts than are looked at.
+    /// if each of its texts finds more than are looked at.
     pub async fn search_customers(
         &self,
         reseller: ResellerId,
@@ -111,20 +111,6 @@ impl Store {
         limit: u32,
         skip: i64,
     ) -> Result<Option<CustomerPage>, StoreError> {
-        let ids = match self.customers_by_texts(reseller, filter).await? {
-            Some(Subjects::TooMany) => return Ok(None),
-            Some(Subjects::All(found)) => Some(match &filter.ids {
-                None => found,
-                Some(wanted) => {
-                    let is_wanted = |id: &i64| wanted.contains(&CustomerId(*id));
-                    found.into_iter().filter(is_wanted).collect()
-                }
-            }),
-            None => {
-                let ids = filter.ids.as_ref();
-                ids.map(|ids| ids.iter().map(|id| id.0).collect())
-            }
-        };
         let mut values: Vec<Value> = values![
             reseller.0,
             filter.with_living,
@@ -132,63 +118,89 @@ impl Store {
             filter.created_from.unwrap_or(Timestamp::MIN),
             filter.created_until.unwrap_or(Timestamp::MAX),
         ];
-        let [count, page] = match ids {
-            None => LISTED,
-            Some(ids) => {
-                let ids: Vec<i64> = ids;
-                let [(count, list), (page, _)] =
-                    AMONG.map(|sql| sql.with(self, ids.iter().copied()));
-                values.push(list);
-                [count, page]
+        let texts = filter.texts();
+        let ids = filter.ids.as_ref();
+        let ids: Option<Vec<i64>> = ids.map(|ids| ids.iter().map(|id| id.0).collect());
+        let listed = match (texts.is_empty(), ids) {
+            (true, None) => {
+                let [count, page] = LISTED;
+                let total = self.scan(count, values.clone()).await?;
+                let total = total.first().map_or(Ok(0), |row| row.small(0))?;
+                values.extend(values![limit, skip]);
+                let rows = self.scan(page, values).await?;
+                let customers = rows.iter().map(read).collect::<Result<_, _>>()?;
+                return Ok(Some(CustomerPage { customers, total }));
             }
+            (true, Some(ids)) => ids,
+            (false, ids) => match self.found(reseller.0, &texts, ids).await? {
+                None => return Ok(None),
+                Some(found) => self.compared(reseller, found).await?,
+            },
         };
-        let total = self.scan(count, values.clone()).await?;
-        let total = total.first().map_or(Ok(0), |row| row.small(0))?;
-        values.extend(values![limit, skip]);
-        let rows = self.scan(page, values).await?;
-        let customers = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let (sql, list) = AMONG.with(self, listed.iter().copied());
+        values.push(list);
+        let rows = self.scan(sql, values).await?;
+        let there = rows.iter().map(|row| row.int(0));
+        let there: BTreeSet<i64> = there.collect::<Result<_, _>>()?;
+        let listed = listed.into_iter().filter(|id| there.contains(id));
+        let from = usize::try_from(skip).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page: Vec<i64> = listed.skip(from).take(wanted).collect();
+        let mut customers = self.customers_of(reseller, &page).await?;
+        let places: BTreeMap<i64, usize> = page.iter().copied().zip(0..).collect();
+        customers.sort_by_key(|customer| places.get(&customer.id.0));
+        let total = there.len() as u64;
         Ok(Some(CustomerPage { customers, total }))
     }
 
-    /// The customers that all texts of a filter find; `None` if there are none.
-    async fn customers_by_texts(
+    /// Compares what was found with the customers, where that is still to be done.
+    async fn compared(
         &self,
         reseller: ResellerId,
-        filter: &CustomerFilter,
-    ) -> Result<Option<Subjects>, StoreError> {
-        let CustomerFilter {
-            username,
-            company,
-            name,
-            city,
-            state,
-            ..
-        } = filter;
-        let mut both: Option<Vec<i64>> = None;
-        let asked: [(SearchField, &Option<String>); 5] = {
-            let [a, b, c, d, e] = FIELDS;
-            [
-                (a, username),
-                (b, company),
-                (c, name),
-                (d, city),
-                (e, state),
-            ]
-        };
-        for (field, text) in asked {
-            let Some(text) = text else { continue };
-            let found = match self.subjects(reseller.0, field, text).await? {
-                Subjects::All(found) => found,
-                Subjects::TooMany => return Ok(Some(Subjects::TooMany)),
-            };
-            both = Some(match both {
-                None => found,
-                Some(before) => {
-                    let found: BTreeSet<i64> = found.into_iter().collect();
-                    before.into_iter().filter(|id| found.contains(id)).collect()
-                }
-            });
+        mut found: Found,
+    ) -> Result<Vec<i64>, StoreError> {
+        let ids = found.to_compare();
+        if !ids.is_empty() {
+            let mut read = Vec::new();
+            for ids in ids.chunks(READ_AT_ONCE) {
+                let customers = self.customers_of(reseller, ids).await?;
+                let texts = customers
+                    .iter()
+                    .map(|customer| (customer.id.0, texts(customer)));
+                read.extend(texts);
+            }
+            found.compare(read.into_iter());
         }
-        Ok(both.map(Subjects::All))
+        Ok(found.in_order())
+    }
+
+    /// Those of a list of customers that are a reseller's, in the order of their ids.
+    async fn customers_of(
+        &self,
+        reseller: ResellerId,
+        ids: &[i64],
+    ) -> Result<Vec<Customer>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (sql, list) = READ.with(self, ids.iter().copied());
+        let rows = self.scan(sql, values![reseller.0, list]).await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+impl CustomerFilter {
+    /// Its texts, by field.
+    fn texts(&self) -> Vec<(SearchField, &str)> {
+        let texts = [
+            &self.username,
+            &self.company,
+            &self.name,
+            &self.city,
+            &self.state,
+        ];
+        let texts = FIELDS.into_iter().zip(texts);
+        let texts = texts.filter_map(|(field, text)| Some((field, text.as_deref()?)));
+        texts.collect()
     }
 }

@@ -35,11 +35,11 @@ pub(crate) use columns;
 /// What customers are found by, in the order of [`texts`]. Owners of contacts' texts have ids like those of
 /// resellers, so the fields have names of their own.
 pub(crate) const FIELDS: [SearchField; 5] = [
-    SearchField("customer username"),
-    SearchField("customer company"),
-    SearchField("customer name"),
-    SearchField("customer city"),
-    SearchField("customer state"),
+    SearchField::by_beginning("customer username"),
+    SearchField::by_words("customer company"),
+    SearchField::by_words("customer name"),
+    SearchField::by_words("customer city"),
+    SearchField::by_words("customer state"),
 ];
 
 /// The hashes of a customer's passwords, as PHC strings. They do not print.
@@ -256,7 +256,7 @@ impl Store {
 }
 
 /// What searches find a customer by, field by field.
-fn texts(customer: &Customer) -> Vec<(SearchField, String)> {
+pub(crate) fn texts(customer: &Customer) -> Vec<(SearchField, String)> {
     let Some(CustomerProfile {
         username, details, ..
     }) = &customer.profile

@@ -16,6 +16,8 @@ on_both_engines!(
     a_contact_comes_back_as_it_went,
     a_deleted_contact_can_be_looked_at,
     searches_find_contacts_by_their_words,
+    whoever_is_meant_comes_first,
+    a_text_that_finds_too_much_is_compared_with_what_others_find,
     a_contacts_history_is_kept,
     contacts_of_the_release_before_are_indexed_later,
     anothers_contact_is_not_there,
@@ -199,6 +201,117 @@ async fn searches_find_contacts_by_their_words(bed: &Bed) {
     let theirs = CustomerId::itself(THEIRS);
     let page = bed.store.search_contacts(theirs, &living, 10, 0).await;
     assert_eq!(page.unwrap().unwrap().total, 0);
+}
+
+/// A contact of this name and e-mail address.
+fn called(id: i64, name: &str, email: &str) -> Contact {
+    let contact = a_contact(id);
+    let name = PersonName::Whole {
+        name: name.to_owned(),
+    };
+    Contact {
+        details: ContactDetails {
+            name,
+            email: email.to_owned(),
+            ..contact.details
+        },
+        ..contact
+    }
+}
+
+async fn found(bed: &Bed, filter: &ContactFilter) -> Option<Vec<i64>> {
+    let itself = CustomerId::itself(OURS);
+    let page = bed.store.search_contacts(itself, filter, 10, 0).await;
+    let page = page.unwrap()?;
+    let ids = page.contacts.iter().map(|contact| contact.id.0);
+    Some(ids.collect())
+}
+
+async fn whoever_is_meant_comes_first(bed: &Bed) {
+    store_resellers(bed).await;
+    let long = "a".repeat(70);
+    let people = [
+        called(1, "Jo Ann", "jo-ann@shop.example"),
+        called(2, "Ann Example", "ann@shop.example.org"),
+        called(3, "Ann", "ann@shop.example"),
+        called(4, "Bob Ann", "shop@ann.example"),
+        called(5, &format!("{long} One"), &format!("{long}1@shop.example")),
+        called(6, &format!("{long} Two"), &format!("{long}2@shop.example")),
+        called(7, &long, &format!("{long}@shop.example")),
+    ];
+    for contact in &people {
+        store_contact(bed, contact).await;
+    }
+    let living = ContactFilter {
+        with_living: true,
+        ..ContactFilter::default()
+    };
+    let by_name = async |text: &str| {
+        let name = Some(text.to_owned());
+        let filter = ContactFilter {
+            name,
+            ..living.clone()
+        };
+        found(bed, &filter).await.unwrap()
+    };
+    let by_email = async |text: &str| {
+        let email = Some(text.to_owned());
+        let filter = ContactFilter {
+            email,
+            ..living.clone()
+        };
+        found(bed, &filter).await.unwrap()
+    };
+    assert_eq!(by_name("ann").await, [3, 1, 2, 4]);
+    assert_eq!(by_email("Ann@Shop.example").await, [3, 2]);
+    assert_eq!(by_email("shop").await, [4]);
+    assert_eq!(by_email("example").await, [] as [i64; 0]);
+    // More than is kept of a text.
+    assert_eq!(by_name(&long).await, [7, 5, 6]);
+    assert_eq!(by_name(&format!("{long} t")).await, [6]);
+    assert_eq!(by_email(&format!("{long}2")).await, [6]);
+    assert_eq!(by_email(&format!("{long}@shop.example")).await, [7]);
+}
+
+async fn a_text_that_finds_too_much_is_compared_with_what_others_find(bed: &Bed) {
+    const MANY: &str = "
+        insert into search_texts (owner_id, field, text, subject_id)
+        with recursive ids (id) as (
+            select cast(1000000 as bigint) union all select id + 1 from ids where id < 1100000)
+        select $1, 'company', 'shop', id from ids";
+    store_resellers(bed).await;
+    let company = |contact: Contact, company: &str| Contact {
+        details: ContactDetails {
+            company: company.to_owned(),
+            ..contact.details
+        },
+        ..contact
+    };
+    let people = [
+        company(called(1, "Zaphod Example", "a@shop.example"), "The Shop"),
+        company(called(2, "Zaphod", "b@shop.example"), "Elsewhere"),
+        company(called(3, "Zaphod Other", "c@shop.example"), "Shop"),
+    ];
+    for contact in &people {
+        store_contact(bed, contact).await;
+    }
+    bed.apply(MANY, values![OURS.0]).await;
+    let in_shop = ContactFilter {
+        with_living: true,
+        company: Some("shop".to_owned()),
+        ..ContactFilter::default()
+    };
+    assert_eq!(found(bed, &in_shop).await, None);
+    let named = ContactFilter {
+        name: Some("zaphod".to_owned()),
+        ..in_shop.clone()
+    };
+    assert_eq!(found(bed, &named).await, Some(vec![3, 1]));
+    let listed = ContactFilter {
+        ids: Some([1, 2].into_iter().map(ContactId).collect()),
+        ..in_shop.clone()
+    };
+    assert_eq!(found(bed, &listed).await, Some(vec![1]));
 }
 
 async fn a_contacts_history_is_kept(bed: &Bed) {
