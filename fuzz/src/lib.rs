@@ -114,7 +114,8 @@ pub fn names(data: &[u8]) {
     }
 }
 
-/// Parameters of the LogicBoxes dialect: a line with the query string, a line with the content type, then the body.
+/// Parameters of the LogicBoxes dialect: a line with the query string, a line with the content type, then the body,
+/// which takes nothing away from the query string, whatever it holds.
 pub fn parameters(data: &[u8]) {
     let mut lines = data.splitn(3, |octet| *octet == b'\n');
     let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
@@ -122,6 +123,11 @@ pub fn parameters(data: &[u8]) {
     let body = lines.next().unwrap_or_default();
     let (names, refusal) = chancery_logicboxes::read_parameters(&query, &kind, body);
     assert!(names <= 1000, "there are bounds");
+    let (alone, _) = chancery_logicboxes::read_parameters(&query, "", b"");
+    let are_too_many = refusal
+        .as_ref()
+        .is_some_and(|text| text.contains("at most"));
+    assert!(names >= alone || are_too_many, "a body hides nothing");
     if let Some(message) = refusal {
         assert!(
             !message.contains(['{', '}', '\n']) && message.len() < 200,

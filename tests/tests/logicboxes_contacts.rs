@@ -272,6 +272,10 @@ async fn searches_tell_rows_as_captured(server: &mut TestServer) {
     );
     assert_eq!(refused(&[("page-no", "-1")]).await, "Invalid page-no");
     assert_eq!(refused(&[("status", "Gone")]).await, "Invalid status");
+    assert_eq!(
+        refused(&[("include-invalid", "maybe")]).await,
+        "Invalid include-invalid"
+    );
     let other = server.another_logicboxes().await;
     let page = [of_customer, ("no-of-records", "10"), ("page-no", "1")];
     assert_eq!(

@@ -27,6 +27,7 @@ mod logicboxes_customer_access;
 mod logicboxes_customers;
 mod logicboxes_examples;
 mod logicboxes_matrix;
+mod logicboxes_missing;
 mod logicboxes_senders;
 mod logicboxes_transport;
 mod matrix;

@@ -36,8 +36,8 @@ pub struct NewContact {
 /// A contact to be created as it came in, nothing checked.
 #[derive(Clone, Debug)]
 pub struct ContactRequest {
-    /// Whose among the reseller's customers.
-    pub customer: Option<CustomerId>,
+    /// The number of whose it is among the reseller's customers.
+    pub customer: Option<String>,
     /// The name of its type.
     pub kind: Option<String>,
     /// Who and where.
@@ -95,7 +95,7 @@ impl App {
     ) -> Result<Contact, AppError> {
         let mut faults = Vec::new();
         let customer = self
-            .asked_customer(reseller, asked.customer, &mut faults)
+            .asked_customer(reseller, asked.customer.as_deref(), &mut faults)
             .await?;
         let kind = asked.kind.as_deref();
         let known = kind.and_then(ContactType::parse);
@@ -127,20 +127,23 @@ impl App {
         Ok(contact)
     }
 
-    /// The customer that was named, if it is the reseller's; else a fault more.
+    /// The customer whose number was given, if it is the reseller's; else a fault more.
     pub(crate) async fn asked_customer(
         &self,
         reseller: &Reseller,
-        asked: Option<CustomerId>,
+        asked: Option<&str>,
         faults: &mut Vec<FieldError>,
     ) -> Result<Option<CustomerId>, AppError> {
-        let Some(id) = asked else {
+        let Some(asked) = asked else {
             faults.push(FieldError::missing(Field::Customer));
             return Ok(None);
         };
-        let found = self.store.customer(reseller.id, id).await?;
+        let found = match asked.trim().parse() {
+            Ok(id) => self.store.customer(reseller.id, CustomerId(id)).await?,
+            Err(_) => None,
+        };
         if found.is_none() {
-            faults.push(unknown(Field::Customer, &id));
+            faults.push(unknown(Field::Customer, &asked));
         }
         Ok(found.map(|customer| customer.id))
     }

@@ -16,7 +16,7 @@ impl App {
     pub async fn add_sponsor(
         &self,
         reseller: &Reseller,
-        customer: Option<CustomerId>,
+        customer: Option<&str>,
         details: RawContactDetails,
     ) -> Result<ContactId, AppError> {
         let mut faults = Vec::new();

@@ -26,6 +26,8 @@ pub(crate) async fn search(call: Call) -> Answer {
     let customer = CustomerId(parameters.required_integer("customer-id")?);
     let (size, page) = page(parameters)?;
     let filter = filter(parameters)?;
+    // Contacts are never hidden as invalid, so that it makes no difference.
+    parameters.boolean("include-invalid")?;
     let found = call
         .app
         .search_contacts(&call.reseller, customer, &filter, size, page)
@@ -61,7 +63,7 @@ fn filter(parameters: &Parameters) -> Result<ContactFilter, Obstacle> {
         Ok::<_, Obstacle>(text.map(str::to_owned))
     };
     let ids = parameters.integers("contact-id")?;
-    let states = parameters.list("status");
+    let states = parameters.list("status")?;
     if states.iter().any(|state| !STATES.contains(&state.as_str())) {
         return Err(Obstacle::Malformed("status"));
     }

@@ -2,7 +2,6 @@
 
 use chancery_app::ContactRequest;
 use chancery_domain::contacts::{Contact, ContactId};
-use chancery_domain::customers::CustomerId;
 use chancery_domain::fields::FieldError;
 
 use crate::details;
@@ -23,7 +22,7 @@ const CLASS_NAME: &str = "com.logicboxes.foundation.sfnb.order.domcontact.DomCon
 pub(crate) async fn add(call: Call) -> Answer {
     let parameters = &call.parameters;
     let asked = ContactRequest {
-        customer: parameters.integer("customer-id")?.map(CustomerId),
+        customer: parameters.optional("customer-id")?.map(str::to_owned),
         kind: parameters.optional("type")?.map(str::to_owned),
         details: details::read(parameters)?,
         attributes: parameters.map("attr")?,

@@ -7,9 +7,11 @@
 pub(crate) mod contacts;
 pub(crate) mod customers;
 
+use chancery_domain::contact_types::ContactType;
 use serde_json::{Map, Value as Json, json};
 
 use crate::auth;
+use crate::parameters::Parameters;
 use crate::routes::{Row, table};
 
 /// What the document tells of a method, beside what the table does.
@@ -28,9 +30,23 @@ pub(crate) struct Operation {
 #[derive(Clone, Copy)]
 pub(crate) struct Parameter {
     name: &'static str,
-    is_required: bool,
+    presence: Presence,
     kind: Kind,
     text: &'static str,
+}
+
+/// Whether a parameter has to be there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Presence {
+    /// It may be left out.
+    Optional,
+    /// It has to be there.
+    Required,
+    /// It is a company, which has to be there unless the contact type that comes with it may do without.
+    ByType,
+    /// It is a company, which has to be there unless the contact's type may do without: only who has the contact
+    /// can say.
+    ByContact,
 }
 
 /// What a parameter is.
@@ -52,7 +68,7 @@ pub(crate) enum Kind {
 pub(crate) const fn required(name: &'static str, kind: Kind, text: &'static str) -> Parameter {
     Parameter {
         name,
-        is_required: true,
+        presence: Presence::Required,
         kind,
         text,
     }
@@ -62,7 +78,7 @@ pub(crate) const fn required(name: &'static str, kind: Kind, text: &'static str)
 pub(crate) const fn optional(name: &'static str, kind: Kind, text: &'static str) -> Parameter {
     let parameter = required(name, kind, text);
     Parameter {
-        is_required: false,
+        presence: Presence::Optional,
         ..parameter
     }
 }
@@ -92,6 +108,27 @@ impl Operation {
     /// It takes parameters, beside the credential.
     pub(crate) const fn takes(self, parameters: &'static [Parameter]) -> Self {
         Self { parameters, ..self }
+    }
+
+    /// The first parameter, in the order in which they are told, that has to be there and is not.
+    pub(crate) fn missing(&self, given: &Parameters) -> Option<&'static str> {
+        let is_needed = |parameter: &Parameter| match parameter.presence {
+            Presence::Optional | Presence::ByContact => false,
+            Presence::Required => true,
+            Presence::ByType => {
+                let kind = given.optional("type").unwrap_or_default();
+                let kind = kind.and_then(ContactType::parse);
+                kind.is_none_or(|kind| kind.rules().company.required)
+            }
+        };
+        let mut missing = self.parameters.iter().filter(|one| !given.has(one.name));
+        missing.find(|one| is_needed(one)).map(|one| one.name)
+    }
+
+    /// Where a parameter stands among all.
+    pub(crate) fn place(&self, name: &str) -> usize {
+        let place = self.parameters.iter().position(|one| one.name == name);
+        place.unwrap_or(self.parameters.len())
     }
 }
 
@@ -207,7 +244,7 @@ impl Operation {
             (parameter.name.to_owned(), schema)
         });
         let properties: Map<String, Json> = properties.collect();
-        let required = self.parameters.iter().filter(|one| one.is_required);
+        let required = self.parameters.iter().filter(|one| one.is_required());
         let required: Vec<&str> = required.map(|one| one.name).collect();
         let schema = json!({ "type": "object", "properties": properties, "required": required });
         json!({
@@ -218,11 +255,27 @@ impl Operation {
 }
 
 impl Parameter {
+    /// It has to be there, or not, by the contact type that comes with it.
+    pub(crate) const fn by_type(self) -> Self {
+        let presence = Presence::ByType;
+        Self { presence, ..self }
+    }
+
+    /// It has to be there, or not, by the type of the contact that it is about.
+    pub(crate) const fn by_contact(self) -> Self {
+        let presence = Presence::ByContact;
+        Self { presence, ..self }
+    }
+
+    fn is_required(&self) -> bool {
+        self.presence == Presence::Required
+    }
+
     fn in_query(&self) -> Json {
         json!({
             "name": self.name,
             "in": "query",
-            "required": self.is_required,
+            "required": self.is_required(),
             "description": self.text,
             "schema": self.schema(),
         })
@@ -249,6 +302,47 @@ mod tests {
             let (schema, example) = ((operation.answer)(), (operation.example)());
             assert!(jsonschema::is_valid(&schema, &example), "{}", operation.id);
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_documented_order() {
+        let missing = |operation: &Operation, query: &str| {
+            operation.missing(&Parameters::merge(Some(query), None, b"").unwrap())
+        };
+        for Row { operation, .. } in table() {
+            let is_needed =
+                |one: &&Parameter| one.is_required() || one.presence == Presence::ByType;
+            let required = operation.parameters.iter().filter(is_needed);
+            let mut query = String::new();
+            for parameter in required {
+                assert_eq!(
+                    missing(operation, &query),
+                    Some(parameter.name),
+                    "{}",
+                    operation.id
+                );
+                // What is there, counts as there, be it what it may.
+                query += &format!("&{}=%ff", parameter.name);
+            }
+            assert_eq!(missing(operation, &query), None, "{}", operation.id);
+        }
+        for (kind, first) in [
+            ("", "company"),
+            ("type=Contact", "company"),
+            ("type=Kontakt", "company"),
+            ("type=EsContact", "email"),
+        ] {
+            let query = format!("name=a&{kind}");
+            assert_eq!(missing(&contacts::ADD, &query), Some(first), "{kind}");
+        }
+        assert_eq!(
+            missing(&contacts::MODIFY, "contact-id=1&name=a"),
+            Some("email")
+        );
+        assert_eq!(
+            missing(&contacts::ADD_SPONSOR, "name=a&type=EsContact"),
+            Some("company")
+        );
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn filter(parameters: &Parameters, reseller: &Reseller) -> Result<CustomerFilter
     if !is_ours || !are_nothing_within(parameters)? {
         ids = Some(BTreeSet::new());
     }
-    let statuses = parameters.list("status");
+    let statuses = parameters.list("status")?;
     let is_asked = |status: &str| statuses.iter().any(|asked| asked == status);
     Ok(CustomerFilter {
         ids,

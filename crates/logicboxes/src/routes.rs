@@ -145,6 +145,7 @@ struct Wire {
     app: App,
     settings: Settings,
     route: Arc<Route>,
+    operation: &'static Operation,
     handler: Handler,
     format: Format,
 }
@@ -153,7 +154,12 @@ struct Wire {
 /// `/api/` only. Its requests must carry `ConnectInfo<SocketAddr>`: where the client is.
 pub fn router(app: &App, settings: Settings) -> Router {
     let mut router = Router::new();
-    for Row { route, handler, .. } in table() {
+    for row in table() {
+        let Row {
+            route,
+            operation,
+            handler,
+        } = row;
         let route = Arc::new(route);
         for format in Format::ALL {
             let path = format!("/api/{}.{}", route.path, format.extension());
@@ -161,6 +167,7 @@ pub fn router(app: &App, settings: Settings) -> Router {
                 app: app.clone(),
                 settings,
                 route: route.clone(),
+                operation,
                 handler: handler.clone(),
                 format,
             };
@@ -190,6 +197,9 @@ impl Wire {
         let parameters = self.parameters(request).await?;
         let needs = self.route.needs;
         let reseller = auth::admit(&self.app, &parameters, address, needs).await?;
+        if let Some(name) = self.operation.missing(&parameters) {
+            return Err(Obstacle::Missing(name));
+        }
         let call = Call {
             app: self.app,
             reseller,

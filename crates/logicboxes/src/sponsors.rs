@@ -25,7 +25,7 @@ pub(crate) async fn sponsors(call: Call) -> Answer {
 /// `contacts/coop/add-sponsor`
 pub(crate) async fn add(call: Call) -> Answer {
     let parameters = &call.parameters;
-    let customer = parameters.integer("customer-id")?.map(CustomerId);
+    let customer = parameters.optional("customer-id")?;
     let details = details::read(parameters)?;
     let id = call
         .app

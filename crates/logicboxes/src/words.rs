@@ -168,34 +168,6 @@ fn of_subject(part: SubjectPart) -> FieldWords {
     }
 }
 
-/// Parameters in the order in which the methods' pages list them: of those missing, the first is told.
-const DOCUMENTED: [&str; 18] = [
-    "username",
-    "passwd",
-    "name",
-    "company",
-    "email",
-    "address-line-1",
-    "address-line-2",
-    "address-line-3",
-    "city",
-    "state",
-    "country",
-    "zipcode",
-    "phone-cc",
-    "phone",
-    "fax-cc",
-    "fax",
-    "customer-id",
-    "type",
-];
-
-/// Where a parameter stands among those that the methods' pages list.
-pub(crate) fn documented_place(parameter: &str) -> usize {
-    let place = DOCUMENTED.iter().position(|listed| *listed == parameter);
-    place.unwrap_or(DOCUMENTED.len())
-}
-
 /// What is wrong with a field, without what would end the map it stands in.
 pub(crate) fn fault(words: &FieldWords, problem: &Problem) -> String {
     let label = words.label;

@@ -21,6 +21,13 @@ const COMPANY: Parameter = required(
     Text,
     "The company; `N/A` or the like for a person without one.",
 );
+const COMPANY_BY_TYPE: Parameter = optional(
+    "company",
+    Text,
+    "The company; `N/A` or the like for a person without one. Required, but for `EsContact`, where a person may leave it out.",
+)
+.by_type();
+const COMPANY_BY_CONTACT: Parameter = COMPANY_BY_TYPE.by_contact();
 const EMAIL: Parameter = required("email", Text, "The e-mail address.");
 const ADDRESS_1: Parameter = required("address-line-1", Text, "First line of the address.");
 const ADDRESS_2: Parameter = optional("address-line-2", Text, "Second line of the address.");
@@ -59,7 +66,7 @@ pub(crate) const ADD: Operation = Operation::new(
 )
 .takes(&[
     NAME,
-    COMPANY,
+    COMPANY_BY_TYPE,
     EMAIL,
     ADDRESS_1,
     ADDRESS_2,
@@ -313,7 +320,7 @@ pub(crate) const MODIFY: Operation = Operation::new(
 .takes(&[
     CONTACT,
     NAME,
-    COMPANY,
+    COMPANY_BY_CONTACT,
     EMAIL,
     ADDRESS_1,
     ADDRESS_2,
