@@ -7,8 +7,9 @@ use chancery_domain::contacts::{Contact, ContactId, DefaultContacts};
 use chancery_domain::customers::CustomerId;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::resellers::Reseller;
-use chancery_store::Change;
+use chancery_store::{Change, StoreError};
 
+use crate::jobs::CONFLICT_TRIES;
 use crate::{App, AppError};
 
 /// A customer's default contacts of a type, and who they are.
@@ -67,8 +68,33 @@ impl App {
         kinds: &[ContactType],
         defaults: DefaultContacts,
     ) -> Result<Vec<DefaultsReport>, AppError> {
+        for _ in 0..CONFLICT_TRIES {
+            self.check_defaults(reseller, customer, &defaults).await?;
+            let mut change = Change::new();
+            change.expect_customer(reseller.id, customer);
+            change.expect_contacts(reseller.id, defaults.contacts());
+            for kind in kinds {
+                change.set_default_contacts(customer, *kind, &defaults);
+            }
+            match self.store.commit(change).await {
+                Ok(_) => return self.default_contacts(reseller, customer, kinds).await,
+                // The customer or a contact was deleted since we looked.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// Whether a customer can have these default contacts.
+    async fn check_defaults(
+        &self,
+        reseller: &Reseller,
+        customer: CustomerId,
+        defaults: &DefaultContacts,
+    ) -> Result<(), AppError> {
         self.customer_of(reseller, customer).await?;
-        let found = self.contacts_named(customer, &defaults).await?;
+        let found = self.contacts_named(customer, defaults).await?;
         let is_there = |id: ContactId| {
             let mut living = found.iter().filter(|contact| contact.deleted_at.is_none());
             living.any(|contact| contact.id == id)
@@ -82,14 +108,9 @@ impl App {
                 problem: Problem::Unknown(id.to_string()),
             })
             .collect();
-        if !faults.is_empty() {
-            return Err(AppError::Invalid(faults));
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(AppError::Invalid(faults)),
         }
-        let mut change = Change::new();
-        for kind in kinds {
-            change.set_default_contacts(customer, *kind, &defaults);
-        }
-        self.store.commit(change).await?;
-        self.default_contacts(reseller, customer, kinds).await
     }
 }

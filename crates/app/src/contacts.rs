@@ -93,6 +93,25 @@ impl App {
         reseller: &Reseller,
         asked: ContactRequest,
     ) -> Result<Contact, AppError> {
+        for _ in 0..CONFLICT_TRIES {
+            let new = self.checked_contact(reseller, &asked).await?;
+            let mut change = Change::new();
+            let contact = self.put_contact(&mut change, reseller.id, new).await?;
+            match self.store.commit(change).await {
+                Ok(_) => return Ok(contact),
+                // The customer was deleted since we looked.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    async fn checked_contact(
+        &self,
+        reseller: &Reseller,
+        asked: &ContactRequest,
+    ) -> Result<NewContact, AppError> {
         let mut faults = Vec::new();
         let customer = self
             .asked_customer(reseller, asked.customer.as_deref(), &mut faults)
@@ -105,26 +124,23 @@ impl App {
             Some(_) => {}
         }
         let checked = match known {
-            Some(kind) => kind.check(field, asked.details, &asked.attributes),
+            Some(kind) => kind.check(field, asked.details.clone(), &asked.attributes),
             // Of an unknown type, nobody knows what else it wants to be told.
-            None => ContactType::GENERAL.check(field, asked.details, &Attributes::new()),
+            None => ContactType::GENERAL.check(field, asked.details.clone(), &Attributes::new()),
         };
-        let (Some(customer), Some(kind), Ok((details, attributes))) = (customer, known, &checked)
-        else {
-            faults.extend(checked.err().unwrap_or_default());
-            return Err(AppError::Invalid(faults));
-        };
-        let new = NewContact {
-            customer,
-            role: Role::Administrator,
-            kind,
-            details: details.clone(),
-            attributes: attributes.clone(),
-        };
-        let mut change = Change::new();
-        let contact = self.put_contact(&mut change, reseller.id, new).await?;
-        self.store.commit(change).await?;
-        Ok(contact)
+        match (customer, known, checked) {
+            (Some(customer), Some(kind), Ok((details, attributes))) => Ok(NewContact {
+                customer,
+                role: Role::Administrator,
+                kind,
+                details,
+                attributes,
+            }),
+            (_, _, checked) => {
+                faults.extend(checked.err().unwrap_or_default());
+                Err(AppError::Invalid(faults))
+            }
+        }
     }
 
     /// The customer whose number was given, if it is the reseller's; else a fault more.
@@ -148,7 +164,7 @@ impl App {
         Ok(found.map(|customer| customer.id))
     }
 
-    /// Puts the making of a contact into a change set.
+    /// Puts the making of a contact into a change set, behind that of its customer if that is new.
     pub(crate) async fn put_contact(
         &self,
         change: &mut Change,
@@ -170,6 +186,7 @@ impl App {
             deleted_at: None,
             version: 1,
         };
+        change.expect_customer(reseller, contact.customer);
         change.insert_contact(&contact);
         self.note_contact(change, id, now, ContactEventKind::Created, None)
             .await?;
@@ -226,12 +243,13 @@ impl App {
                 return Err(Refusal::ContactInUse(id).into());
             }
             let mut change = Change::new();
+            change.expect_no_default(&contact);
             change.save_contact(&contact, &contact.deleted(now));
             let kind = ContactEventKind::Deleted;
             let event = self.note_contact(&mut change, id, now, kind, None).await?;
             match self.store.commit(change).await {
                 Ok(_) => return Ok(event),
-                // It was changed or deleted since we looked.
+                // It was changed, deleted or named since we looked.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other.into()),
             }

@@ -8,9 +8,10 @@ use chancery_domain::SignedDuration;
 use chancery_domain::customers::{Customer, CustomerId};
 use chancery_domain::passwords::Password;
 use chancery_domain::resellers::Reseller;
-use chancery_store::Change;
 use chancery_store::customer_tokens::CustomerToken;
+use chancery_store::{Change, StoreError};
 
+use crate::jobs::CONFLICT_TRIES;
 use crate::sign_in::secret_hash;
 use crate::{App, AppError, Noun};
 
@@ -26,10 +27,15 @@ impl App {
         password: &Password,
         address: IpAddr,
     ) -> Result<String, AppError> {
-        let customer = self
-            .prove_customer(reseller, username, password, address)
-            .await?;
-        self.token(customer.id, address).await
+        for _ in 0..CONFLICT_TRIES {
+            let customer = self
+                .prove_customer(reseller, username, password, address)
+                .await?;
+            if let Some(token) = self.token(&customer, address).await? {
+                return Ok(token);
+            }
+        }
+        Err(AppError::Busy)
     }
 
     /// Makes a token for a customer.
@@ -39,8 +45,13 @@ impl App {
         id: CustomerId,
         address: IpAddr,
     ) -> Result<String, AppError> {
-        let customer = self.living_customer(reseller, id).await?;
-        self.token(customer.id, address).await
+        for _ in 0..CONFLICT_TRIES {
+            let customer = self.living_customer(reseller, id).await?;
+            if let Some(token) = self.token(&customer, address).await? {
+                return Ok(token);
+            }
+        }
+        Err(AppError::Busy)
     }
 
     /// The reseller's customer whose token this is.
@@ -60,21 +71,30 @@ impl App {
         })
     }
 
-    async fn token(&self, customer: CustomerId, address: IpAddr) -> Result<String, AppError> {
+    /// A token for a customer, unless that has changed since it was read: its password may be another now.
+    async fn token(
+        &self,
+        customer: &Customer,
+        address: IpAddr,
+    ) -> Result<Option<String>, AppError> {
         let mut octets = [0_u8; 16];
         rand::fill(&mut octets).map_err(AppError::internal)?;
         let token = uuid(octets);
         let now = self.clock.now();
         let mut change = Change::new();
+        change.expect_customer_as_read(customer);
         change.insert_customer_token(&CustomerToken {
             hash: secret_hash(&token),
-            customer,
+            customer: customer.id,
             address: address.to_canonical().to_string(),
             created_at: now,
             expires_at: now + LIFE,
         });
-        self.store.commit(change).await?;
-        Ok(token)
+        match self.store.commit(change).await {
+            Ok(_) => Ok(Some(token)),
+            Err(StoreError::Conflict { .. }) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
     }
 }
 

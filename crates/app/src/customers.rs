@@ -210,7 +210,7 @@ impl App {
                 self.delete_with_customer(&mut change, reseller, contact, now)
                     .await?;
             }
-            change.expect_no_contacts(id);
+            change.expect_no_contacts(&customer);
             let kind = CustomerEventKind::Deleted;
             self.note_customer(&mut change, id, kind, None).await?;
             match self.store.commit(change).await {

@@ -73,6 +73,7 @@ impl Operations {
                 Some(_) => contact.clone(),
                 None => {
                     let deleted = contact.deleted(now);
+                    change.expect_no_default(contact);
                     change.save_contact(contact, &deleted);
                     let kind = ContactEventKind::Deleted;
                     self.note_contact(&mut change, id, by, kind, now, None)

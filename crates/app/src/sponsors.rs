@@ -19,15 +19,15 @@ impl App {
         customer: Option<&str>,
         details: RawContactDetails,
     ) -> Result<ContactId, AppError> {
-        let mut faults = Vec::new();
-        let customer = self.asked_customer(reseller, customer, &mut faults).await?;
         let checked = ContactType::SPONSOR.check(field, details, &Attributes::new());
-        let (Some(customer), Ok((details, attributes))) = (customer, &checked) else {
-            faults.extend(checked.err().unwrap_or_default());
-            return Err(AppError::Invalid(faults));
-        };
-        let (name, company) = (details.name.full(), &details.company);
         for _ in 0..CONFLICT_TRIES {
+            let mut faults = Vec::new();
+            let customer = self.asked_customer(reseller, customer, &mut faults).await?;
+            let (Some(customer), Ok((details, attributes))) = (customer, &checked) else {
+                faults.extend(checked.err().unwrap_or_default());
+                return Err(AppError::Invalid(faults));
+            };
+            let (name, company) = (details.name.full(), &details.company);
             if let Some(id) = self.store.sponsor(customer, &name, company).await? {
                 return Ok(id);
             }
@@ -41,10 +41,11 @@ impl App {
             let mut made = Change::new();
             let contact = self.put_contact(&mut made, reseller.id, new).await?;
             let mut change = Change::new();
-            change.claim_sponsor(&contact);
+            change.expect_no_sponsor_like(&contact);
             change.append(made);
             match self.store.commit(change).await {
                 Ok(_) => return Ok(contact.id),
+                // Someone else has added it, or the customer was deleted since we looked.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other.into()),
             }

@@ -28,6 +28,8 @@ pub(crate) enum Expectation {
     Any,
     /// Exactly so many rows change, and no unique key or check is violated; else the set fails with this.
     Rows(u64, Failure),
+    /// A `select` finds exactly so many rows; else the set fails with this.
+    Found(u64, Failure),
     /// The statement's rows are part of the answer.
     Answer,
 }
@@ -61,11 +63,12 @@ impl Change {
         self.statements.is_empty()
     }
 
-    /// Names what the set will fight over, usually the reseller whose balance it changes.
+    /// Names what the set will fight over, the reseller whose balance it changes or whose things it names.
     ///
-    /// Sets of one lane are sent together instead of waiting for each other's row locks, and one after the other
-    /// by several processes, that would else meet those rows in different orders. It decides nothing about
-    /// correctness; the first name given counts.
+    /// Sets of one lane are applied one after the other, whichever process sends them: a statement sees all that
+    /// earlier sets of its lane have done, and nothing of it changes before the set is applied. What
+    /// [`Change::expect_found`] finds stays true by that, as long as whoever could change it names the same lane.
+    /// Such sets are also sent together instead of waiting for each other's row locks. The first name given counts.
     pub fn lane(&mut self, key: i64) -> &mut Self {
         self.lane.get_or_insert(key);
         self
@@ -96,6 +99,22 @@ impl Change {
         failure: Failure,
     ) -> &mut Self {
         self.add(sql, values, Expectation::Rows(rows, failure))
+    }
+
+    /// Adds a `select` that must find exactly `rows` rows, or else the whole set fails with `failure`. The set must
+    /// have a lane, or another could change what is found.
+    pub fn expect_found(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+        rows: u64,
+        failure: Failure,
+    ) -> &mut Self {
+        debug_assert!(
+            self.lane.is_some(),
+            "another set may change what this one finds"
+        );
+        self.add(sql, values, Expectation::Found(rows, failure))
     }
 
     /// Adds a statement with `returning`, whose rows `commit` hands back.

@@ -90,18 +90,15 @@ impl Change {
         self.index_contact(contact);
     }
 
-    /// Makes sure that a sponsor to be inserted is the only one of its name and company among its customer's; a
-    /// conflict if there is another. Sets of one customer have a lane of their own, so that none passes the other.
-    pub fn claim_sponsor(&mut self, sponsor: &Contact) {
+    /// Makes sure that a sponsor about to be inserted will be the only one of its name and company among its
+    /// customer's; a conflict if there is one already.
+    pub fn expect_no_sponsor_like(&mut self, sponsor: &Contact) {
         const SQL: &str = "
-            insert into search_texts (owner_id, field, text, subject_id)
-            select cast($1 as bigint), cast($2 as text), cast($3 as text), cast($4 as bigint)
-            where not exists (
-                select 1 from search_texts where owner_id = $1 and field = $2 and text = $3)";
-        self.lane(sponsor.customer.0);
+            select 1 from search_texts where owner_id = $1 and field = $2 and text = $3 limit 1";
+        self.lane(sponsor.reseller.0);
         let text = sponsor_text(&sponsor.details.name.full(), &sponsor.details.company);
-        let values = values![sponsor.customer.0, SPONSOR.name, text, sponsor.id.0];
-        self.expect_one(SQL, values, conflict(sponsor.id));
+        let values = values![sponsor.customer.0, SPONSOR.name, text];
+        self.expect_found(SQL, values, 0, conflict(sponsor.id));
     }
 
     /// Saves a contact as it is now over the one that was read; a conflict if that has changed since.

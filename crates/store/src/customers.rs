@@ -107,6 +107,7 @@ impl Change {
             update customers set password = $1, temporary_password = null, temporary_until = null,
                 modified_at = $2, version = version + 1
             where id = $3 and version = $4 and deleted_at is null";
+        self.lane(read.reseller.0);
         let values = values![hash, now, read.id.0, read.version];
         self.expect_one(SQL, values, conflict(read.id));
     }
@@ -127,15 +128,9 @@ impl Change {
             update customers set deleted_at = $1, modified_at = $1, password = null,
                 temporary_password = null, temporary_until = null, version = version + 1
             where id = $2 and version = $3 and deleted_at is null";
+        self.lane(read.reseller.0);
         let values = values![now, read.id.0, read.version];
         self.expect_one(SQL, values, conflict(read.id));
-    }
-
-    /// Makes sure that a customer has no contact left that is not deleted; a conflict if it has one.
-    pub fn expect_no_contacts(&mut self, customer: CustomerId) {
-        const SQL: &str = "
-            update contacts set version = version where customer_id = $1 and deleted_at is null";
-        self.expect_rows(SQL, values![customer.0], 0, conflict(customer));
     }
 
     /// Appends a line to a customer's history.

@@ -28,6 +28,7 @@ pub mod customer_tokens;
 pub mod customers;
 mod errors;
 mod events;
+mod guards;
 pub mod idempotency;
 mod issuances;
 mod jobs;

@@ -210,7 +210,7 @@ impl Connection {
         expect: Expectation,
     ) -> Result<Ready<'a>, Trouble> {
         let counted = match expect {
-            Expectation::Rows(rows, _) => rows + 1,
+            Expectation::Rows(rows, _) | Expectation::Found(rows, _) => rows + 1,
             Expectation::Any | Expectation::Answer => 0,
         };
         let key = (StatementKey::of(sql), counted);
@@ -270,7 +270,8 @@ impl Connection {
         wanted: &[Ready<'_>],
     ) -> Result<Vec<Option<Vec<Row>>>, Stopped> {
         let mut replies: Vec<Reply<'_>> = Vec::with_capacity(wanted.len() + 2);
-        replies.push(self.control("begin"));
+        // Whatever the server's default is: after the wait for its lanes, a group must see what others have done.
+        replies.push(self.control("begin isolation level read committed"));
         replies.extend(wanted.iter().map(|ready| self.send(ready)));
         replies.push(self.control("commit"));
 
@@ -328,7 +329,7 @@ impl Connection {
                 Expectation::Answer => statements::query(&self.client, sql, statement, values)
                     .await
                     .map(Some),
-                Expectation::Any | Expectation::Rows(..) => self
+                Expectation::Any | Expectation::Rows(..) | Expectation::Found(..) => self
                     .client
                     .execute_raw(statement, *values)
                     .await

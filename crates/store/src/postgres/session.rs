@@ -103,10 +103,13 @@ impl Refusal {
             .contains(code)
         });
         let error = match expect {
-            Expectation::Rows(_, failure) if expected => failure.into(),
-            Expectation::Rows(..) | Expectation::Any | Expectation::Answer => {
-                StoreError::database(error)
+            Expectation::Rows(_, failure) | Expectation::Found(_, failure) if expected => {
+                failure.into()
             }
+            Expectation::Rows(..)
+            | Expectation::Found(..)
+            | Expectation::Any
+            | Expectation::Answer => StoreError::database(error),
         };
         Self { error, chance }
     }

@@ -19,6 +19,9 @@ pub(super) fn text(sql: &str, expect: Expectation) -> String {
             "with changed as ({sql} returning 1)
              select 1 / (case when count(*) = {rows} then 1 else 0 end) from changed"
         ),
+        Expectation::Found(rows, _) => {
+            format!("select 1 / (case when count(*) = {rows} then 1 else 0 end) from ({sql}) found")
+        }
         Expectation::Rows(..) | Expectation::Any | Expectation::Answer => sql.to_owned(),
     }
 }

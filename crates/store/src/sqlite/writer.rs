@@ -271,6 +271,12 @@ impl<'c> Session<'c> {
                 Expectation::Answer => {
                     answers.push(collect(wanted.sql, statement).map_err(StoreError::database)?);
                 }
+                Expectation::Found(expected, failure) => {
+                    let found = collect(wanted.sql, statement).map_err(StoreError::database)?;
+                    if found.len() as u64 != expected {
+                        return Err(failure.into());
+                    }
+                }
                 Expectation::Rows(expected, failure) => match statement.raw_execute() {
                     Ok(changed) if changed as u64 == expected => {}
                     Ok(_) => return Err(failure.into()),

@@ -142,14 +142,14 @@ async fn a_customer_is_deleted_with_all_its_contacts(bed: &Bed) {
     assert_eq!(listed.unwrap(), [contact.id]);
     let alone = commit(bed, |change| {
         change.delete_customer(&customer, at(50));
-        change.expect_no_contacts(customer.id);
+        change.expect_no_contacts(&customer);
     });
     let alone = alone.await;
     assert!(is_conflict(&alone), "{alone:?}");
     let together = commit(bed, |change| {
         change.delete_customer(&customer, at(50));
         change.save_contact(&contact, &contact.deleted(at(50)));
-        change.expect_no_contacts(customer.id);
+        change.expect_no_contacts(&customer);
     });
     together.await.unwrap();
 }

@@ -11,6 +11,7 @@ mod changes;
 mod contacts;
 mod control;
 mod customers;
+mod guards;
 mod jobs;
 mod lifecycle;
 mod losses;
