@@ -2,8 +2,9 @@
 //!
 //! A message is complete before it comes here, its Message-ID and date included, so that a second attempt after a
 //! lost answer sends the same message and not another one. Failures are of two kinds, because the sending job
-//! must know: those that trying again may cure, and those of this message or address. Each message takes a
-//! connection of its own: one that was given up half-way must not be mistaken for a fresh one.
+//! must know: those that trying again may cure, and those of this message or address. Of what a relay replies,
+//! only the codes are told: it likes to quote the address. Each message takes a connection of its own: one that
+//! was given up half-way must not be mistaken for a fresh one.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -73,8 +74,8 @@ impl fmt::Debug for SmtpCredentials {
     }
 }
 
-/// A plain text message.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// A plain text message. Whom it is for and what it says do not print: it may hold a password.
+#[derive(Clone, Eq, PartialEq)]
 pub struct Mail {
     /// The recipients' addresses, at least one; they see each other.
     pub to: Vec<String>,
@@ -88,6 +89,56 @@ pub struct Mail {
     pub date: Timestamp,
 }
 
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mail")
+            .field("message_id", &self.message_id)
+            .field("date", &self.date)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What went wrong between us and the relay, without the relay's words.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct RelayFault(String);
+
+impl RelayFault {
+    fn of(error: &lettre::transport::smtp::Error) -> Self {
+        let Some(code) = error.status() else {
+            return Self(masked(&error.to_string()));
+        };
+        let words = std::error::Error::source(error).map(ToString::to_string);
+        match words.as_deref().and_then(enhanced_code) {
+            Some(enhanced) => Self(format!("reply {code} {enhanced}")),
+            None => Self(format!("reply {code}")),
+        }
+    }
+}
+
+/// The enhanced status code that a reply begins with (RFC 2034 §4, RFC 3463 §2).
+fn enhanced_code(reply: &str) -> Option<&str> {
+    let first = reply.split_whitespace().next()?;
+    let is_number = |part: &str, digits| {
+        (1..=digits).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let parts: Vec<&str> = first.split('.').collect();
+    let [class, subject, detail] = parts[..] else {
+        return None;
+    };
+    let is_code = matches!(class, "4" | "5") && is_number(subject, 3) && is_number(detail, 3);
+    is_code.then_some(first)
+}
+
+/// A text without the words that have an address in them.
+fn masked(text: &str) -> String {
+    let words = text.split(' ');
+    let words: Vec<&str> = words
+        .map(|word| if word.contains('@') { "…" } else { word })
+        .collect();
+    words.join(" ")
+}
+
 /// Why a message was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
@@ -99,10 +150,10 @@ pub enum MailError {
     Message(#[source] lettre::error::Error),
     /// The relay refused this message or recipient for good (a 5yz reply).
     #[error("the mail relay refused the message")]
-    Refused(#[source] lettre::transport::smtp::Error),
+    Refused(#[source] RelayFault),
     /// The relay could not be reached, is busy, or does not let us in: try later.
     #[error("the mail relay cannot take the message now")]
-    TryLater(#[source] lettre::transport::smtp::Error),
+    TryLater(#[source] RelayFault),
     /// The relay did not answer in time: try later. It may have taken the message all the same.
     #[error("the mail relay did not answer in time")]
     Timeout,
@@ -179,8 +230,10 @@ impl Mailer {
         // The transport's own limit covers connecting only.
         match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if is_about_this_message(&error) => Err(MailError::Refused(error)),
-            Ok(Err(error)) => Err(MailError::TryLater(error)),
+            Ok(Err(error)) if is_about_this_message(&error) => {
+                Err(MailError::Refused(RelayFault::of(&error)))
+            }
+            Ok(Err(error)) => Err(MailError::TryLater(RelayFault::of(&error))),
             Err(_) => Err(MailError::Timeout),
         }
     }
@@ -218,6 +271,9 @@ fn is_about_this_message(error: &lettre::transport::smtp::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn settings() -> SmtpSettings {
@@ -275,6 +331,63 @@ mod tests {
             ..mail()
         };
         assert!(matches!(mailer.compose(&evil), Err(MailError::Address(_))));
+    }
+
+    /// What comes of a message where the relay replies so to its recipient.
+    async fn replied(reply: &'static str) -> MailError {
+        let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = relay.local_addr().unwrap().port();
+        let talk = async move {
+            let (stream, _) = relay.accept().await.unwrap();
+            let (read, mut write) = stream.into_split();
+            let mut lines = BufReader::new(read).lines();
+            write.write_all(b"220 relay.example\r\n").await.unwrap();
+            while let Some(line) = lines.next_line().await.unwrap_or(None) {
+                let answer = match line.get(..4) {
+                    Some("RCPT") => reply,
+                    _ => "250 relay.example",
+                };
+                let answer = format!("{answer}\r\n");
+                if write.write_all(answer.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let settings = SmtpSettings {
+            port,
+            credentials: None,
+            ..settings()
+        };
+        let mailer = Mailer::new(&settings).unwrap();
+        let message = mail();
+        let (sent, ()) = tokio::join!(mailer.send(&message), talk);
+        sent.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn of_a_relays_reply_only_the_codes_are_told() {
+        let told = async |reply| {
+            let error = replied(reply).await;
+            let source = std::error::Error::source(&error).unwrap();
+            assert!(!format!("{error:?} {error} {source}").contains("admin@"));
+            (error.may_pass_later(), source.to_string())
+        };
+        let refused = told("550 5.1.1 <admin@shop.example>: no such user").await;
+        assert_eq!(refused, (false, "reply 550 5.1.1".to_owned()));
+        let later = told("450 <admin@shop.example> greylisted").await;
+        assert_eq!(later, (true, "reply 450".to_owned()));
+        let garbage = told("admin@shop.example what").await;
+        assert!(
+            garbage.0 && !garbage.1.contains("shop.example"),
+            "{garbage:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_mail_says_does_not_print() {
+        let printed = format!("{:?}", mail());
+        let told = ["admin@", "Grüße", "bestätigen"].map(|text| printed.contains(text));
+        assert_eq!(told, [false; 3], "{printed}");
     }
 
     #[test]

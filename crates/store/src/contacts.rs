@@ -137,12 +137,11 @@ impl Change {
                 and deleted_at is not null";
         let values = values![now, read.id.0, read.reseller.0, read.version];
         self.expect_one(SQL, values, conflict(read.id));
-        self.forget_contact(read);
-        // An older release deletes a contact without taking its texts along.
-        self.forget_contact(&Contact {
-            deleted_at: None,
-            ..read.clone()
-        });
+        // Whatever the texts are: an older release changes and deletes contacts without taking them along.
+        for field in LIVING.into_iter().chain(DELETED).chain([SPONSOR]) {
+            self.delete_search_texts(read.customer.0, field, read.id.0);
+        }
+        self.forget_told_addresses(read.reseller, read.id);
     }
 
     fn index_contact(&mut self, contact: &Contact) {
@@ -323,6 +322,49 @@ impl Store {
         let customer = customer.map_or(0, |customer| customer.0);
         let values = values![reseller.0, after.0, customer, limit];
         let rows = self.scan(SQL, values).await?;
+        rows.iter().map(read_record).collect()
+    }
+
+    /// The same of those whose e-mail address begins with a text.
+    pub async fn contact_records_by_email(
+        &self,
+        reseller: ResellerId,
+        customer: Option<CustomerId>,
+        email: &str,
+        after: ContactId,
+        limit: u32,
+    ) -> Result<Vec<ContactRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            columns!(),
+            ", erased_at from contacts
+            where reseller_id = $1 and id > $2 and (cast($3 as bigint) = 0 or customer_id = $3)
+                and id in (
+                    select s.subject_id from customers c join search_texts s on s.owner_id = c.id
+                    where c.reseller_id = $1 and s.field in ('email', 'deleted email')
+                        and s.text >= $5 and s.text < $6)
+            order by id limit $4"
+        );
+        let Some([from, before]) = LIVING[2].range(email) else {
+            return Ok(Vec::new());
+        };
+        let customer = customer.map_or(0, |customer| customer.0);
+        let values = values![reseller.0, after.0, customer, limit, from, before];
+        let rows = self.scan(SQL, values).await?;
+        rows.iter().map(read_record).collect()
+    }
+
+    /// The contacts of a customer that are not erased, deleted ones among them.
+    pub async fn records_of_customer(
+        &self,
+        id: CustomerId,
+    ) -> Result<Vec<ContactRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            columns!(),
+            ", erased_at from contacts where customer_id = $1 and erased_at is null order by id"
+        );
+        let rows = self.scan(SQL, values![id.0]).await?;
         rows.iter().map(read_record).collect()
     }
 

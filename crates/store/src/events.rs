@@ -1,8 +1,10 @@
 //! Events: the history of orders, append-only.
 
+use chancery_domain::contacts::ContactId;
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::orders::OrderId;
+use chancery_domain::resellers::ResellerId;
 
 use crate::changes::Change;
 use crate::errors::StoreError;
@@ -28,6 +30,21 @@ impl Change {
                 event.detail.as_deref(),
             ],
         );
+    }
+
+    /// Removes the addresses that a release before has written into the histories of orders that name a contact.
+    pub(crate) fn forget_told_addresses(&mut self, reseller: ResellerId, contact: ContactId) {
+        const SQL: &str = "
+            update events set detail = case
+                    when detail like 'csr_wanted:%' then 'csr_wanted'
+                    when detail like 'control_wanted:%' then 'control_wanted'
+                    when detail like 'certificate_ending:%' then 'certificate_ending'
+                    when detail like 'order_ending:%' then 'order_ending'
+                end
+            where kind = 'person_told' and detail like '%@%' and order_id in (
+                select id from orders
+                where reseller_id = $1 and (administrator_id = $2 or technical_id = $2))";
+        self.execute(SQL, values![reseller.0, contact.0]);
     }
 }
 

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_credential_kinds"),
     migration!(9, "0009_customers"),
     migration!(10, "0010_search_tiers"),
+    migration!(11, "0011_told_without_addresses"),
 ];
 
 const JOURNAL_SQLITE: &str = "

@@ -73,6 +73,13 @@ impl SearchField {
         }
     }
 
+    /// Between which texts those are that one finds; `None` if it finds nothing.
+    pub(crate) fn range(self, text: &str) -> Option<[String; 2]> {
+        let from = Wanted::new(self, text)?.looked_up();
+        let before = format!("{from}{}", char::MAX);
+        Some([from, before])
+    }
+
     /// A text as it is kept, once for each way to find it.
     fn kept(self, text: &str) -> BTreeSet<String> {
         let folded = folded(text);
@@ -241,6 +248,13 @@ impl Change {
         if !texts.is_empty() {
             self.execute(SQL, values![owner, field.name, subject, as_keys(texts)]);
         }
+    }
+
+    /// Makes a subject no longer known by any text. That looks through all texts of the owner's field.
+    pub(crate) fn delete_search_texts(&mut self, owner: i64, field: SearchField, subject: i64) {
+        const SQL: &str = "
+            delete from search_texts where owner_id = $1 and field = $2 and subject_id = $3";
+        self.execute(SQL, values![owner, field.name, subject]);
     }
 }
 

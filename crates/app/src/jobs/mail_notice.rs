@@ -1,8 +1,10 @@
 //! Sending one notice.
 
+use chancery_domain::contacts::{Contact, ContactId};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::NextStep;
 use chancery_domain::notices::{News, Notice, NoticeId};
+use chancery_domain::orders::Order;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 
@@ -51,6 +53,7 @@ impl App {
         let order = &file.order;
         let ids = [order.administrator, order.technical, order.technical];
         let contacts = self.store.contacts(order.reseller, ids).await?;
+        let told = told(order, &contacts);
         let mut to: Vec<String> = contacts
             .into_iter()
             .map(|contact| contact.details.email)
@@ -62,13 +65,13 @@ impl App {
             Some(id) => self.store.certificate(id).await?,
             None => None,
         };
-        let mail = self.notice_mail(notice, file, certificate.as_ref(), to.clone());
+        let mail = self.notice_mail(notice, file, certificate.as_ref(), to);
         let outcome = match self.mailer.send(&mail).await {
-            Ok(()) => to.join(", "),
+            Ok(()) => told,
             Err(later) if later.may_pass_later() => return Err(AppError::internal(later)),
             Err(refused) => {
                 tracing::warn!(order.id = order.id.0, %refused, "a notice was refused");
-                format!("{}: {refused}", to.join(", "))
+                format!("{told}: {refused}")
             }
         };
         change.mark_told(notice.id, now);
@@ -82,4 +85,18 @@ impl App {
         )
         .await
     }
+}
+
+/// Whom of an order's people there are, for its history: by their numbers, for an address would outlive them.
+fn told(order: &Order, contacts: &[Contact]) -> String {
+    let named = [
+        ("administrator", order.administrator),
+        ("technical contact", order.technical),
+    ];
+    let is_there = |id: ContactId| contacts.iter().any(|contact| contact.id == id);
+    let told = named.into_iter().filter(|(_, id)| is_there(*id));
+    let told: Vec<String> = told
+        .map(|(role, id)| format!("the {role}, contact {id}"))
+        .collect();
+    told.join("; ")
 }

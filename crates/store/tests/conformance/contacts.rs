@@ -4,17 +4,20 @@ use chancery_domain::contact_details::{ContactDetails, PersonName};
 use chancery_domain::contact_types::ContactType;
 use chancery_domain::contacts::{Contact, ContactEvent, ContactEventKind, ContactId, Role};
 use chancery_domain::customers::CustomerId;
-use chancery_domain::events::Actor;
+use chancery_domain::events::{Actor, Event, EventKind};
+use chancery_domain::orders::{Order, OrderId};
 use chancery_domain::resellers::ResellerId;
 use chancery_store::contact_searches::ContactFilter;
 use chancery_store::{StoreError, values};
 
 use crate::bed::{Bed, on_both_engines};
-use crate::things::{OURS, THEIRS, a_contact, at, commit, store_resellers};
+use crate::things::{OURS, THEIRS, a_contact, an_order, at, commit, place, store_resellers};
 
 on_both_engines!(
     a_contact_comes_back_as_it_went,
     a_deleted_contact_can_be_looked_at,
+    an_erased_contact_is_in_no_index_and_no_history,
+    operators_find_contacts_by_their_addresses,
     searches_find_contacts_by_their_words,
     whoever_is_meant_comes_first,
     a_text_that_finds_too_much_is_compared_with_what_others_find,
@@ -100,6 +103,104 @@ async fn a_deleted_contact_can_be_looked_at(bed: &Bed) {
     assert!(conflict(again));
     let texts = "select count(*) from search_texts";
     assert_eq!(bed.int(texts).await, 0);
+}
+
+async fn an_erased_contact_is_in_no_index_and_no_history(bed: &Bed) {
+    store_resellers(bed).await;
+    let (contact, other) = (a_contact(11), a_contact(13));
+    store_contact(bed, &contact).await;
+    store_contact(bed, &other).await;
+    let told = |id, order: i64, detail: &str| Event {
+        id,
+        order: OrderId(order),
+        issuance: None,
+        at: at(id),
+        actor: Actor::Platform,
+        kind: EventKind::PersonTold,
+        detail: Some(detail.to_owned()),
+    };
+    let of_others = Order {
+        administrator: other.id,
+        technical: other.id,
+        ..an_order(200)
+    };
+    commit(bed, |change| {
+        place(change, &an_order(100));
+        place(change, &of_others);
+        change.insert_event(&told(
+            1,
+            100,
+            "csr_wanted: ann@shop.example, bob@shop.example",
+        ));
+        change.insert_event(&told(2, 100, "order_ending: the administrator, contact 11"));
+        change.insert_event(&told(3, 200, "csr_wanted: other@shop.example"));
+    })
+    .await
+    .unwrap();
+    // A release before this one changed and deleted the contact, and left its texts as they were.
+    let details = serde_json::to_string(&ContactDetails {
+        company: "Other Ltd".to_owned(),
+        ..contact.details.clone()
+    });
+    let details = details.unwrap();
+    let as_before = "update contacts set details = $1, deleted_at = 9000000 where id = 11";
+    bed.apply(as_before, values![details.as_str()]).await;
+    let deleted = bed.store.contact_or_deleted(OURS, contact.id).await;
+    let deleted = deleted.unwrap().unwrap();
+    commit(bed, |change| change.erase_contact(&deleted, at(10)))
+        .await
+        .unwrap();
+    let texts = "select count(*) from search_texts where subject_id = 11";
+    assert_eq!(bed.int(texts).await, 0);
+    let texts = "select count(*) from search_texts where subject_id = 13";
+    assert!(bed.int(texts).await > 0);
+    let details = async |order| {
+        let events = bed.store.events(OrderId(order)).await.unwrap();
+        let details = events.into_iter().map(|event| event.detail.unwrap());
+        details.collect::<Vec<_>>()
+    };
+    let kept = ["csr_wanted", "order_ending: the administrator, contact 11"];
+    assert_eq!(details(100).await, kept);
+    assert_eq!(details(200).await, ["csr_wanted: other@shop.example"]);
+}
+
+async fn operators_find_contacts_by_their_addresses(bed: &Bed) {
+    store_resellers(bed).await;
+    let told = |id: i64, email: &str| {
+        let contact = a_contact(id);
+        Contact {
+            details: ContactDetails {
+                email: email.to_owned(),
+                ..contact.details
+            },
+            ..contact
+        }
+    };
+    let people = [
+        told(1, "ann@first.example"),
+        told(2, "bob@second.example"),
+        told(3, "ann@second.example"),
+    ];
+    for contact in &people {
+        store_contact(bed, contact).await;
+    }
+    let gone = people[2].deleted(at(9));
+    commit(bed, |change| change.save_contact(&people[2], &gone))
+        .await
+        .unwrap();
+    let found = async |reseller, customer, text: &str, after| {
+        let found =
+            bed.store
+                .contact_records_by_email(reseller, customer, text, ContactId(after), 10);
+        let found = found.await.unwrap();
+        found.iter().map(|record| record.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(found(OURS, None, "ANN@", 0).await, [1, 3]);
+    assert_eq!(found(OURS, None, "ann@second.example", 0).await, [3]);
+    assert_eq!(found(OURS, None, "ann", 1).await, [3]);
+    assert_eq!(found(OURS, Some(CustomerId(7)), "ann@", 0).await, [0; 0]);
+    assert_eq!(found(THEIRS, None, "ann@", 0).await, [0; 0]);
+    assert_eq!(found(OURS, None, "@", 0).await, [0; 0]);
 }
 
 async fn searches_find_contacts_by_their_words(bed: &Bed) {

@@ -70,6 +70,12 @@ const CONTENT: &str = "
         \"address1\":\"1 Market Street\",\"address2\":null,\"city\":\"Kuala Lumpur\",\"state\":\"Selangor\",
         \"country\":\"my\",\"zip\":\"50000\",\"phone\":\"+60.123456789\",\"fax\":null,
         \"email\":\"ann@shop.example\",\"job_title\":null}', 5, 5, null);
+    insert into events (id, order_id, issuance_id, at, actor, kind, detail)
+    values (51, 11, null, 5, 'platform', 'person_told', 'csr_wanted: ann@shop.example, bob@shop.example'),
+        (52, 11, null, 6, 'platform', 'person_told', 'order_ending: ann@shop.example: it was refused'),
+        (53, 11, null, 7, 'platform', 'approver_mailed', 'admin@a.test');
+    insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, last_error)
+    values (499, 'mail_notice', 7, 9000000000000000, 3, 3, 1, '450 <ann@shop.example> greylisted');
     update sequences set next = 500 where name = 'row';";
 
 async fn bring_up(bed: &Bed, first: &'static str) {
@@ -133,6 +139,17 @@ async fn bring_up(bed: &Bed, first: &'static str) {
         .search_contacts(CustomerId(2001), &by_name, 9, 0)
         .await;
     assert_eq!(found.unwrap().unwrap().contacts, [contact]);
+
+    let told = bed.store.events(OrderId(11)).await.unwrap();
+    let told: Vec<Option<&str>> = told.iter().map(|event| event.detail.as_deref()).collect();
+    let kept = [
+        Some("csr_wanted"),
+        Some("order_ending"),
+        Some("admin@a.test"),
+    ];
+    assert_eq!(told, kept);
+    let quoted = "select count(*) from jobs where last_error is not null";
+    assert_eq!(bed.int(quoted).await, 0);
 
     let sum = "select cast(sum(n) as bigint) from order_counts where level = 20";
     assert_eq!(bed.int(sum).await, 3);
