@@ -1,14 +1,16 @@
-//! Erasing contacts: what identifies a person is removed, and the trace that it was done is kept.
+//! Erasing contacts and customers: what identifies a person is removed, and the trace that it was done is kept.
 //!
-//! It is refused while the person is needed: an order or an organization names them, they are a customer's
-//! default, or the records of how a certificate was validated have to be kept.
+//! It is refused while the person is needed: an order or an organization names them, they are a default of a
+//! customer that is there, or the records of how a certificate was validated have to be kept. A customer goes with
+//! all its contacts, or not at all.
 
-use chancery_domain::contacts::{ContactEvent, ContactEventKind, ContactId, Hold};
-use chancery_domain::customers::CustomerId;
+use chancery_domain::contacts::{Contact, ContactEvent, ContactEventKind, ContactId, Hold};
+use chancery_domain::customers::{Customer, CustomerEvent, CustomerEventKind, CustomerId};
 use chancery_domain::operators::OperatorName;
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::contacts::ContactRecord;
+use chancery_store::customers::CustomerRecord;
 use chancery_store::{Change, Sequence, StoreError};
 
 use crate::jobs::CONFLICT_TRIES;
@@ -17,8 +19,35 @@ use crate::{AppError, Noun, Operations, Refusal};
 /// How long records of validation are kept after the end of the last certificate that rests on them (BR 5.5.2).
 const RECORDS_KEPT: SignedDuration = SignedDuration::from_hours(2 * 366 * 24);
 
-/// How many contacts are listed at once.
-const LISTED: u32 = 500;
+/// How many are listed at once.
+const LISTED: usize = 500;
+
+/// A stretch of a list.
+#[derive(Clone, Debug)]
+pub struct Stretch<T> {
+    /// What is on it.
+    pub records: Vec<T>,
+    /// Whether there are more behind it.
+    pub goes_on: bool,
+}
+
+impl<T> Stretch<T> {
+    /// How many to ask for: one more than are listed.
+    const ASKED: u32 = LISTED as u32 + 1;
+
+    fn of(mut records: Vec<T>) -> Self {
+        let goes_on = records.len() > LISTED;
+        records.truncate(LISTED);
+        Self { records, goes_on }
+    }
+}
+
+/// Who erases, when, and what is to be on record about it.
+struct Erasure<'a> {
+    by: &'a OperatorName,
+    now: Timestamp,
+    detail: String,
+}
 
 impl Operations {
     /// A contact, erased or not, with its history.
@@ -38,18 +67,58 @@ impl Operations {
         })
     }
 
-    /// The next contacts of a reseller's behind an id, of one customer or of all, erased ones among them.
+    /// The next contacts of a reseller's behind an id, of one customer or of all, erased ones among them. With
+    /// the beginning of an e-mail address, only those that have it.
     pub async fn contacts(
         &self,
         reseller: ResellerId,
         customer: Option<CustomerId>,
+        email: Option<&str>,
         after: ContactId,
-    ) -> Result<Vec<ContactRecord>, AppError> {
+    ) -> Result<Stretch<ContactRecord>, AppError> {
+        const ASKED: u32 = Stretch::<ContactRecord>::ASKED;
         self.reseller(reseller).await?;
-        let found = self
-            .store
-            .contact_records(reseller, customer, after, LISTED);
-        Ok(found.await?)
+        let store = &self.store;
+        let found = match email {
+            None => {
+                let found = store.contact_records(reseller, customer, after, ASKED);
+                found.await?
+            }
+            Some(email) => {
+                let found = store.contact_records_by_email(reseller, customer, email, after, ASKED);
+                found.await?
+            }
+        };
+        Ok(Stretch::of(found))
+    }
+
+    /// A customer, erased or not, with its history.
+    pub async fn customer(
+        &self,
+        id: CustomerId,
+    ) -> Result<(CustomerRecord, Vec<CustomerEvent>), AppError> {
+        let record = self.customer_record(id).await?;
+        Ok((record, self.store.customer_events(id).await?))
+    }
+
+    async fn customer_record(&self, id: CustomerId) -> Result<CustomerRecord, AppError> {
+        let found = self.store.customer_record(id).await?;
+        found.ok_or_else(|| AppError::NotFound {
+            what: Noun::Customer,
+            id: id.to_string(),
+        })
+    }
+
+    /// The next customers of a reseller's behind an id, erased ones among them.
+    pub async fn customers(
+        &self,
+        reseller: ResellerId,
+        after: CustomerId,
+    ) -> Result<Stretch<CustomerRecord>, AppError> {
+        self.reseller(reseller).await?;
+        let asked = Stretch::<CustomerRecord>::ASKED;
+        let found = self.store.customer_records(reseller, after, asked);
+        Ok(Stretch::of(found.await?))
     }
 
     /// Removes what identifies the person; deletes the contact, if it is not deleted.
@@ -64,28 +133,16 @@ impl Operations {
             let Some(contact) = &record.contact else {
                 return Err(Refusal::ContactErased(id).into());
             };
-            let now = self.clock.now();
-            if let Some(hold) = self.hold(&record, now).await? {
+            let erasure = self.erasure(by, reason);
+            let hold = self.hold(contact, erasure.now).await?;
+            if let Some(hold) = hold {
                 return Err(Refusal::ContactHeld(id, hold).into());
             }
             let mut change = Change::new();
-            let deleted = match contact.deleted_at {
-                Some(_) => contact.clone(),
-                None => {
-                    let deleted = contact.deleted(now);
-                    change.expect_no_default(contact);
-                    change.save_contact(contact, &deleted);
-                    let kind = ContactEventKind::Deleted;
-                    self.note_contact(&mut change, id, by, kind, now, None)
-                        .await?;
-                    deleted
-                }
-            };
-            change.erase_contact(&deleted, now);
-            let kind = ContactEventKind::Erased;
-            let detail = Some(format!("{}: {}", by.as_str(), reason.trim()));
-            self.note_contact(&mut change, id, by, kind, now, detail)
-                .await?;
+            if contact.deleted_at.is_none() {
+                change.expect_no_default(contact);
+            }
+            self.put_erasure(&mut change, contact, &erasure).await?;
             match self.store.commit(change).await {
                 Ok(_) => return self.contact_record(id).await,
                 Err(StoreError::Conflict { .. }) => {}
@@ -95,17 +152,124 @@ impl Operations {
         Err(AppError::Busy)
     }
 
+    fn erasure<'a>(&self, by: &'a OperatorName, reason: &str) -> Erasure<'a> {
+        Erasure {
+            by,
+            now: self.clock.now(),
+            detail: format!("{}: {}", by.as_str(), reason.trim()),
+        }
+    }
+
+    async fn put_erasure(
+        &self,
+        change: &mut Change,
+        contact: &Contact,
+        erasure: &Erasure<'_>,
+    ) -> Result<(), AppError> {
+        let (id, now) = (contact.id, erasure.now);
+        let deleted = match contact.deleted_at {
+            Some(_) => contact.clone(),
+            None => {
+                let deleted = contact.deleted(now);
+                change.save_contact(contact, &deleted);
+                let kind = ContactEventKind::Deleted;
+                self.note_contact(change, id, erasure, kind, None).await?;
+                deleted
+            }
+        };
+        change.erase_contact(&deleted, now);
+        let (kind, detail) = (ContactEventKind::Erased, erasure.detail.clone());
+        self.note_contact(change, id, erasure, kind, Some(detail))
+            .await
+    }
+
+    /// Removes what identifies the person from a customer and from all its contacts; deletes what is not deleted.
+    pub async fn erase_customer(
+        &self,
+        id: CustomerId,
+        by: &OperatorName,
+        reason: &str,
+    ) -> Result<CustomerRecord, AppError> {
+        for _ in 0..CONFLICT_TRIES {
+            let record = self.customer_record(id).await?;
+            if record.erased_at.is_some() {
+                return Err(Refusal::CustomerErased(id).into());
+            }
+            if record.customer.is_reseller() {
+                return Err(Refusal::CustomerIsReseller.into());
+            }
+            let erasure = self.erasure(by, reason);
+            let mut change = Change::new();
+            let deleted = self
+                .put_deletion(&mut change, &record.customer, &erasure)
+                .await?;
+            let mut holds = Vec::new();
+            for record in self.store.records_of_customer(id).await? {
+                let Some(contact) = &record.contact else {
+                    continue;
+                };
+                match self.hold_beside_defaults(contact, erasure.now).await? {
+                    Some(hold) => holds.push((contact.id, hold)),
+                    None => self.put_erasure(&mut change, contact, &erasure).await?,
+                }
+            }
+            if !holds.is_empty() {
+                return Err(Refusal::CustomerHeld(id, holds).into());
+            }
+            change.erase_customer(&deleted, erasure.now);
+            let (kind, detail) = (CustomerEventKind::Erased, erasure.detail.clone());
+            self.note_customer(&mut change, id, &erasure, kind, Some(detail))
+                .await?;
+            match self.store.commit(change).await {
+                Ok(_) => return self.customer_record(id).await,
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    async fn put_deletion(
+        &self,
+        change: &mut Change,
+        customer: &Customer,
+        erasure: &Erasure<'_>,
+    ) -> Result<Customer, AppError> {
+        if customer.deleted_at.is_some() {
+            return Ok(customer.clone());
+        }
+        change.delete_customer(customer, erasure.now);
+        let kind = CustomerEventKind::Deleted;
+        self.note_customer(change, customer.id, erasure, kind, None)
+            .await?;
+        Ok(Customer {
+            deleted_at: Some(erasure.now),
+            version: customer.version + 1,
+            ..customer.clone()
+        })
+    }
+
     /// What stands in the way of erasing a contact.
-    async fn hold(&self, record: &ContactRecord, now: Timestamp) -> Result<Option<Hold>, AppError> {
-        let (reseller, id) = (record.reseller, record.id);
+    async fn hold(&self, contact: &Contact, now: Timestamp) -> Result<Option<Hold>, AppError> {
+        let (customer, id) = (contact.customer, contact.id);
+        if self.store.is_default_contact(customer, id).await? {
+            return Ok(Some(Hold::Default));
+        }
+        self.hold_beside_defaults(contact, now).await
+    }
+
+    /// The same where the customer goes, and its defaults with it.
+    async fn hold_beside_defaults(
+        &self,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<Option<Hold>, AppError> {
+        let (reseller, id) = (contact.reseller, contact.id);
         if self.store.is_contact_in_use(reseller, id, now).await? {
             return Ok(Some(Hold::Order));
         }
         if self.store.is_contact_of_organization(reseller, id).await? {
             return Ok(Some(Hold::Organization));
-        }
-        if self.store.is_default_contact(record.customer, id).await? {
-            return Ok(Some(Hold::Default));
         }
         let end = self.store.last_certificate_of_contact(reseller, id).await?;
         let kept_until = end.map(|end| end + RECORDS_KEPT);
@@ -116,16 +280,34 @@ impl Operations {
         &self,
         change: &mut Change,
         contact: ContactId,
-        by: &OperatorName,
+        erasure: &Erasure<'_>,
         kind: ContactEventKind,
-        at: Timestamp,
         detail: Option<String>,
     ) -> Result<(), AppError> {
         change.insert_contact_event(&ContactEvent {
             id: self.store.next_id(Sequence::Row).await?,
             contact,
-            at,
-            actor: by.actor(),
+            at: erasure.now,
+            actor: erasure.by.actor(),
+            kind,
+            detail,
+        });
+        Ok(())
+    }
+
+    async fn note_customer(
+        &self,
+        change: &mut Change,
+        customer: CustomerId,
+        erasure: &Erasure<'_>,
+        kind: CustomerEventKind,
+        detail: Option<String>,
+    ) -> Result<(), AppError> {
+        change.insert_customer_event(&CustomerEvent {
+            id: self.store.next_id(Sequence::Row).await?,
+            customer,
+            at: erasure.now,
+            actor: erasure.by.actor(),
             kind,
             detail,
         });

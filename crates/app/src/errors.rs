@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use chancery_domain::access::Scope;
 use chancery_domain::contacts::{ContactId, Hold};
+use chancery_domain::customers::CustomerId;
 use chancery_domain::fields::FieldError;
 use chancery_domain::money::Currency;
 use chancery_domain::orders::OrderId;
@@ -152,6 +153,12 @@ pub enum Refusal {
     /// The contact is erased already.
     #[error("contact {0} is erased already")]
     ContactErased(ContactId),
+    /// Contacts of the customer's cannot be erased yet.
+    #[error("customer {} cannot be erased: {}", .0, held(.1))]
+    CustomerHeld(CustomerId, Vec<(ContactId, Hold)>),
+    /// The customer is erased already.
+    #[error("customer {0} is erased already")]
+    CustomerErased(CustomerId),
     /// The reseller has another organization by that name and address.
     #[error("organization {0} has that name and address")]
     OrganizationExists(OrganizationId),
@@ -200,6 +207,20 @@ pub enum Refusal {
     /// A search finds more than it gives.
     #[error("the search finds more than it gives")]
     SearchTooWide,
+}
+
+/// How many reasons are given at once.
+const REASONS: usize = 20;
+
+fn held(holds: &[(ContactId, Hold)]) -> String {
+    let given = holds.iter().take(REASONS);
+    let mut reasons: Vec<String> = given
+        .map(|(contact, hold)| format!("contact {contact}: {hold}"))
+        .collect();
+    if holds.len() > REASONS {
+        reasons.push(format!("and {} contacts more", holds.len() - REASONS));
+    }
+    reasons.join("; ")
 }
 
 impl From<StoreError> for AppError {

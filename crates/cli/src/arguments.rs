@@ -1,5 +1,7 @@
 //! The command line.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use chancery_domain::access::{Network, Scope};
 use chancery_domain::resellers::CredentialKind;
 use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use people::{ContactCommand, CustomerCommand};
 
 /// Orders, validates, issues and delivers TLS certificates.
 #[derive(Debug, Parser)]
@@ -33,6 +37,9 @@ pub(crate) enum Command {
     /// Contacts: the people behind orders
     #[command(subcommand)]
     Contact(ContactCommand),
+    /// Customers: resellers' own clients, whom contacts belong to
+    #[command(subcommand)]
+    Customer(CustomerCommand),
     /// Balances of resellers
     #[command(subcommand)]
     Balance(BalanceCommand),
@@ -426,54 +433,6 @@ pub(crate) enum CaCommand {
     },
     /// Write the root certificate, PEM, to standard output
     ExportRoot {
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ContactCommand {
-    /// List contacts of a reseller's, deleted and erased ones too, 500 at a time
-    List {
-        /// The reseller's id
-        #[arg(long, value_name = "ID")]
-        reseller: i64,
-        /// Only those of this customer
-        #[arg(long, value_name = "ID")]
-        customer: Option<i64>,
-        /// Only those with larger ids: the last of a list before
-        #[arg(long, value_name = "ID", default_value_t = 0)]
-        after: i64,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Show a contact and its history
-    Show {
-        /// The contact's id
-        #[arg(long, value_name = "ID")]
-        contact: i64,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Remove what identifies the person; that it was done, by whom and why stays on record
-    Erase {
-        /// The contact's id
-        #[arg(long, value_name = "ID")]
-        contact: i64,
-        /// Why; do not name the person here, for it is kept
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },

@@ -2,8 +2,11 @@
 
 use anyhow::{Result, bail};
 use chancery_app::ContactRecord;
+use chancery_domain::Timestamp;
+use chancery_domain::contact_details::ContactDetails;
 use chancery_domain::contacts::{ContactEvent, ContactId};
 use chancery_domain::customers::CustomerId;
+use chancery_domain::events::Actor;
 use chancery_domain::resellers::ResellerId;
 use serde_json::{Value, json};
 
@@ -14,21 +17,25 @@ pub(crate) async fn contact(command: ContactCommand) -> Result<()> {
         ContactCommand::List {
             reseller,
             customer,
+            email,
             after,
             json,
             place,
         } => {
             let operations = chancery_server::operations(&place.config()?).await?;
             let customer = customer.map(CustomerId);
+            let (reseller, after) = (ResellerId(reseller), ContactId(after));
             let found = operations
-                .contacts(ResellerId(reseller), customer, ContactId(after))
+                .contacts(reseller, customer, email.as_deref(), after)
                 .await?;
-            for record in found {
+            for record in &found.records {
                 match json {
-                    true => println!("{}", record_json(&record)),
-                    false => println!("{}", line(&record)),
+                    true => println!("{}", record_json(record)),
+                    false => println!("{}", line(record)),
                 }
             }
+            let last = found.records.last().map(|record| record.id.0);
+            tell_of_more(found.goes_on, last);
         }
         ContactCommand::Show {
             contact,
@@ -70,8 +77,16 @@ pub(crate) async fn contact(command: ContactCommand) -> Result<()> {
     Ok(())
 }
 
-fn state(record: &ContactRecord) -> &'static str {
-    match (record.erased_at, record.deleted_at) {
+/// Says how a list that was cut short goes on, apart from what is on it.
+pub(crate) fn tell_of_more(goes_on: bool, last: Option<i64>) {
+    if let (true, Some(last)) = (goes_on, last) {
+        eprintln!("there are more: --after {last}");
+    }
+}
+
+/// What has become of a person on record.
+pub(crate) fn state(erased_at: Option<Timestamp>, deleted_at: Option<Timestamp>) -> &'static str {
+    match (erased_at, deleted_at) {
         (Some(_), _) => "erased",
         (None, Some(_)) => "deleted",
         (None, None) => "active",
@@ -86,7 +101,7 @@ fn line(record: &ContactRecord) -> String {
         record.id,
         record.customer,
         record.kind.as_str(),
-        state(record),
+        state(record.erased_at, record.deleted_at),
         who.unwrap_or_default()
     )
 }
@@ -98,7 +113,7 @@ fn record_json(record: &ContactRecord) -> Value {
         "resellerId": record.reseller.0,
         "customerId": record.customer.0,
         "type": record.kind.as_str(),
-        "state": state(record),
+        "state": state(record.erased_at, record.deleted_at),
         "createdAt": record.created_at.to_string(),
         "deletedAt": record.deleted_at.map(|at| at.to_string()),
         "erasedAt": record.erased_at.map(|at| at.to_string()),
@@ -121,7 +136,14 @@ fn print_record(record: &ContactRecord) {
     let Some(contact) = &record.contact else {
         return;
     };
-    let details = &contact.details;
+    print_details(&contact.details);
+    for (name, value) in &contact.attributes {
+        println!("{name}: {value}");
+    }
+}
+
+/// Where somebody is and how they are reached, for people to read.
+pub(crate) fn print_details(details: &ContactDetails) {
     let lines = [
         Some(&details.address1),
         details.address2.as_ref(),
@@ -143,18 +165,21 @@ fn print_record(record: &ContactRecord) {
         .collect();
     println!("{}", places.join(", "));
     println!("{}  {}", details.email, details.phone);
-    for (name, value) in &contact.attributes {
-        println!("{name}: {value}");
+    if let Some(fax) = &details.fax {
+        println!("fax: {fax}");
+    }
+    if let Some(title) = &details.job_title {
+        println!("job title: {title}");
     }
 }
 
 fn print_event(event: &ContactEvent) {
-    let detail = event.detail.as_deref().map(|detail| format!("  {detail}"));
-    println!(
-        "{}  {}  {}{}",
-        event.at,
-        event.actor.as_str(),
-        event.kind.as_str(),
-        detail.unwrap_or_default()
-    );
+    print_happening(event.at, event.actor, event.kind.as_str(), &event.detail);
+}
+
+/// A line of somebody's history.
+pub(crate) fn print_happening(at: Timestamp, actor: Actor, kind: &str, detail: &Option<String>) {
+    let detail = detail.as_deref().map(|detail| format!("  {detail}"));
+    let (actor, detail) = (actor.as_str(), detail.unwrap_or_default());
+    println!("{at}  {actor}  {kind}{detail}");
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod authority;
 mod contacts;
+mod customers;
 mod demo;
 mod first_steps;
 mod http_client;
@@ -52,6 +53,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Reseller(command) => operators::reseller(command).await,
         Command::Credential(command) => operators::credential(command).await,
         Command::Contact(command) => contacts::contact(command).await,
+        Command::Customer(command) => customers::customer(command).await,
         Command::Balance(command) => operators::balance(command).await,
         Command::Price(command) => prices::price(command).await,
         Command::Job(command) => operators::job(command).await,

@@ -284,7 +284,9 @@ impl fmt::Display for Hold {
         match self {
             Self::Order => f.write_str("an order that is open or in its term names it"),
             Self::Organization => f.write_str("an organization names it"),
-            Self::Default => f.write_str("it is a default contact of its customer's"),
+            Self::Default => f.write_str(
+                "it is a default contact of its customer's: name another one, or erase the customer",
+            ),
             Self::Records(until) => {
                 let day = until.strftime("%Y-%m-%d");
                 write!(

@@ -138,16 +138,19 @@ pub enum CustomerEventKind {
     TemporaryPasswordMade,
     /// It was deleted.
     Deleted,
+    /// All that identifies a person was removed, its contacts' data too.
+    Erased,
 }
 
 impl CustomerEventKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SignedUp,
         Self::ProfileChanged,
         Self::PasswordChanged,
         Self::TemporaryPasswordMade,
         Self::Deleted,
+        Self::Erased,
     ];
 
     /// The word under which the kind is stored.
@@ -158,6 +161,7 @@ impl CustomerEventKind {
             Self::PasswordChanged => "password_changed",
             Self::TemporaryPasswordMade => "temporary_password_made",
             Self::Deleted => "deleted",
+            Self::Erased => "erased",
         }
     }
 
@@ -180,6 +184,6 @@ pub struct CustomerEvent {
     pub actor: Actor,
     /// What.
     pub kind: CustomerEventKind,
-    /// More, for people: which parts changed. Never what they were.
+    /// More, for people: which parts changed, why it was erased. Never what they were.
     pub detail: Option<String>,
 }

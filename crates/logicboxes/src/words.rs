@@ -262,6 +262,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::TooManyMails
         | Refusal::TooManyPasswords
         | Refusal::CustomerIsReseller
+        | Refusal::CustomerHeld(..)
+        | Refusal::CustomerErased(_)
         | Refusal::RenewedBefore(_)
         | Refusal::ProductWithdrawn(_)
         | Refusal::CreditOfNothing

@@ -59,7 +59,7 @@ pub struct CustomerPage {
 macro_rules! conditions {
     () => {
         " from customers c where (cast($2 as bigint) = 1 or c.deleted_at is not null)
-            and (cast($3 as bigint) = 1 or c.deleted_at is null)
+            and (cast($3 as bigint) = 1 or c.deleted_at is null) and c.erased_at is null
             and c.created_at >= $4 and c.created_at <= $5"
     };
 }

@@ -1,4 +1,5 @@
-//! Customers of resellers. Deleted ones stay in the table, for the contacts that belong to them.
+//! Customers of resellers. Deleted ones stay in the table, for the contacts that belong to them; of erased ones
+//! nothing is left but that they were there.
 //!
 //! A user name is one customer's among those of a reseller that are not deleted: a unique index sees to it.
 //! Every change set that writes a profile also writes what searches find it by; deleted customers are found, too,
@@ -49,6 +50,15 @@ pub struct PasswordHashes {
     pub chosen: Option<String>,
     /// Of the one it was given for a while.
     pub temporary: Option<String>,
+}
+
+/// What is on record of a customer, erased or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CustomerRecord {
+    /// All of it; what it says of itself is gone, if it is erased.
+    pub customer: Customer,
+    /// When it was erased.
+    pub erased_at: Option<Timestamp>,
 }
 
 impl Change {
@@ -133,6 +143,33 @@ impl Change {
         self.expect_one(SQL, values, conflict(read.id));
     }
 
+    /// Removes all that identifies a person from a deleted customer, and whatever it had but contacts; a conflict
+    /// if it has changed since it was read, or if a contact of it is not erased.
+    pub fn erase_customer(&mut self, read: &Customer, now: Timestamp) {
+        const SQL: &str = "
+            update customers set username = null, profile = null, password = null,
+                temporary_password = null, temporary_until = null, erased_at = $1, modified_at = $1,
+                version = version + 1
+            where id = $2 and version = $3 and deleted_at is not null and erased_at is null";
+        const CONTACTS: &str = "
+            select 1 from contacts where customer_id = $1 and erased_at is null limit 1";
+        const HAD: [&str; 3] = [
+            "delete from customer_tokens where customer_id = $1",
+            "delete from password_mails where customer_id = $1",
+            "delete from contact_defaults where customer_id = $1",
+        ];
+        let id = read.id.0;
+        self.lane(read.reseller.0);
+        self.expect_one(SQL, values![now, id, read.version], conflict(read.id));
+        self.expect_found(CONTACTS, values![id], 0, conflict(read.id));
+        for sql in HAD {
+            self.execute(sql, values![id]);
+        }
+        for field in FIELDS {
+            self.delete_search_texts(read.reseller.0, field, id);
+        }
+    }
+
     /// Appends a line to a customer's history.
     pub fn insert_customer_event(&mut self, event: &CustomerEvent) {
         const SQL: &str = "
@@ -169,7 +206,7 @@ impl Store {
         Ok(found.filter(|customer| customer.deleted_at.is_none()))
     }
 
-    /// A reseller's customer, deleted or not.
+    /// A reseller's customer, deleted or not, unless it is erased.
     pub async fn customer_or_deleted(
         &self,
         reseller: ResellerId,
@@ -178,7 +215,7 @@ impl Store {
         const SQL: &str = concat!(
             "select ",
             columns!(),
-            " from customers c where c.id = $1 and c.reseller_id = $2"
+            " from customers c where c.id = $1 and c.reseller_id = $2 and c.erased_at is null"
         );
         let row = self.query_one(SQL, values![id.0, reseller.0]).await?;
         row.as_ref().map(read).transpose()
@@ -198,6 +235,37 @@ impl Store {
         let values = values![reseller.0, username.as_str()];
         let row = self.query_one(SQL, values).await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// What is on record of a customer, whoever's it is: for operators.
+    pub async fn customer_record(
+        &self,
+        id: CustomerId,
+    ) -> Result<Option<CustomerRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            columns!(),
+            ", c.erased_at from customers c where c.id = $1"
+        );
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.as_ref().map(read_record).transpose()
+    }
+
+    /// So many customers of a reseller's whose ids are above one: for operators.
+    pub async fn customer_records(
+        &self,
+        reseller: ResellerId,
+        after: CustomerId,
+        limit: u32,
+    ) -> Result<Vec<CustomerRecord>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            columns!(),
+            ", c.erased_at from customers c where c.reseller_id = $1 and c.id > $2 order by c.id limit $3"
+        );
+        let values = values![reseller.0, after.0, limit];
+        let rows = self.scan(SQL, values).await?;
+        rows.iter().map(read_record).collect()
     }
 
     /// Any customer that is not deleted, for the platform's own work.
@@ -285,6 +353,13 @@ pub(crate) fn read(row: &Row) -> Result<Customer, StoreError> {
         deleted_at: row.opt_timestamp(5)?,
         temporary_until: row.opt_timestamp(6)?,
         version: row.int(7)?,
+    })
+}
+
+fn read_record(row: &Row) -> Result<CustomerRecord, StoreError> {
+    Ok(CustomerRecord {
+        customer: read(row)?,
+        erased_at: row.opt_timestamp(8)?,
     })
 }
 

@@ -313,6 +313,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
         Refusal::OtherCurrency(currency) => format!("The balance is in {currency}."),
         Refusal::PriceTooLarge => "The price is too large.".to_owned(),
+        Refusal::CustomerHeld(..) | Refusal::CustomerErased(_) => {
+            "This customer cannot be erased.".to_owned()
+        }
         Refusal::CustomerNotProved => "The username or the password is wrong.".to_owned(),
         Refusal::CustomerIsReseller => "This customer is the reseller itself.".to_owned(),
         Refusal::CustomerInUse(id) => format!("Contact ID [{}] in use.", ContactNumber(*id)),

@@ -13,6 +13,8 @@ create table customers (
     created_at bigint not null,
     modified_at bigint not null,
     deleted_at bigint,
+    -- Then nothing is left of it but these times and its history.
+    erased_at bigint,
     version bigint not null
 );
 create index customers_of_reseller on customers (reseller_id, id);

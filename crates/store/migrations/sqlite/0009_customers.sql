@@ -13,6 +13,8 @@ create table customers (
     created_at integer not null,
     modified_at integer not null,
     deleted_at integer,
+    -- Then nothing is left of it but these times and its history.
+    erased_at integer,
     version integer not null
 ) strict;
 create index customers_of_reseller on customers (reseller_id, id);

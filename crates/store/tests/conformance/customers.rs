@@ -23,6 +23,7 @@ use crate::things::{OURS, THEIRS, a_contact, at, commit, store_resellers};
 on_both_engines!(
     a_customer_comes_back_as_it_went,
     a_customer_is_deleted_with_all_its_contacts,
+    nothing_is_left_of_an_erased_customer,
     the_reseller_itself_is_a_customer,
     a_user_name_is_one_customers,
     a_customer_is_saved_over_what_was_read,
@@ -152,6 +153,90 @@ async fn a_customer_is_deleted_with_all_its_contacts(bed: &Bed) {
         change.expect_no_contacts(&customer);
     });
     together.await.unwrap();
+}
+
+async fn nothing_is_left_of_an_erased_customer(bed: &Bed) {
+    let customer = stored(bed).await;
+    let contact = Contact {
+        customer: customer.id,
+        ..a_contact(5)
+    };
+    let token = CustomerToken {
+        hash: [1; 32],
+        customer: customer.id,
+        address: "192.0.2.1".to_owned(),
+        created_at: at(20),
+        expires_at: at(90),
+    };
+    let mail = PasswordMail {
+        id: 1,
+        customer: customer.id,
+        sealed_password: vec![1],
+        message_id: "1@chancery".to_owned(),
+        created_at: at(20),
+        expires_at: at(90),
+    };
+    commit(bed, |change| {
+        change.insert_contact(&contact);
+        change.insert_customer_token(&token);
+        change.insert_password_mail(&mail);
+        let defaults = DefaultContacts::all(contact.id);
+        change.set_default_contacts(customer.id, ContactType::GENERAL, &defaults);
+    })
+    .await
+    .unwrap();
+    let deleted = Customer {
+        deleted_at: Some(at(50)),
+        version: 2,
+        ..customer.clone()
+    };
+    let living = commit(bed, |change| change.erase_customer(&customer, at(50))).await;
+    assert!(is_conflict(&living), "{living:?}");
+    let gone = contact.deleted(at(50));
+    let erase = |change: &mut Change, with_contact: bool| {
+        change.delete_customer(&customer, at(50));
+        change.save_contact(&contact, &gone);
+        if with_contact {
+            change.erase_contact(&gone, at(50));
+        }
+        change.erase_customer(&deleted, at(50));
+    };
+    let without_contact = commit(bed, |change| erase(change, false)).await;
+    assert!(is_conflict(&without_contact), "{without_contact:?}");
+    assert!(read(bed, 11).await.is_some());
+    commit(bed, |change| erase(change, true)).await.unwrap();
+
+    assert_eq!(read(bed, 11).await, None);
+    let everyone = CustomerFilter {
+        with_living: true,
+        with_deleted: true,
+        ..CustomerFilter::default()
+    };
+    let page = bed.store.search_customers(OURS, &everyone, 10, 0).await;
+    assert_eq!(page.unwrap().unwrap().total, 1, "the reseller itself");
+    let record = bed.store.customer_record(customer.id).await;
+    let record = record.unwrap().unwrap();
+    assert_eq!(record.erased_at, Some(at(50)));
+    assert_eq!(record.customer.profile, None);
+    let listed = bed.store.customer_records(OURS, CustomerId(0), 10).await;
+    let listed: Vec<i64> = (listed.unwrap().iter())
+        .map(|record| record.customer.id.0)
+        .collect();
+    assert_eq!(listed, [11, OURS.0]);
+    for table in [
+        "search_texts",
+        "customer_tokens",
+        "password_mails",
+        "contact_defaults",
+    ] {
+        let left = format!("select count(*) from {table}");
+        assert_eq!(bed.int(left.leak()).await, 0, "{table}");
+    }
+    let told = "select count(*) from customers where username is not null or password is not null";
+    assert_eq!(bed.int(told).await, 0);
+    let erased = record.customer;
+    let again = commit(bed, |change| change.erase_customer(&erased, at(60))).await;
+    assert!(is_conflict(&again), "{again:?}");
 }
 
 async fn the_reseller_itself_is_a_customer(bed: &Bed) {
