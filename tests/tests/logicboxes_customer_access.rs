@@ -8,6 +8,7 @@ use crate::logicboxes_customers::{ANN, sign_up};
 on_both_engines!(
     a_password_is_traded_for_a_token,
     who_guesses_waits,
+    who_guesses_from_everywhere_waits,
     a_token_ends_after_two_minutes,
     a_temporary_password_serves_for_a_day,
     a_password_is_mailed,
@@ -163,6 +164,34 @@ async fn who_guesses_waits(server: &mut TestServer) {
     assert!(reply.logicboxes_error().starts_with("Too many"));
     // Who is somewhere else is not held with them.
     assert_eq!(guess(NAME, PASSWORD, "192.0.2.2").await.status, 200);
+    server.world().advance(60).await;
+    assert_eq!(guess(NAME, PASSWORD, "192.0.2.1").await.status, 200);
+}
+
+async fn who_guesses_from_everywhere_waits(server: &mut TestServer) {
+    server
+        .restart_with(|config| {
+            config.rates.limited = Some(true);
+            config.rates.failed_sign_ins_per_minute = 2;
+        })
+        .await;
+    let client = server.logicboxes().await;
+    sign_up(&client, &[]).await;
+    let guess = async |name: &str, password: &str, ip: &str| {
+        let at = [("username", name), ("passwd", password), ("ip", ip)];
+        client.call("customers/generate-token", &at).await
+    };
+    let mut wrong = 0;
+    for number in 0..200 {
+        let ip = format!("192.0.2.{number}");
+        if guess(NAME, "wrong word", &ip).await.logicboxes_error() != WRONG {
+            break;
+        }
+        wrong += 1;
+    }
+    assert!((20..200).contains(&wrong), "{wrong}");
+    let refused = guess("bob@shop.example", PASSWORD, "192.0.2.1").await;
+    assert_eq!(refused.logicboxes_error(), WRONG, "others are not held");
     server.world().advance(60).await;
     assert_eq!(guess(NAME, PASSWORD, "192.0.2.1").await.status, 200);
 }

@@ -160,8 +160,12 @@ pub struct Inner {
     failed_sign_ins: sign_in::FailedSignIns,
     /// The same of customers: nobody who guesses there makes us forget the others.
     failed_customers: sign_in::FailedSignIns,
+    /// The same of customers wherever they are: programs tell us where that is, and may be told anything.
+    failed_anywhere: sign_in::FailedSignIns,
     call_counts: call_counts::CallCounts,
     computers: Arc<tokio::sync::Semaphore>,
+    /// The same for passwords: who has many of them hashed holds up nobody who has a key made.
+    hashers: Arc<tokio::sync::Semaphore>,
     worker: jobs::Wake,
     signers: jobs::SignerQueue,
     early_looks: early_looks::EarlyLooks,
@@ -181,6 +185,9 @@ impl std::ops::Deref for App {
 /// a second.
 const COMPUTERS: usize = 2;
 
+/// How many passwords are hashed at once.
+const HASHERS: usize = 2;
+
 /// How long a request waits for its turn to compute.
 const COMPUTER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -194,6 +201,7 @@ impl App {
             tokens: sign_in::TokenKeys::new(&parts.master_key),
             failed_sign_ins: sign_in::FailedSignIns::new(parts.settings.call_limits),
             failed_customers: sign_in::FailedSignIns::new(parts.settings.call_limits),
+            failed_anywhere: sign_in::FailedSignIns::anywhere(parts.settings.call_limits),
             call_counts: call_counts::CallCounts::new(parts.settings.call_limits),
             store: parts.store,
             authorities: parts.authorities,
@@ -205,6 +213,7 @@ impl App {
             master_key: parts.master_key,
             settings: parts.settings,
             computers: Arc::new(tokio::sync::Semaphore::new(COMPUTERS)),
+            hashers: Arc::new(tokio::sync::Semaphore::new(HASHERS)),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
             early_looks: early_looks::EarlyLooks::default(),
@@ -242,21 +251,36 @@ impl App {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, AppError> {
-        let turn = self.computers.clone().acquire_owned();
-        let turn = tokio::time::timeout(COMPUTER_PATIENCE, turn).await;
-        let turn = turn
-            .map_err(|_| AppError::Busy)?
-            .map_err(AppError::internal)?;
-        let worked = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        });
-        worked.await.map_err(AppError::internal)
+        compute_in_turn(&self.computers, work).await
+    }
+
+    /// The same for a password that is hashed.
+    async fn compute_hash<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AppError> {
+        compute_in_turn(&self.hashers, work).await
     }
 
     /// Mints an id that no one outside sees.
     async fn row_id(&self) -> Result<i64, AppError> {
         Ok(self.store.next_id(Sequence::Row).await?)
     }
+}
+
+async fn compute_in_turn<T: Send + 'static>(
+    turns: &Arc<tokio::sync::Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AppError> {
+    let turn = turns.clone().acquire_owned();
+    let turn = tokio::time::timeout(COMPUTER_PATIENCE, turn).await;
+    let turn = turn
+        .map_err(|_| AppError::Busy)?
+        .map_err(AppError::internal)?;
+    let worked = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    worked.await.map_err(AppError::internal)
 }

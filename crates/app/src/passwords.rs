@@ -1,11 +1,11 @@
 //! Customers' passwords: hashed, checked, changed, lent for a while, mailed.
 //!
-//! What is kept is an Argon2id hash as a PHC string; hashing takes a core and some memory for a while and so
-//! takes turns with other computations. Whoever signs in waits for the same work, known or not, so that the time
+//! What is kept is an Argon2id hash as a PHC string; hashing takes a core and some memory for a while, so hashes
+//! take turns, and what can be refused is refused before. Whoever signs in waits for the same work, known or not, so that the time
 //! an answer takes tells nothing. A temporary password serves beside the chosen one, until it ends or another is
 //! chosen.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::OnceLock;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -38,6 +38,9 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// How many letters a temporary password has: 80 bits, for a day.
 const LENGTH: usize = 16;
+
+/// The address that stands for all.
+const ANYWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// For what a password that waits to be mailed is sealed.
 const SEALED_FOR: &str = "password mail";
@@ -107,11 +110,23 @@ impl App {
     /// Hashes a password, off the async runtime.
     pub(crate) async fn hash_password(&self, password: &Password) -> Result<String, AppError> {
         let password = password.clone();
-        self.compute(move || hash(&password)).await?
+        self.compute_hash(move || hash(&password)).await?
+    }
+
+    /// The hash of a password, made the first time it is asked for.
+    async fn hash_once<'a>(
+        &self,
+        hashed: &'a mut Option<String>,
+        password: &Password,
+    ) -> Result<&'a String, AppError> {
+        match hashed {
+            Some(hash) => Ok(hash),
+            None => Ok(hashed.insert(self.hash_password(password).await?)),
+        }
     }
 
     /// The reseller's customer who signs in so. Whether the name or the password is wrong is not told; who is
-    /// wrong too often from one address waits.
+    /// wrong too often from one address waits; so does who is very often from many.
     pub(crate) async fn prove_customer(
         &self,
         reseller: &Reseller,
@@ -123,8 +138,12 @@ impl App {
         let username = Username::parse(username);
         let name = username.as_ref().map_or("", Username::as_str);
         let key = format!("customer {} {name}", reseller.id);
-        let failures = &self.0.failed_customers;
-        if let Some(until) = failures.held_until(&key, address, now) {
+        let failures = [
+            (&self.0.failed_customers, address),
+            (&self.0.failed_anywhere, ANYWHERE),
+        ];
+        let held = failures.map(|(failures, address)| failures.held_until(&key, address, now));
+        if let Some(until) = held.into_iter().flatten().max() {
             return Err(AppError::too_many(TooMany::FailedSignIns, now, until));
         }
         let found = match &username {
@@ -143,14 +162,16 @@ impl App {
             true => false,
             false => {
                 let password = password.clone();
-                self.compute(move || is_one_of(&password, &hashes))
+                self.compute_hash(move || is_one_of(&password, &hashes))
                     .await??
             }
         };
         match found.filter(|_| is_right) {
             Some(customer) => Ok(customer),
             None => {
-                failures.count(&key, address, now);
+                for (failures, address) in failures {
+                    failures.count(&key, address, now);
+                }
                 Err(Refusal::CustomerNotProved.into())
             }
         }
@@ -169,10 +190,7 @@ impl App {
             if let Some(fault) = password_fault(Some(&password)) {
                 return Err(AppError::field(fault));
             }
-            let hash = match &hashed {
-                Some(hash) => hash,
-                None => hashed.insert(self.hash_password(&password).await?) as &String,
-            };
+            let hash = self.hash_once(&mut hashed, &password).await?;
             let now = self.clock.now();
             let mut change = Change::new();
             change.set_password(&customer, hash, now);
@@ -195,11 +213,12 @@ impl App {
         id: CustomerId,
     ) -> Result<Password, AppError> {
         let password = temporary_password()?;
-        let hash = self.hash_password(&password).await?;
+        let mut hashed = None;
         for _ in 0..jobs::CONFLICT_TRIES {
             let customer = self.customer_with_password(reseller, id).await?;
+            let hash = self.hash_once(&mut hashed, &password).await?;
             let until = self.clock.now() + TEMPORARY;
-            let change = self.lend(&customer, &hash, until).await?;
+            let change = self.lend(&customer, hash, until).await?;
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other.into()),
@@ -213,7 +232,7 @@ impl App {
     pub async fn mail_password(&self, reseller: &Reseller, username: &str) -> Result<(), AppError> {
         let password = temporary_password()?;
         let id = self.customer_of_username(reseller, username).await?.id;
-        let hash = self.hash_password(&password).await?;
+        let mut hashed = None;
         for _ in 0..jobs::CONFLICT_TRIES {
             let customer = self.customer_with_password(reseller, id).await?;
             let now = self.clock.now();
@@ -221,8 +240,9 @@ impl App {
             if self.store.password_mails_since(id, day_ago).await? >= MAILS_A_DAY {
                 return Err(Refusal::TooManyPasswords.into());
             }
+            let hash = self.hash_once(&mut hashed, &password).await?;
             let until = now + TEMPORARY;
-            let mut change = self.lend(&customer, &hash, until).await?;
+            let mut change = self.lend(&customer, hash, until).await?;
             let sealed = self
                 .master_key
                 .seal(SEALED_FOR, password.text().as_bytes())

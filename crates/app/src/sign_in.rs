@@ -216,9 +216,21 @@ pub(crate) struct FailedSignIns {
 /// How many usernames and addresses are remembered at once.
 const MOST_FAILURES: usize = 10_000;
 
+/// How many times as often one may be wrong from many addresses as from one.
+const TIMES_ANYWHERE: u32 = 10;
+
 impl FailedSignIns {
     pub(crate) fn new(limits: CallLimits) -> Self {
+        Self::per_minute(limits.failed_sign_ins_per_minute)
+    }
+
+    /// For all addresses together: more than one who mistypes needs, and than makes guessing worthwhile.
+    pub(crate) fn anywhere(limits: CallLimits) -> Self {
         let times = limits.failed_sign_ins_per_minute;
+        Self::per_minute(times.saturating_mul(TIMES_ANYWHERE))
+    }
+
+    fn per_minute(times: u32) -> Self {
         Self {
             pace: Pace::new(SignedDuration::from_mins(1), times, times),
             buckets: Mutex::default(),
@@ -248,11 +260,27 @@ impl FailedSignIns {
             buckets.retain(|_, bucket| !bucket.is_full(now));
         }
         if buckets.len() >= MOST_FAILURES {
-            buckets.clear();
+            forget_some(&mut buckets);
         }
         let key = failure_key(username, address);
         buckets.entry(key).or_default().take(&self.pace, now);
     }
+}
+
+/// Forgets a tenth of the failures: those that would be forgotten first. Who is held goes on being held.
+fn forget_some(buckets: &mut HashMap<[u8; 32], Bucket>) {
+    let mut ends: Vec<Timestamp> = buckets.values().map(Bucket::full_at).collect();
+    let mut some = ends.len() / 10;
+    if some == 0 {
+        return;
+    }
+    let (_, last, _) = ends.select_nth_unstable(some - 1);
+    let last = *last;
+    buckets.retain(|_, bucket| {
+        let goes = some > 0 && bucket.full_at() <= last;
+        some -= usize::from(goes);
+        !goes
+    });
 }
 
 /// A username at an address. Whoever has an IPv6 address has all of its network (RFC 6177).
@@ -273,4 +301,27 @@ pub(crate) fn is_secret(secret: &str, hash: &[u8; 32]) -> bool {
 pub(crate) fn secret_hash(secret: &str) -> [u8; 32] {
     let hash = digest::digest(&digest::SHA256, secret.as_bytes());
     hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn who_is_held_stays_so_however_many_guess() {
+        let failures = FailedSignIns::per_minute(10);
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |number: u32| IpAddr::V4(Ipv4Addr::from(number));
+        for _ in 0..10 {
+            failures.count("ann", at(0), now);
+        }
+        assert!(failures.held_until("ann", at(0), now).is_some());
+        for number in 1..=2 * MOST_FAILURES as u32 {
+            failures.count("bob", at(number), now);
+        }
+        assert!(failures.buckets.lock().len() <= MOST_FAILURES);
+        assert!(failures.held_until("ann", at(0), now).is_some());
+    }
 }

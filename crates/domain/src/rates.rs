@@ -170,6 +170,11 @@ impl Bucket {
         self.full_at_micros = self.missing_since(pace, now.as_microsecond()) + pace.interval_micros;
     }
 
+    /// When it is full again, if nothing more is taken.
+    pub fn full_at(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.full_at_micros).unwrap_or(Timestamp::MAX)
+    }
+
     /// Whether nothing was taken lately.
     pub fn is_full(&self, now: Timestamp) -> bool {
         self.full_at_micros <= now.as_microsecond()
