@@ -7,10 +7,13 @@
 //!
 //! What kinds there are, and how often one is tried, is the caller's business.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
+use crate::reading::to_json;
 use crate::store::{Engine, Store};
 use crate::values;
 use crate::values::Row;
@@ -163,6 +166,16 @@ impl Change {
             update jobs set run_at = $1
             where subject = $2 and kind = $3 and run_at > $1 and tries = 0 and parked_at is null";
         self.execute(SQL, values![run_at, subject, kind]);
+    }
+
+    /// Puts all jobs of some kinds back that were parked for one reason, with all their tries before them.
+    pub fn unpark_jobs(&mut self, kinds: &[&str], reason: &str, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set parked_at = null, run_at = $1, tries = 0, last_error = null
+            where parked_at is not null and last_error = $2
+                and kind in (select key from json_each($3))";
+        let kinds: BTreeMap<&str, u8> = kinds.iter().map(|kind| (*kind, 0)).collect();
+        self.execute(SQL, values![run_at, reason, to_json(&kinds)]);
     }
 
     /// Puts a parked job back into the queue, with all its tries before it.

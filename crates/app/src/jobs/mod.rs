@@ -120,8 +120,19 @@ impl Task {
 
     /// Reads kind and subject back; `None` for a kind this release does not know.
     fn parse(kind: &str, subject: i64) -> Option<Self> {
+        let mut known = Self::all(subject).into_iter();
+        known.find(|task| task.kind() == kind)
+    }
+
+    /// The kinds there are.
+    fn kinds() -> Vec<&'static str> {
+        Self::all(0).map(Self::kind).to_vec()
+    }
+
+    /// A job of each kind, about this.
+    fn all(subject: i64) -> [Self; 13] {
         let issuance = IssuanceId(subject);
-        let known = [
+        [
             Self::PollDcv(issuance),
             Self::MailApprovers(issuance),
             Self::Sign(issuance),
@@ -135,8 +146,7 @@ impl Task {
             Self::Housekeep,
             Self::IndexNames,
             Self::IndexContacts,
-        ];
-        known.into_iter().find(|task| task.kind() == kind)
+        ]
     }
 }
 

@@ -21,6 +21,12 @@ const LONGEST_BACK_OFF: u32 = 12;
 /// The shortest the worker sleeps when it got nothing.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Why a job is parked that a later release has left; that release puts it back.
+const UNKNOWN_KIND: &str = "this release does not know the kind";
+
+/// How often it is put back: an earlier release may be at work beside this one.
+const UNPARK_EVERY: Duration = Duration::from_secs(60);
+
 /// A worker that was not heard of for so long is taken for dead.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30);
 
@@ -93,8 +99,13 @@ impl App {
     pub async fn run_worker(&self, mut stop: watch::Receiver<bool>, drain: Duration) {
         let mut signers = tokio::spawn(self.clone().run_signers(stop.clone()));
         let mut running = JoinSet::new();
+        let mut unparked: Option<Instant> = None;
         while !*stop.borrow() {
             self.beat();
+            if unparked.is_none_or(|at| at.elapsed() > UNPARK_EVERY) {
+                unparked = Some(Instant::now());
+                self.unpark_known().await;
+            }
             while running.try_join_next().is_some() {}
             let free = self.settings.worker_slots.saturating_sub(running.len());
             let wait = self.until_due().await;
@@ -177,6 +188,15 @@ impl App {
         count
     }
 
+    /// Puts back what an earlier release has parked because it did not know the kind.
+    async fn unpark_known(&self) {
+        let mut change = Change::new();
+        change.unpark_jobs(&Task::kinds(), UNKNOWN_KIND, self.clock.now());
+        if let Err(error) = self.store.commit(change).await {
+            tracing::error!(%error, "putting parked jobs back failed");
+        }
+    }
+
     /// How long until a job is due: a read, so that an idle worker writes nothing.
     async fn until_due(&self) -> Duration {
         match self.store.next_due().await {
@@ -207,7 +227,7 @@ impl App {
             Some(Task::Housekeep) => self.housekeep(job).await,
             Some(Task::IndexNames) => self.index_names(job).await,
             Some(Task::IndexContacts) => self.index_contacts(job).await,
-            None => self.park(job, "this release does not know the kind").await,
+            None => self.park(job, UNKNOWN_KIND).await,
         };
         if let Err(error) = outcome {
             self.job_failed(job, &error).await;

@@ -41,6 +41,7 @@ create table customer_tokens (
     created_at bigint not null,
     expires_at bigint not null
 );
+create index customer_tokens_of_customer on customer_tokens (customer_id);
 create index customer_tokens_by_end on customer_tokens (expires_at);
 
 -- Messages with a password for a while. The sealed password is wiped once it is sent or void.
@@ -55,7 +56,8 @@ create table password_mails (
 create index password_mails_of_customer on password_mails (customer_id, created_at);
 create index password_mails_by_age on password_mails (created_at);
 
--- Contacts of before belong to the reseller itself, and are of the type that serves for all.
+-- Contacts of before are of the type that serves for all, and belong to the reseller itself, which 0 stands for:
+-- to write another number would write the whole table anew. Whatever indexes them puts the number in.
 alter table contacts add column customer_id bigint not null default 0;
 alter table contacts add column kind text not null default 'Contact';
 alter table contacts add column attributes text not null default '{}';
@@ -63,7 +65,6 @@ alter table contacts add column version bigint not null default 1;
 alter table contacts add column erased_at bigint;
 -- Whether searches find it by its texts; those of before are indexed behind the scenes.
 alter table contacts add column is_indexed bigint not null default 0;
-update contacts set customer_id = reseller_id;
 create index contacts_of_customer on contacts (customer_id, id, kind) where deleted_at is null;
 create index contacts_deleted on contacts (customer_id, id, kind) where deleted_at is not null;
 create index contacts_to_index on contacts (id) where is_indexed = 0;
@@ -98,3 +99,6 @@ create table search_texts (
     subject_id bigint not null,
     primary key (owner_id, field, text, subject_id)
 );
+
+-- Jobs that gave up.
+create index jobs_parked on jobs (parked_at) where parked_at is not null;

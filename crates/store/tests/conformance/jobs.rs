@@ -16,6 +16,7 @@ on_both_engines!(
     a_postponed_job_starts_its_tries_over,
     a_failed_job_keeps_its_tries,
     a_parked_job_waits_for_an_operator,
+    jobs_of_unknown_kinds_come_back_when_they_are_known,
     a_dedup_key_holds_one_job,
     a_job_asked_for_anew_takes_the_claim_back,
     a_job_handed_over_is_nobody_elses,
@@ -255,6 +256,29 @@ async fn a_parked_job_waits_for_an_operator(bed: &Bed) {
         &commit(bed, |change| change.unpark_job(claimed.id, at(5))).await
     ));
     assert_eq!(claim_one(bed, 5).await.tries, 1);
+}
+
+async fn jobs_of_unknown_kinds_come_back_when_they_are_known(bed: &Bed) {
+    for id in 1..=3 {
+        let kind = if id == 3 { "later still" } else { "later" };
+        enqueue(bed, NewJob { kind, ..job(id) }, at(10)).await;
+        let claimed = claim_one(bed, 10).await;
+        let reason = if id == 2 { "broken" } else { "unknown" };
+        let (id, attempt) = (claimed.id, claimed.attempt);
+        commit(bed, |change| change.park_job(id, attempt, at(11), reason))
+            .await
+            .unwrap();
+    }
+    for _ in 0..2 {
+        commit(bed, |change| {
+            change.unpark_jobs(&["later", "other"], "unknown", at(20));
+        })
+        .await
+        .unwrap();
+    }
+    let claimed = claim_one(bed, 20).await;
+    assert_eq!((claimed.id, claimed.tries), (JobId(1), 1));
+    assert_eq!(bed.store.parked_jobs().await.unwrap().len(), 2);
 }
 
 async fn a_dedup_key_holds_one_job(bed: &Bed) {
