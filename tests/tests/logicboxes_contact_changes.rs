@@ -105,6 +105,10 @@ async fn a_change_is_an_action_that_is_over(server: &mut TestServer) {
     assert_eq!(search("Another").await, "1");
     assert_eq!(search("name").await, "1");
     assert_eq!(details(&client, &id).await, told);
+    // To change nothing is done, too, but leaves no line in history.
+    let again = client.done("contacts/modify", &changed).await;
+    assert_eq!(again["status"], "Success");
+    assert_eq!(details(&client, &id).await, told);
 
     let number: i64 = id.parse().unwrap();
     let (_, history) = server

@@ -69,6 +69,13 @@ impl App {
                 true => ContactEventKind::AttributesChanged,
                 false => ContactEventKind::DetailsChanged,
             };
+            if after.details == before.details && after.attributes == before.attributes {
+                // It is done all the same and has its number, but nothing is left of it.
+                let at = self.clock.now();
+                return self
+                    .note_contact(&mut Change::new(), id, at, kind, None)
+                    .await;
+            }
             let parts = after.differences(&before).join(", ");
             let detail = (!parts.is_empty()).then_some(parts);
             let mut set = Change::new();

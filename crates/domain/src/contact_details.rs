@@ -13,6 +13,7 @@ use crate::countries::{is_country, is_country_code};
 use crate::fields::{Field, FieldError, Problem};
 use crate::postal_codes::is_postal_code;
 use crate::telephones::{Digits, Telephone, is_calling_code};
+use crate::texts::{is_blank, is_misleading};
 
 /// How a person is called.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -86,10 +87,11 @@ impl TextRules {
         let Self { max, words } = self;
         if text.chars().count() > max {
             Some(Problem::Length { min: 1, max })
-        } else if text.contains(char::is_control) {
+        } else if text.contains(is_misleading) || (is_blank(text) && !text.trim().is_empty()) {
             Some(Problem::Format)
         } else {
-            (text.split_whitespace().count() < words).then_some(Problem::Words(words))
+            let seen = text.split_whitespace().filter(|word| !is_blank(word));
+            (seen.count() < words).then_some(Problem::Words(words))
         }
     }
 }

@@ -99,7 +99,8 @@ impl Criterion {
 
 impl Requirement {
     fn of(self, contact: &Contact) -> bool {
-        let country = contact.details.country.as_str();
+        // There are contacts whose country is kept in small letters.
+        let country = &contact.details.country.to_ascii_uppercase()[..];
         match self {
             Self::Complete(group) => contact
                 .kind

@@ -29,6 +29,24 @@ pub fn is_invisible(character: char) -> bool {
         )
 }
 
+/// Whether a character has no place in a text that people read: a control, a separator of lines or paragraphs,
+/// what turns the direction of what follows, or what Unicode will never make a character. Joiners and others that
+/// are not seen may be needed.
+pub fn is_misleading(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fdd0}'..='\u{fdef}'
+        )
+        || u32::from(character) & 0xfffe == 0xfffe
+}
+
+/// Whether there is nothing to be seen of a text.
+pub fn is_blank(text: &str) -> bool {
+    let mut characters = text.chars();
+    characters.all(|character| character.is_whitespace() || is_invisible(character))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -45,6 +63,18 @@ mod tests {
         for character in "a \u{a0}é-、中ا\u{301}\u{3000}😀".chars() {
             assert!(!is_invisible(character), "{character:?}");
         }
+    }
+
+    #[test]
+    fn what_misleads_is_told_from_what_is_needed() {
+        for character in "\0\n\u{2028}\u{202a}\u{202e}\u{2066}\u{fdd0}\u{ffff}\u{10fffe}".chars() {
+            assert!(is_misleading(character), "{character:?}");
+        }
+        for character in "aé中ا\u{200c}\u{200d}\u{ad}\u{fffd}😀".chars() {
+            assert!(!is_misleading(character), "{character:?}");
+        }
+        assert!(is_blank("\u{200b} \u{feff}\u{2060}") && is_blank(""));
+        assert!(!is_blank("क\u{94d}\u{200d}") && !is_blank("a"));
     }
 
     proptest! {

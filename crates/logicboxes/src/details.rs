@@ -41,7 +41,7 @@ pub(crate) fn put(table: &mut Hashtable, prefix: &'static str, details: &Contact
         ("telno", details.phone.number().to_owned()),
         ("address1", details.address1.clone()),
         ("city", details.city.clone()),
-        ("country", details.country.clone()),
+        ("country", details.country.to_ascii_uppercase()),
         ("zip", details.zip.clone()),
         ("state", details.state.clone()),
         ("address2", details.address2.clone().unwrap_or_default()),

@@ -381,8 +381,8 @@ impl Store {
         rows.first().map_or(Ok(None), |row| row.opt_timestamp(0))
     }
 
-    /// Indexes some contacts that an older release has left, and gives them the customer that is the reseller.
-    /// Whether there may be more to do.
+    /// Indexes some contacts that an older release has left, and gives them the customer that is the reseller;
+    /// and makes that customer where an older release has made a reseller. Whether there may be more to do.
     pub async fn index_contacts(&self) -> Result<bool, StoreError> {
         const SQL: &str = concat!(
             "select ",
@@ -392,10 +392,35 @@ impl Store {
         const NOTE: &str = "
             update contacts set is_indexed = 1, customer_id = $1
             where id = $2 and version = $3 and is_indexed = 0 and coalesce(deleted_at, 0) = coalesce($4, 0)";
+        const CUSTOMERS: &str = "
+            insert into customers (id, reseller_id, created_at, modified_at, version)
+            select id, id, created_at, created_at, 1 from resellers
+            where not exists (select 1 from customers c where c.id = resellers.id)
+            on conflict (id) do nothing";
+        const WITHOUT: &str = "
+            select count(*) from resellers
+            where not exists (select 1 from customers c where c.id = resellers.id)";
+        // One that cannot be read must not keep the others from their turn.
+        const PASS: &str = "
+            update contacts set is_indexed = 1,
+                customer_id = case when customer_id = 0 then reseller_id else customer_id end
+            where id = $1 and is_indexed = 0";
         let rows = self.scan(SQL, values![INDEXED_AT_ONCE]).await?;
+        let without = self.query_one(WITHOUT, Vec::new()).await?;
         let mut change = Change::new();
+        if without.map_or(Ok(0), |row| row.int(0))? > 0 {
+            change.execute(CUSTOMERS, Vec::new());
+        }
         for row in &rows {
-            let contact = read(row)?;
+            let contact = match read(row) {
+                Ok(contact) => contact,
+                Err(error) => {
+                    let id = row.int(0)?;
+                    tracing::error!(contact.id = id, %error, "a contact is not indexed");
+                    change.execute(PASS, values![id]);
+                    continue;
+                }
+            };
             let values = values![
                 contact.customer.0,
                 contact.id.0,

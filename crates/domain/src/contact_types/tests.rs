@@ -8,6 +8,7 @@ use samples::{field, samples};
 
 use super::*;
 use crate::contact_details::{NameRules, TelephoneRules};
+use crate::contacts::Contact;
 use crate::eligibility::Criterion;
 
 fn fields(faults: &[FieldError]) -> BTreeSet<String> {
@@ -257,4 +258,18 @@ fn half_a_group_meets_no_criterion() {
     contact.attributes.remove("category");
     assert!(!Criterion::parse("APP_PREF_NEXUS").unwrap().holds(&contact));
     assert!(Criterion::parse("app_pref_nexus").is_none());
+}
+
+#[test]
+fn a_country_in_small_letters_is_the_same() {
+    for sample in samples() {
+        let mut contact = sample.contact();
+        let meets = |contact: &Contact| {
+            let met = Criterion::all().filter(|criterion| criterion.holds(contact));
+            met.map(Criterion::as_str).collect::<Vec<_>>()
+        };
+        let before = meets(&contact);
+        contact.details.country.make_ascii_lowercase();
+        assert_eq!(meets(&contact), before, "{} {}", sample.kind, sample.what);
+    }
 }

@@ -472,8 +472,16 @@ async fn contacts_of_the_release_before_are_indexed_later(bed: &Bed) {
         page.unwrap().unwrap().total
     };
     assert_eq!(total().await, 0);
+    // One that cannot be read is passed over, and a reseller made by the older release has no customer yet.
+    let unreadable = values![0, OURS.0, "{", None::<i64>];
+    bed.apply(as_before, unreadable).await;
+    let without = "delete from customers where id = $1";
+    bed.apply(without, values![OURS.0]).await;
+    assert_eq!(bed.store.customer(OURS, itself).await.unwrap(), None);
     assert!(!bed.store.index_contacts().await.unwrap());
     assert_eq!(total().await, 2);
+    let made = bed.store.customer(OURS, itself).await.unwrap();
+    assert!(made.is_some_and(|customer| customer.is_reseller()));
     assert!(!bed.store.index_contacts().await.unwrap());
     let left = "select count(*) from contacts where is_indexed = 0 or customer_id = 0";
     assert_eq!(bed.int(left).await, 0);

@@ -286,6 +286,10 @@ fn wrong_texts(rules: TextRules) -> Vec<String> {
         "å ".repeat(rules.max.div_ceil(2) + 1).trim().to_owned(),
         "one two\u{7}".to_owned(),
         "one\ntwo".to_owned(),
+        "one\u{202e} two".to_owned(),
+        "one\u{2028}two".to_owned(),
+        "one \u{10ffff}two".to_owned(),
+        "\u{200b}\u{200d} \u{2060}".to_owned(),
     ];
     if rules.words > 1 {
         wrong.push("one ".repeat(rules.words - 1));
