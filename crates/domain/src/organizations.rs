@@ -16,7 +16,7 @@ use crate::events::Actor;
 use crate::fields::{Field, FieldError, Problem};
 use crate::operators::OperatorName;
 use crate::resellers::ResellerId;
-use crate::texts::is_invisible;
+use crate::texts::{is_blank, is_invisible, is_misleading};
 use crate::vetting::CaseId;
 
 crate::id! {
@@ -75,9 +75,10 @@ impl Organization {
             (ContactField::State, &raw.state, false),
             (ContactField::Zip, &raw.zip, false),
         ];
-        // Controls are reported with the rest.
-        let is_veiled =
-            |text: &str| text.contains(is_invisible) && !text.contains(char::is_control);
+        // What no text may have is reported with the rest.
+        let is_veiled = |text: &str| {
+            text.contains(is_invisible) && !text.contains(is_misleading) && !is_blank(text)
+        };
         let is_wrong = |(_, text, must_say): &(_, &Option<String>, bool)| {
             let text = text.as_deref().unwrap_or_default().trim();
             is_veiled(text) || *must_say && is_placeholder(text) && !text.is_empty()
@@ -296,8 +297,10 @@ mod tests {
             assert_eq!(company, [fault(ContactField::Company)], "{hidden:?}");
             let state = faults(&|raw| raw.state = text.clone());
             assert_eq!(state, [fault(ContactField::State)], "{hidden:?}");
-            // Persons may be written as their scripts are.
-            assert_eq!(faults(&|raw| raw.last_name = text.clone()), []);
+            // Persons may be written as their scripts are, as long as that misleads nobody.
+            let person = faults(&|raw| raw.last_name = text.clone());
+            let is_refused = hidden.contains(is_misleading);
+            assert_eq!(person.len(), usize::from(is_refused), "{hidden:?}");
         }
         let control = faults(&|raw| raw.company = Some("A\u{200b}\0".to_owned()));
         assert_eq!(control, [fault(ContactField::Company)]);
