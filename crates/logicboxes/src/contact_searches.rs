@@ -1,5 +1,7 @@
 //! `contacts/search`, and the row in which lists tell a contact.
 
+use std::ops::RangeInclusive;
+
 use chancery_app::ContactFilter;
 use chancery_domain::contact_types::ContactType;
 use chancery_domain::contacts::{Contact, ContactId};
@@ -14,11 +16,11 @@ use crate::parameters::Parameters;
 use crate::routes::{Answer, Call};
 use crate::values::Value;
 
-/// The most records of a page.
-const PAGE_MOST: i64 = 500;
+/// How many records a page may have.
+pub(crate) const PAGE: RangeInclusive<i64> = 1..=500;
 
 /// The states that the service knows; contacts here are active or deleted.
-const STATES: [&str; 4] = ["InActive", "Active", "Suspended", "Deleted"];
+pub(crate) const STATES: [&str; 4] = ["InActive", "Active", "Suspended", "Deleted"];
 
 /// `contacts/search`
 pub(crate) async fn search(call: Call) -> Answer {
@@ -47,7 +49,7 @@ pub(crate) async fn search(call: Call) -> Answer {
 /// The size of a page and its number, from 0. There are clients that begin to count at 0 where 1 is meant.
 fn page(parameters: &Parameters) -> Result<(u32, u64), Obstacle> {
     let size = parameters.required_integer("no-of-records")?;
-    let size = (1..=PAGE_MOST).contains(&size).then_some(size);
+    let size = PAGE.contains(&size).then_some(size);
     let size = size.and_then(|size| u32::try_from(size).ok());
     let page = parameters.required_integer("page-no")?;
     let page = u64::try_from(page).map_err(|_| Obstacle::Malformed("page-no"))?;

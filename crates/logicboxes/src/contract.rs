@@ -50,16 +50,20 @@ enum Presence {
 }
 
 /// What a parameter is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// Text.
     Text,
+    /// One of these texts.
+    OneOf(fn() -> Vec<&'static str>),
+    /// Some of these texts, by repeating the parameter.
+    SomeOf(fn() -> Vec<&'static str>),
     /// A whole number.
     Integer,
+    /// A whole number, not less than the first, and not more than the last if there is one.
+    Within(i64, Option<i64>),
     /// `true` or `false`.
     Boolean,
-    /// Texts, by repeating the parameter.
-    Texts,
     /// Whole numbers, by repeating the parameter.
     Integers,
 }
@@ -284,9 +288,14 @@ impl Parameter {
     fn schema(&self) -> Json {
         match self.kind {
             Kind::Text => text(),
+            Kind::OneOf(names) => json!({ "enum": names() }),
+            Kind::SomeOf(names) => json!({ "type": "array", "items": { "enum": names() } }),
+            Kind::Within(least, None) => json!({ "type": "integer", "minimum": least }),
+            Kind::Within(least, most) => {
+                json!({ "type": "integer", "minimum": least, "maximum": most })
+            }
             Kind::Integer => integer(),
             Kind::Boolean => boolean(),
-            Kind::Texts => json!({ "type": "array", "items": text() }),
             Kind::Integers => json!({ "type": "array", "items": integer() }),
         }
     }

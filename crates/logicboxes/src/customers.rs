@@ -1,6 +1,7 @@
 //! Customers: sign up, details, search, modify, delete.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use chancery_app::CustomerFilter;
 use chancery_domain::Timestamp;
@@ -21,7 +22,7 @@ use crate::values::Value;
 const RECEIPTS: &str = "0.0";
 
 /// How many records a page may have.
-const PAGE: std::ops::RangeInclusive<i64> = 10..=500;
+pub(crate) const PAGE: RangeInclusive<i64> = 10..=500;
 
 /// `customers/signup`
 pub(crate) async fn sign_up(call: Call) -> Answer {

@@ -1,11 +1,13 @@
 //! Contacts.
 
-use chancery_domain::contact_types::ContactType;
+use chancery_domain::contact_types::{ContactType, LATER_GROUPS};
+use chancery_domain::eligibility::Criterion;
 use serde_json::{Value as Json, json};
 
-use super::Kind::{Boolean, Integer, Integers, Text, Texts};
+use super::Kind::{Boolean, Integer, Integers, OneOf, SomeOf, Text, Within};
 use super::{Operation, Parameter, boolean, integer, map_of, optional, required, text, texts};
 use crate::agreements::DOTCA_VERSION;
+use crate::contact_searches::{PAGE, STATES};
 
 const TAG: &str = "LogicBoxes: contacts";
 
@@ -48,7 +50,7 @@ const PHONE_CODE: Parameter = required("phone-cc", Text, "Calling code of the te
 const PHONE: Parameter = required("phone", Text, "The telephone, digits.");
 const FAX_CODE: Parameter = optional("fax-cc", Text, "Calling code of the fax, digits.");
 const FAX: Parameter = optional("fax", Text, "The fax, digits.");
-const TYPE: Parameter = required("type", Text, "The contact type, such as `Contact`.");
+const TYPE: Parameter = required("type", OneOf(types), "The contact type.");
 const ATTRIBUTE_NAME: Parameter = optional(
     "attr-name1",
     Text,
@@ -56,13 +58,28 @@ const ATTRIBUTE_NAME: Parameter = optional(
 );
 const ATTRIBUTE_VALUE: Parameter = optional("attr-value1", Text, "Its value.");
 
+/// The types that a contact can be made with.
+fn types() -> Vec<&'static str> {
+    ContactType::all().map(ContactType::as_str).collect()
+}
+
+/// The types that a contact can have.
+fn types_of_all() -> Vec<&'static str> {
+    let sponsor = ContactType::SPONSOR.as_str();
+    types().into_iter().chain([sponsor]).collect()
+}
+
+fn states() -> Vec<&'static str> {
+    STATES.to_vec()
+}
+
 pub(crate) const ADD: Operation = Operation::new(
     TAG,
     "logicboxesContactsAdd",
     "Add a contact",
     "Answers the number of the new contact. All that is wrong is told at once.",
     integer,
-    || json!(1_000_001),
+    || json!(10_003),
 )
 .takes(&[
     NAME,
@@ -152,7 +169,7 @@ fn told() -> Json {
 
 fn told_example() -> Json {
     json!({
-        "contactid": "1000001", "entityid": "1000001", "customerid": "10000001", "type": "Contact",
+        "contactid": "10003", "entityid": "10003", "customerid": "10000001", "type": "Contact",
         "name": "Ann Example", "company": "Shop Ltd", "emailaddr": "ann@shop.example", "telnocc": "44",
         "telno": "2079460000", "address1": "1 Market Street", "city": "London", "country": "GB",
         "zip": "SW1A 1AA", "currentstatus": "Active", "contactstatus": "Active",
@@ -207,7 +224,7 @@ fn row() -> Json {
 
 fn row_example() -> Json {
     json!({
-        "contact.contactid": "1000001", "entity.entityid": "1000001", "entity.customerid": "10000001",
+        "contact.contactid": "10003", "entity.entityid": "10003", "entity.customerid": "10000001",
         "entity.currentstatus": "Active", "entity.description": "DomainContact", "contact.type": "Contact",
         "contact.name": "Ann Example", "contact.company": "Shop Ltd",
         "contact.emailaddr": "ann@shop.example", "contact.telnocc": "44", "contact.telno": "2079460000",
@@ -217,6 +234,12 @@ fn row_example() -> Json {
         "whoisValidity": { "valid": "true", "invalidData": [] },
     })
 }
+
+const RECORDS: Parameter = required(
+    "no-of-records",
+    Within(*PAGE.start(), Some(*PAGE.end())),
+    "Records on a page.",
+);
 
 pub(crate) const SEARCH: Operation = Operation::new(
     TAG,
@@ -231,18 +254,18 @@ pub(crate) const SEARCH: Operation = Operation::new(
 )
 .takes(&[
     CUSTOMER,
-    required("no-of-records", Integer, "Records on a page, 1 to 500."),
-    required("page-no", Integer, "The page, from 1."),
+    RECORDS,
+    required("page-no", Within(0, None), "The page, from 1; 0 is the first page, too."),
     optional("contact-id", Integers, "Any of these contacts."),
-    optional("status", Texts, "Any of these: `InActive`, `Active`, `Suspended`, `Deleted`."),
+    optional("status", SomeOf(states), "Any of these."),
     optional("name", Text, "Of this name."),
     optional("company", Text, "Of this company."),
     optional("email", Text, "With this e-mail address."),
-    optional("type", Text, "Of this type."),
+    optional("type", OneOf(types_of_all), "Of this type."),
     optional("include-invalid", Boolean, "Makes no difference: contacts are never hidden as invalid."),
 ]);
 
-const TYPES: Parameter = required("type", Texts, "Contact types.");
+const TYPES: Parameter = required("type", SomeOf(types), "Contact types.");
 
 fn defaults() -> Json {
     let keys = ["registrant", "admin", "tech", "billing"];
@@ -256,7 +279,7 @@ fn defaults() -> Json {
 
 fn defaults_example() -> Json {
     json!({ "Contact": {
-        "type": "Contact", "registrant": "1000001", "admin": "1000001",
+        "type": "Contact", "registrant": "10003", "admin": "10003",
         "registrantContactDetails": row_example(), "adminContactDetails": row_example(),
     } })
 }
@@ -303,7 +326,7 @@ fn action() -> Json {
 
 fn action_example(kind: &str, description: &str) -> Json {
     json!({
-        "entityid": "1000001", "eaqid": "4711", "actiontype": kind, "actiontypedesc": description,
+        "entityid": "10003", "eaqid": "4711", "actiontype": kind, "actiontypedesc": description,
         "actionstatus": "Success", "actionstatusdesc": format!("{description} completed successfully"),
         "status": "Success",
     })
@@ -347,7 +370,7 @@ pub(crate) const SET_DETAILS: Operation = Operation::new(
 )
 .takes(&[
     CONTACT,
-    required("product-key", Texts, "Groups of attributes, such as `domus`."),
+    required("product-key", SomeOf(|| LATER_GROUPS.to_vec()), "Groups of attributes."),
     ATTRIBUTE_NAME,
     ATTRIBUTE_VALUE,
 ]);
@@ -368,14 +391,14 @@ pub(crate) const VALIDATE: Operation = Operation::new(
     "Who is eligible",
     "Which criteria contacts meet, as far as they tell.",
     || map_of(&map_of(&json!({ "enum": ["true", "false"] }))),
-    || json!({ "1000001": { "CPR": "true", "APP_PREF_NEXUS": "false" } }),
+    || json!({ "10003": { "CPR": "true", "APP_PREF_NEXUS": "false" } }),
 )
 .takes(&[
     required("contact-id", Integers, "The contacts."),
     required(
         "eligibility-criteria",
-        Texts,
-        "The criteria, such as `CPR`.",
+        SomeOf(|| Criterion::all().map(Criterion::as_str).collect()),
+        "The criteria.",
     ),
 ]);
 
@@ -386,7 +409,7 @@ pub(crate) const SPONSORS: Operation = Operation::new(
     "A customer's sponsors for .coop, by number.",
     || map_of(&texts(&["company", "name", "emailaddr", "country"], &[])),
     || {
-        json!({ "1000002": {
+        json!({ "10004": {
             "company": "Shop Ltd", "name": "Ann Example", "emailaddr": "ann@shop.example", "country": "GB",
         } })
     },
@@ -399,7 +422,7 @@ pub(crate) const ADD_SPONSOR: Operation = Operation::new(
     "Add a sponsor",
     "Answers the number of the sponsor: that of the customer's sponsor of this name and company, if there is one.",
     integer,
-    || json!(1_000_002),
+    || json!(10_004),
 )
 .takes(&[
     NAME, COMPANY, EMAIL, ADDRESS_1, ADDRESS_2, ADDRESS_3, CITY, STATE, COUNTRY, ZIP, PHONE_CODE, PHONE,

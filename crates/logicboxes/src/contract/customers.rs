@@ -2,6 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::contact_searches::STATES;
+use crate::customers::PAGE;
+
 use super::{
     Kind, Operation, Parameter, boolean, integer, map_of, optional, required, text, texts,
 };
@@ -102,6 +105,12 @@ pub(crate) const DETAILS_BY_ID: Operation = Operation::new(
 )
 .takes(&[ID]);
 
+const RECORDS: Parameter = required(
+    "no-of-records",
+    Kind::Within(*PAGE.start(), Some(*PAGE.end())),
+    "Records on a page.",
+);
+
 pub(crate) const SEARCH: Operation = Operation::new(
     TAG,
     "logicboxesCustomersSearch",
@@ -113,8 +122,8 @@ pub(crate) const SEARCH: Operation = Operation::new(
     page_example,
 )
 .takes(&[
-    required("no-of-records", Kind::Integer, "10 to 500."),
-    required("page-no", Kind::Integer, "From 1 on; 0 is the first page, too."),
+    RECORDS,
+    required("page-no", Kind::Within(0, None), "From 1 on; 0 is the first page, too."),
     optional("customer-id", Kind::Integers, "Any of these."),
     optional("reseller-id", Kind::Integers, "Any of these, of which there is only one's own."),
     optional("username", Kind::Text, "The user name."),
@@ -122,7 +131,7 @@ pub(crate) const SEARCH: Operation = Operation::new(
     optional("company", Kind::Text, "The company."),
     optional("city", Kind::Text, "The city."),
     optional("state", Kind::Text, "The state."),
-    optional("status", Kind::Texts, "`Active` (which is what is asked for without it) or `Deleted`."),
+    optional("status", Kind::SomeOf(|| STATES.to_vec()), "`Active` (which is what is asked for without it) or `Deleted`."),
     optional("creation-date-start", Kind::Integer, "In seconds since 1970."),
     optional("creation-date-end", Kind::Integer, "In seconds since 1970, inclusive."),
     optional("total-receipt-start", Kind::Text, "An amount. Customers have paid 0."),
