@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::contacts::{ContactEventKind, ContactId};
-use chancery_testkit::{LogicBoxes, TestServer, on_both_engines, order_for};
+use chancery_testkit::{LogicBoxes, TestServer, itself, on_both_engines, order_for, with};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::logicboxes_contacts::{DOCUMENTED, itself, with};
+use crate::logicboxes_contacts::DOCUMENTED;
 
 on_both_engines!(
     a_change_is_an_action_that_is_over,

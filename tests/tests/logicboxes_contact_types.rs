@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_testkit::{LogicBoxes, TestServer, on_both_engines, repository_root};
+use chancery_testkit::{LogicBoxes, TestServer, itself, on_both_engines, repository_root};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
-
-use crate::logicboxes_contacts::itself;
 
 on_both_engines!(
     whatever_is_right_is_kept,

@@ -1,6 +1,6 @@
 //! Contacts over the LogicBoxes dialect: made, shown, found, changed and deleted, and never another's.
 
-use chancery_testkit::{LogicBoxes, TestServer, on_both_engines};
+use chancery_testkit::{TestServer, itself, on_both_engines, with};
 use serde_json::json;
 
 on_both_engines!(
@@ -22,28 +22,6 @@ pub(crate) const DOCUMENTED: &[(&str, &str)] = &[
     ("phone", "7135745287"),
     ("type", "Contact"),
 ];
-
-/// Parameters with others in their place, or added.
-pub(crate) fn with<'a>(
-    parameters: &[(&'a str, &'a str)],
-    others: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
-    let is_kept = |(name, _): &&(&str, &str)| others.iter().all(|(other, _)| other != name);
-    let kept = parameters.iter().filter(is_kept);
-    kept.chain(others).copied().collect()
-}
-
-/// The number of the customer that the reseller itself is.
-pub(crate) async fn itself(client: &LogicBoxes, server: &TestServer) -> String {
-    let resellers = server.operations().resellers().await.unwrap();
-    for reseller in resellers {
-        let held = server.operations().credentials(reseller.id).await.unwrap();
-        if held.iter().any(|held| held.username == client.user_id) {
-            return reseller.id.to_string();
-        }
-    }
-    panic!("no reseller has the credential {}", client.user_id)
-}
 
 async fn the_documented_request_is_refused_in_the_documented_words(server: &mut TestServer) {
     let client = server.logicboxes().await;

@@ -1,8 +1,8 @@
-//! Customers over the LogicBoxes dialect: signed up, shown, found, changed and deleted, and never another's.
+//! Customers over the LogicBoxes dialect: signed up, shown, changed and deleted, and never another's.
 
 use std::collections::BTreeSet;
 
-use chancery_testkit::{LogicBoxes, Reply, TestServer, on_both_engines, order_for};
+use chancery_testkit::{LogicBoxes, Reply, TestServer, itself, on_both_engines, order_for, with};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -14,8 +14,6 @@ on_both_engines!(
     all_that_is_wrong_is_told_at_once,
     a_username_is_one_customers,
     the_default_contact_is_made_of_the_customer,
-    searches_tell_rows_as_captured,
-    searches_find_words_by_their_beginnings,
     a_customer_says_something_else_of_itself,
     whatever_a_customer_says_is_kept,
     a_customer_goes_with_its_contacts,
@@ -40,16 +38,6 @@ pub(crate) const ANN: &[(&str, &str)] = &[
     ("lang-pref", "en"),
 ];
 
-/// Parameters with others in their place, or added.
-pub(crate) fn with<'a>(
-    parameters: &[(&'a str, &'a str)],
-    others: &[(&'a str, &'a str)],
-) -> Vec<(&'a str, &'a str)> {
-    let is_kept = |(name, _): &&(&str, &str)| others.iter().all(|(other, _)| other != name);
-    let kept = parameters.iter().filter(is_kept);
-    kept.chain(others).copied().collect()
-}
-
 /// Signs a customer up and gives its number.
 pub(crate) async fn sign_up(client: &LogicBoxes, others: &[(&str, &str)]) -> String {
     let id = client.done("customers/signup", &with(ANN, others)).await;
@@ -57,19 +45,9 @@ pub(crate) async fn sign_up(client: &LogicBoxes, others: &[(&str, &str)]) -> Str
     id.to_string()
 }
 
-async fn by_id(client: &LogicBoxes, id: &str) -> Value {
+pub(crate) async fn by_id(client: &LogicBoxes, id: &str) -> Value {
     let parameters = [("customer-id", id)];
     client.done("customers/details-by-id", &parameters).await
-}
-
-async fn reseller_of(server: &TestServer, client: &LogicBoxes) -> String {
-    for reseller in server.operations().resellers().await.unwrap() {
-        let held = server.operations().credentials(reseller.id).await.unwrap();
-        if held.iter().any(|held| held.username == client.user_id) {
-            return reseller.id.to_string();
-        }
-    }
-    panic!("no reseller has the credential {}", client.user_id)
 }
 
 /// A text in its answer, with the moment it was created made up.
@@ -88,7 +66,7 @@ fn without_moment(reply: &Reply) -> String {
 
 async fn a_customer_is_told_as_it_was_captured(server: &mut TestServer) {
     let client = server.logicboxes().await;
-    let reseller = reseller_of(server, &client).await;
+    let reseller = itself(&client, server).await;
     let all = [
         ("address-line-2", "Floor 2"),
         ("alt-phone-cc", "44"),
@@ -293,150 +271,6 @@ async fn the_default_contact_is_made_of_the_customer(server: &mut TestServer) {
     store.close().await;
 }
 
-async fn searches_tell_rows_as_captured(server: &mut TestServer) {
-    let client = server.logicboxes().await;
-    let reseller = reseller_of(server, &client).await;
-    let id = sign_up(&client, &[("phone-cc", "44")]).await;
-    let page = [
-        ("no-of-records", "10"),
-        ("page-no", "1"),
-        ("customer-id", &id[..]),
-    ];
-    let found = client.call("customers/search", &page).await;
-    let golden = GOLDEN_ROW
-        .replace("{reseller}", &reseller)
-        .replace("{id}", &id);
-    assert_eq!(found.text(), golden);
-    for (name, value) in [
-        ("no-of-records", "9"),
-        ("no-of-records", "501"),
-        ("no-of-records", "ten"),
-        ("page-no", "-1"),
-        ("creation-date-start", "yesterday"),
-        ("total-receipt-end", "much"),
-    ] {
-        let refused = client
-            .refused("customers/search", &with(&page, &[(name, value)]))
-            .await;
-        assert_eq!(refused, format!("Invalid {name}"));
-    }
-}
-
-const GOLDEN_ROW: &str = concat!(
-    r#"{"recsonpage":"1","1":{"customer.username":"ann@shop.example","customer.telno":"2079460000"#,
-    r#"","customer.name":"Ann O\u0027Neill","customer.resellerid":"{reseller}","customer.totalrec"#,
-    r#"eipts":"0.0","customer.country":"GB","customer.telnocc":"044","customer.city":"London","cu"#,
-    r#"stomer.websitecount":"0","customer.customerstatus":"Active","customer.company":"Shop Ltd","#,
-    r#""customer.customerid":"{id}"},"recsindb":"1"}"#,
-);
-
-async fn searches_find_words_by_their_beginnings(server: &mut TestServer) {
-    let client = server.logicboxes().await;
-    let other = server.another_logicboxes().await;
-    sign_up(&other, &[]).await;
-    let mut ids = Vec::new();
-    for number in 0..12 {
-        let username = format!("c{number:02}@shop{number}.example");
-        let company = format!("Company {number}");
-        let others = [("username", &username[..]), ("company", &company[..])];
-        ids.push(sign_up(&client, &others).await);
-    }
-    let cay = [
-        ("username", "cay@else.example"),
-        ("name", "Cay Åsberg"),
-        ("city", "Leeds"),
-    ];
-    let cay = sign_up(&client, &cay).await;
-    let found = async |others: &[(&str, &str)]| {
-        let page = [("no-of-records", "10"), ("page-no", "1")];
-        let answer = client.done("customers/search", &with(&page, others)).await;
-        let on_page: usize = answer["recsonpage"].as_str().unwrap().parse().unwrap();
-        let found: Vec<String> = (1..=on_page)
-            .map(|row| {
-                answer[row.to_string()]["customer.customerid"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
-        assert_eq!(answer.as_object().unwrap().len(), on_page + 2);
-        (answer["recsindb"].as_str().unwrap().to_owned(), found)
-    };
-    let only = |id: &String| ("1".to_owned(), vec![id.clone()]);
-    let none = ("0".to_owned(), Vec::new());
-    // The reseller itself comes first, then customers as they signed up.
-    let (all, first) = found(&[]).await;
-    assert_eq!((&all[..], &first[1..]), ("14", &ids[..9]));
-    let (_, second) = found(&[("page-no", "2")]).await;
-    assert_eq!(
-        second,
-        [&ids[9], &ids[10], &ids[11], &cay].map(String::clone)
-    );
-    assert_eq!(found(&[("page-no", "0")]).await.1, first);
-    assert_eq!(found(&[("page-no", "3")]).await.1, [""; 0]);
-    for (name, text) in [
-        ("name", "åsb"),
-        ("name", "CAY   ås"),
-        ("city", "leeds"),
-        ("username", "cay@"),
-        ("username", "CAY@else.example"),
-    ] {
-        assert_eq!(found(&[(name, text)]).await, only(&cay), "{name} {text}");
-    }
-    for (name, text) in [("name", "sberg"), ("city", "eeds"), ("username", "else")] {
-        assert_eq!(found(&[(name, text)]).await, none, "{name} {text}");
-    }
-    assert_eq!(found(&[("company", "company 1")]).await.0, "3");
-    assert_eq!(
-        found(&[("company", "company 1"), ("username", "c11@shop11")]).await,
-        only(&ids[11])
-    );
-    assert_eq!(
-        found(&[("name", "ann"), ("customer-id", &ids[3])]).await,
-        only(&ids[3])
-    );
-    assert_eq!(
-        found(&[("state", "not app"), ("name", "cay")]).await,
-        only(&cay)
-    );
-    assert_eq!(found(&[("name", "cay"), ("reseller-id", "1")]).await, none);
-    assert_eq!(
-        found(&[("name", "cay"), ("total-receipt-start", "0.01")]).await,
-        none
-    );
-    let receipts = [
-        ("name", "cay"),
-        ("total-receipt-start", "0"),
-        ("total-receipt-end", "5"),
-    ];
-    assert_eq!(found(&receipts).await, only(&cay));
-    let now = by_id(&client, &cay).await["creationdt"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let later = (now.parse::<i64>().unwrap() + 60).to_string();
-    assert_eq!(
-        found(&[("name", "cay"), ("creation-date-end", &now)]).await,
-        only(&cay)
-    );
-    assert_eq!(
-        found(&[("name", "cay"), ("creation-date-start", &later)]).await,
-        none
-    );
-    client
-        .done("customers/delete", &[("customer-id", &cay)])
-        .await;
-    assert_eq!(found(&[("name", "cay")]).await, none);
-    assert_eq!(
-        found(&[("name", "cay"), ("status", "Deleted")]).await,
-        only(&cay)
-    );
-    assert_eq!(
-        found(&[("name", "cay"), ("status", "Suspended")]).await,
-        none
-    );
-}
-
 async fn a_customer_says_something_else_of_itself(server: &mut TestServer) {
     let client = server.logicboxes().await;
     let id = sign_up(&client, &[("mobile-cc", "44"), ("mobile", "7700900000")]).await;
@@ -601,7 +435,7 @@ async fn a_customer_goes_with_its_contacts(server: &mut TestServer) {
 
 async fn the_reseller_itself_is_a_customer_that_stays(server: &mut TestServer) {
     let client = server.logicboxes().await;
-    let reseller = reseller_of(server, &client).await;
+    let reseller = itself(&client, server).await;
     let told = by_id(&client, &reseller).await;
     assert_eq!(told["customerid"], reseller);
     assert_eq!(told["name"], told["company"]);

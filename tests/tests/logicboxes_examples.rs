@@ -7,9 +7,11 @@
 use std::fs;
 
 use chancery_logicboxes::routes;
-use chancery_testkit::{Engine, LogicBoxes, Logs, TestServer, Wire, encoded, repository_root, run};
+use chancery_testkit::{
+    Engine, LogicBoxes, Logs, TestServer, Wire, encoded, repository_root, run, with,
+};
 
-use crate::logicboxes_customers::{ANN, with};
+use crate::logicboxes_customers::ANN;
 
 #[test]
 fn the_page_of_examples_is_what_a_server_says_on_sqlite() {

@@ -1,10 +1,10 @@
 //! Parameters that a method of the LogicBoxes dialect requires: each is told when it is missing, before anything that is
 //! wrong with the others.
 
-use chancery_testkit::{LogicBoxes, TestServer, on_both_engines};
+use chancery_testkit::{LogicBoxes, TestServer, itself, on_both_engines, with};
 use serde_json::Value;
 
-use crate::logicboxes_contacts::{DOCUMENTED, itself, with};
+use crate::logicboxes_contacts::DOCUMENTED;
 
 on_both_engines!(
     what_is_missing_is_told_before_what_is_wrong,

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_logicboxes::routes;
-use chancery_testkit::{Engine, LogicBoxes, Reply, TestServer, encoded, on_both_engines, run};
+use chancery_testkit::{
+    Engine, LogicBoxes, Reply, TestServer, encoded, itself, on_both_engines, run, with,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::logicboxes_contacts::{DOCUMENTED, itself, with};
+use crate::logicboxes_contacts::DOCUMENTED;
 use crate::logicboxes_customers::ANN;
 
 on_both_engines!(
@@ -362,7 +364,7 @@ fn strict_methods_refuse_every_other() {
                 match method {
                     "HEAD" => assert_eq!(reply.body.len(), 0, "{target}"),
                     _ if is_documented => {
-                        assert!(!reply.text().contains("must be called"), "{target}")
+                        assert!(!reply.text().contains("must be called"), "{target}");
                     }
                     _ => assert_eq!(reply.logicboxes_error(), wrong, "{target}"),
                 }

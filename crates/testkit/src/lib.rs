@@ -29,7 +29,7 @@ pub use certificates::{Downloaded, pem_blocks};
 pub use chancery_store::Engine;
 pub use databases::Database;
 pub use http::{Http, Refusal, Reply};
-pub use logicboxes::{LogicBoxes, encoded};
+pub use logicboxes::{LogicBoxes, encoded, itself, with};
 pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};

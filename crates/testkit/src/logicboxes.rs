@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::http::{Http, Reply};
+use crate::servers::TestServer;
 
 /// A client of the LogicBoxes dialect.
 #[derive(Clone)]
@@ -70,6 +71,28 @@ impl LogicBoxes {
         let credential = [("auth-userid", &self.user_id[..]), ("api-key", &self.key)];
         encoded(&[&credential, parameters].concat())
     }
+}
+
+/// Parameters with others in their place, or added.
+pub fn with<'a>(
+    parameters: &[(&'a str, &'a str)],
+    others: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    let is_kept = |(name, _): &&(&str, &str)| others.iter().all(|(other, _)| other != name);
+    let kept = parameters.iter().filter(is_kept);
+    kept.chain(others).copied().collect()
+}
+
+/// The number of the customer that the client's reseller itself is.
+pub async fn itself(client: &LogicBoxes, server: &TestServer) -> String {
+    let operations = server.operations();
+    for reseller in operations.resellers().await.unwrap() {
+        let held = operations.credentials(reseller.id).await.unwrap();
+        if held.iter().any(|held| held.username == client.user_id) {
+            return reseller.id.to_string();
+        }
+    }
+    panic!("no reseller has the credential {}", client.user_id)
 }
 
 /// Parameters as a query string or a form has them.
