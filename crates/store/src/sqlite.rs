@@ -113,9 +113,9 @@ fn connect(
     Ok(connection)
 }
 
-// What is deleted is overwritten, on pages that become free as well, which `fast` would leave as they are: erased
-// persons do not stay in the gaps. It costs the writing of those pages, under a hundredth of what orders write. The
-// log has older versions of pages until they are written over or the file is closed.
+// What is deleted is overwritten, on pages that become free as well, which `fast` would leave as they are. It
+// costs the writing of those pages, which are few beside the others: jobs come and go, but share their pages.
+// The log has older versions of pages until they are written over or the file is closed.
 const WRITER_FULL: &str = "
     pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on;
     pragma cache_size = -16384; pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864;";

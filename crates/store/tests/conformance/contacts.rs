@@ -8,9 +8,9 @@ use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::orders::{Order, OrderId};
 use chancery_domain::resellers::ResellerId;
 use chancery_store::contact_searches::ContactFilter;
-use chancery_store::{StoreError, values};
+use chancery_store::{Change, DatabaseUrl, Store, StoreError, values};
 
-use crate::bed::{Bed, on_both_engines};
+use crate::bed::{Bed, on_both_engines, settings};
 use crate::things::{OURS, THEIRS, a_contact, an_order, at, commit, place, store_resellers};
 
 on_both_engines!(
@@ -162,6 +162,33 @@ async fn an_erased_contact_is_in_no_index_and_no_history(bed: &Bed) {
     let kept = ["csr_wanted", "order_ending: the administrator, contact 11"];
     assert_eq!(details(100).await, kept);
     assert_eq!(details(200).await, ["csr_wanted: other@shop.example"]);
+}
+
+/// Without a vacuum: pages that became free are wiped, too.
+#[tokio::test]
+async fn what_was_deleted_cannot_be_read_in_a_file() {
+    const FILL: &str = "
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000)
+        insert into search_texts (owner_id, field, text, subject_id)
+        select 1, 'name', 'forget-me-' || i, i from n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chancery.db");
+    let url = DatabaseUrl::sqlite(file.clone()).unwrap();
+    let store = Store::open(&url, &settings()).await.unwrap();
+    store.migrate().await.unwrap();
+    let sweep = "delete from search_texts where subject_id > 0";
+    for sql in [FILL, sweep] {
+        let mut change = Change::new();
+        change.execute(sql, vec![]);
+        store.commit(change).await.unwrap();
+    }
+    store.close().await;
+    let octets = std::fs::read(file).unwrap();
+    let needle = b"forget-me-";
+    let found = octets
+        .windows(needle.len())
+        .filter(|window| window == needle);
+    assert_eq!(found.count(), 0);
 }
 
 async fn operators_find_contacts_by_their_addresses(bed: &Bed) {
