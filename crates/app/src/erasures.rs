@@ -142,7 +142,10 @@ impl Operations {
             if contact.deleted_at.is_none() {
                 change.expect_no_default(contact);
             }
-            self.put_erasure(&mut change, contact, &erasure).await?;
+            let deleted = self
+                .put_contact_erasure(&mut change, contact, &erasure)
+                .await?;
+            change.erase_contact(&deleted, erasure.now);
             match self.store.commit(change).await {
                 Ok(_) => return self.contact_record(id).await,
                 Err(StoreError::Conflict { .. }) => {}
@@ -160,12 +163,13 @@ impl Operations {
         }
     }
 
-    async fn put_erasure(
+    /// Puts what leads to a contact's erasure into a change set, its history with it; the contact as it is then.
+    async fn put_contact_erasure(
         &self,
         change: &mut Change,
         contact: &Contact,
         erasure: &Erasure<'_>,
-    ) -> Result<(), AppError> {
+    ) -> Result<Contact, AppError> {
         let (id, now) = (contact.id, erasure.now);
         let deleted = match contact.deleted_at {
             Some(_) => contact.clone(),
@@ -177,10 +181,10 @@ impl Operations {
                 deleted
             }
         };
-        change.erase_contact(&deleted, now);
         let (kind, detail) = (ContactEventKind::Erased, erasure.detail.clone());
         self.note_contact(change, id, erasure, kind, Some(detail))
-            .await
+            .await?;
+        Ok(deleted)
     }
 
     /// Removes what identifies the person from a customer and from all its contacts; deletes what is not deleted.
@@ -200,7 +204,7 @@ impl Operations {
             }
             let erasure = self.erasure(by, reason);
             let mut change = Change::new();
-            let deleted = self
+            let gone = self
                 .put_deletion(&mut change, &record.customer, &erasure)
                 .await?;
             let mut holds = Vec::new();
@@ -210,13 +214,18 @@ impl Operations {
                 };
                 match self.hold_beside_defaults(contact, erasure.now).await? {
                     Some(hold) => holds.push((contact.id, hold)),
-                    None => self.put_erasure(&mut change, contact, &erasure).await?,
+                    None => {
+                        let deleted = self
+                            .put_contact_erasure(&mut change, contact, &erasure)
+                            .await?;
+                        change.erase_contact_with_customer(&deleted, erasure.now);
+                    }
                 }
             }
             if !holds.is_empty() {
                 return Err(Refusal::CustomerHeld(id, holds).into());
             }
-            change.erase_customer(&deleted, erasure.now);
+            change.erase_customer(&gone, erasure.now);
             let (kind, detail) = (CustomerEventKind::Erased, erasure.detail.clone());
             self.note_customer(&mut change, id, &erasure, kind, Some(detail))
                 .await?;

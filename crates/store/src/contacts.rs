@@ -130,6 +130,17 @@ impl Change {
     /// Removes all that identifies a person from a deleted contact; a conflict if it has changed since it was
     /// read.
     pub fn erase_contact(&mut self, read: &Contact, now: Timestamp) {
+        self.erase_contact_with_customer(read, now);
+        // Whatever the texts are: an older release changes and deletes contacts without taking them along.
+        for field in LIVING.into_iter().chain(DELETED).chain([SPONSOR]) {
+            self.delete_search_texts(read.customer.0, field, read.id.0);
+        }
+        self.forget_told_addresses(read.reseller, read.id);
+    }
+
+    /// The same in a set that erases the contact's customer, which takes what is kept elsewhere with it, that of
+    /// all contacts at once.
+    pub fn erase_contact_with_customer(&mut self, read: &Contact, now: Timestamp) {
         const SQL: &str = "
             update contacts set details = '{}', attributes = '{}', erased_at = $1, modified_at = $1,
                 version = version + 1, is_indexed = 1
@@ -137,11 +148,6 @@ impl Change {
                 and deleted_at is not null";
         let values = values![now, read.id.0, read.reseller.0, read.version];
         self.expect_one(SQL, values, conflict(read.id));
-        // Whatever the texts are: an older release changes and deletes contacts without taking them along.
-        for field in LIVING.into_iter().chain(DELETED).chain([SPONSOR]) {
-            self.delete_search_texts(read.customer.0, field, read.id.0);
-        }
-        self.forget_told_addresses(read.reseller, read.id);
     }
 
     fn index_contact(&mut self, contact: &Contact) {

@@ -143,8 +143,8 @@ impl Change {
         self.expect_one(SQL, values, conflict(read.id));
     }
 
-    /// Removes all that identifies a person from a deleted customer, and whatever it had but contacts; a conflict
-    /// if it has changed since it was read, or if a contact of it is not erased.
+    /// Removes all that identifies a person from a deleted customer, and whatever it had but contacts, what these
+    /// are found by included; a conflict if it has changed since it was read, or if a contact of it is not erased.
     pub fn erase_customer(&mut self, read: &Customer, now: Timestamp) {
         const SQL: &str = "
             update customers set username = null, profile = null, password = null,
@@ -153,10 +153,11 @@ impl Change {
             where id = $2 and version = $3 and deleted_at is not null and erased_at is null";
         const CONTACTS: &str = "
             select 1 from contacts where customer_id = $1 and erased_at is null limit 1";
-        const HAD: [&str; 3] = [
+        const HAD: [&str; 4] = [
             "delete from customer_tokens where customer_id = $1",
             "delete from password_mails where customer_id = $1",
             "delete from contact_defaults where customer_id = $1",
+            "delete from search_texts where owner_id = $1 and field not like 'customer %'",
         ];
         let id = read.id.0;
         self.lane(read.reseller.0);
@@ -168,6 +169,7 @@ impl Change {
         for field in FIELDS {
             self.delete_search_texts(read.reseller.0, field, id);
         }
+        self.forget_told_addresses_of(read);
     }
 
     /// Appends a line to a customer's history.

@@ -1,6 +1,7 @@
 //! Events: the history of orders, append-only.
 
 use chancery_domain::contacts::ContactId;
+use chancery_domain::customers::Customer;
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::orders::OrderId;
@@ -11,6 +12,19 @@ use crate::errors::StoreError;
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
+
+macro_rules! forget_told {
+    () => {
+        "update events set detail = case
+                when detail like 'csr_wanted:%' then 'csr_wanted'
+                when detail like 'control_wanted:%' then 'control_wanted'
+                when detail like 'certificate_ending:%' then 'certificate_ending'
+                when detail like 'order_ending:%' then 'order_ending'
+            end
+            where kind = 'person_told' and detail like '%@%' and order_id in (
+                select id from orders where reseller_id = $1 and "
+    };
+}
 
 impl Change {
     /// Appends a line to an order's history.
@@ -34,17 +48,21 @@ impl Change {
 
     /// Removes the addresses that a release before has written into the histories of orders that name a contact.
     pub(crate) fn forget_told_addresses(&mut self, reseller: ResellerId, contact: ContactId) {
-        const SQL: &str = "
-            update events set detail = case
-                    when detail like 'csr_wanted:%' then 'csr_wanted'
-                    when detail like 'control_wanted:%' then 'control_wanted'
-                    when detail like 'certificate_ending:%' then 'certificate_ending'
-                    when detail like 'order_ending:%' then 'order_ending'
-                end
-            where kind = 'person_told' and detail like '%@%' and order_id in (
-                select id from orders
-                where reseller_id = $1 and (administrator_id = $2 or technical_id = $2))";
+        const SQL: &str = concat!(
+            forget_told!(),
+            "(administrator_id = $2 or technical_id = $2))"
+        );
         self.execute(SQL, values![reseller.0, contact.0]);
+    }
+
+    /// The same of all contacts of a customer's.
+    pub(crate) fn forget_told_addresses_of(&mut self, customer: &Customer) {
+        const SQL: &str = concat!(
+            forget_told!(),
+            "(administrator_id in (select id from contacts where customer_id = $2)
+                    or technical_id in (select id from contacts where customer_id = $2)))"
+        );
+        self.execute(SQL, values![customer.reseller.0, customer.id.0]);
     }
 }
 

@@ -197,7 +197,7 @@ async fn nothing_is_left_of_an_erased_customer(bed: &Bed) {
         change.delete_customer(&customer, at(50));
         change.save_contact(&contact, &gone);
         if with_contact {
-            change.erase_contact(&gone, at(50));
+            change.erase_contact_with_customer(&gone, at(50));
         }
         change.erase_customer(&deleted, at(50));
     };
