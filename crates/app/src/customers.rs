@@ -5,7 +5,7 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::contact_types::ContactType;
-use chancery_domain::contacts::{Attributes, ContactEventKind, ContactId, DefaultContacts, Role};
+use chancery_domain::contacts::{Attributes, ContactEventKind, DefaultContacts, Role};
 use chancery_domain::customer_profiles::RawCustomer;
 use chancery_domain::customers::{
     Customer, CustomerEvent, CustomerEventKind, CustomerField, CustomerId, CustomerProfile,
@@ -21,6 +21,9 @@ use chancery_store::{Change, Sequence, StoreError};
 
 use crate::passwords::password_fault;
 use crate::{App, AppError, NewContact, Noun, Refusal, jobs};
+
+/// How many contacts are deleted with a customer at most: they are one change set, which holds up others.
+const DELETED_AT_ONCE: usize = 2_000;
 
 impl App {
     /// Makes a customer of the reseller's, with its default contact.
@@ -206,10 +209,7 @@ impl App {
             change.delete_customer(&customer, now);
             change.end_customer_tokens(id);
             change.void_password_mails(id);
-            for contact in self.store.contact_ids_of_customer(id).await? {
-                self.delete_with_customer(&mut change, reseller, contact, now)
-                    .await?;
-            }
+            self.delete_contacts(&mut change, &customer, now).await?;
             change.expect_no_contacts(&customer);
             let kind = CustomerEventKind::Deleted;
             self.note_customer(&mut change, id, kind, None).await?;
@@ -221,27 +221,29 @@ impl App {
         Err(AppError::Busy)
     }
 
-    async fn delete_with_customer(
+    /// Deletes a customer's contacts.
+    async fn delete_contacts(
         &self,
         change: &mut Change,
-        reseller: &Reseller,
-        id: ContactId,
+        customer: &Customer,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let store = &self.store;
-        if store.is_contact_in_use(reseller.id, id, now).await?
-            || store.is_contact_of_organization(reseller.id, id).await?
-        {
-            return Err(Refusal::CustomerInUse(id).into());
+        let ids = self.store.contact_ids_of_customer(customer.id).await?;
+        if ids.len() > DELETED_AT_ONCE {
+            return Err(Refusal::TooManyContacts(DELETED_AT_ONCE).into());
         }
+        if let Some(used) = self.store.contact_of_customer_in_use(customer, now).await? {
+            return Err(Refusal::CustomerInUse(used).into());
+        }
+        let ids: Vec<i64> = ids.into_iter().map(|id| id.0).collect();
+        let contacts = self.store.contacts_of(customer.id, &ids).await?;
         // One that is gone meanwhile needs no deleting.
-        let Some(contact) = store.contact(reseller.id, id).await? else {
-            return Ok(());
-        };
-        change.save_contact(&contact, &contact.deleted(now));
-        let (kind, detail) = (ContactEventKind::Deleted, "with its customer".to_owned());
-        self.note_contact(change, id, now, kind, Some(detail))
-            .await?;
+        for contact in contacts.iter().filter(|one| one.deleted_at.is_none()) {
+            change.save_contact(contact, &contact.deleted(now));
+            let (kind, detail) = (ContactEventKind::Deleted, "with its customer".to_owned());
+            self.note_contact(change, contact.id, now, kind, Some(detail))
+                .await?;
+        }
         Ok(())
     }
 

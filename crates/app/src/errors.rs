@@ -201,6 +201,9 @@ pub enum Refusal {
     /// A contact of the customer's still stands behind an order or an organization.
     #[error("the customer's contact {0} is still used")]
     CustomerInUse(ContactId),
+    /// A customer has more contacts than are deleted with it.
+    #[error("the customer has more than {0} contacts")]
+    TooManyContacts(usize),
     /// A customer was mailed too many passwords.
     #[error("too many passwords were mailed to this customer")]
     TooManyPasswords,

@@ -249,6 +249,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::CustomerInUse(contact) => {
             format!("Cannot Delete Customer: Contact {contact} is in use")
         }
+        Refusal::TooManyContacts(most) => {
+            format!("Cannot Delete Customer: more than {most} contacts are to be deleted first")
+        }
         Refusal::CustomerNotProved => "Invalid username or password".to_owned(),
         Refusal::SearchTooWide => "The search finds too much to give all of it".to_owned(),
         Refusal::InsufficientBalance

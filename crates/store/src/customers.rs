@@ -310,6 +310,31 @@ impl Store {
         rows.iter().map(|row| Ok(ContactId(row.int(0)?))).collect()
     }
 
+    /// A contact of a customer's that an order in its term or an organization names.
+    pub async fn contact_of_customer_in_use(
+        &self,
+        customer: &Customer,
+        now: Timestamp,
+    ) -> Result<Option<ContactId>, StoreError> {
+        // The lists are made once, however many contacts there are.
+        const SQL: &str = "
+            select id from contacts
+            where customer_id = $1 and deleted_at is null and id in (
+                select administrator_id from orders where reseller_id = $2
+                    and (state = 'open' or (state = 'active' and expires_at > $3))
+                union all
+                select technical_id from orders where reseller_id = $2
+                    and (state = 'open' or (state = 'active' and expires_at > $3))
+                union all
+                select technical_id from organizations
+                where reseller_id = $2 and technical_id is not null)
+            order by id limit 1";
+        let values = values![customer.id.0, customer.reseller.0, now];
+        let rows = self.scan(SQL, values).await?;
+        let id = rows.first().map(|row| row.int(0)).transpose()?;
+        Ok(id.map(ContactId))
+    }
+
     /// A customer's history, the oldest line first.
     pub async fn customer_events(&self, id: CustomerId) -> Result<Vec<CustomerEvent>, StoreError> {
         const SQL: &str = "

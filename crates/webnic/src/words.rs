@@ -319,6 +319,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::CustomerNotProved => "The username or the password is wrong.".to_owned(),
         Refusal::CustomerIsReseller => "This customer is the reseller itself.".to_owned(),
         Refusal::CustomerInUse(id) => format!("Contact ID [{}] in use.", ContactNumber(*id)),
+        Refusal::TooManyContacts(most) => {
+            format!("This customer has more than {most} contacts. Delete some first.")
+        }
         Refusal::TooManyPasswords => {
             "Too many passwords were mailed to this customer. Try again later.".to_owned()
         }
@@ -414,6 +417,7 @@ mod tests {
             Refusal::CustomerNotProved,
             Refusal::CustomerIsReseller,
             Refusal::CustomerInUse(ContactId(10_667)),
+            Refusal::TooManyContacts(2000),
             Refusal::TooManyPasswords,
             Refusal::SearchTooWide,
         ]
