@@ -39,6 +39,7 @@ mod organizations;
 mod outages;
 mod prices;
 mod production;
+mod races;
 mod rates;
 mod reference_data;
 mod regressions;

@@ -239,10 +239,12 @@ impl App {
         for _ in 0..CONFLICT_TRIES {
             let contact = self.contact(reseller, id).await?;
             let now = self.clock.now();
+            let placed = self.store.orders_placed(reseller.id).await?;
             if self.is_contact_needed(&contact, now).await? {
                 return Err(Refusal::ContactInUse(id).into());
             }
             let mut change = Change::new();
+            change.expect_unnamed(&contact, placed);
             change.expect_no_default(&contact);
             change.save_contact(&contact, &contact.deleted(now));
             let kind = ContactEventKind::Deleted;

@@ -228,6 +228,7 @@ impl App {
         customer: &Customer,
         now: Timestamp,
     ) -> Result<(), AppError> {
+        let placed = self.store.orders_placed(customer.reseller).await?;
         let ids = self.store.contact_ids_of_customer(customer.id).await?;
         if ids.len() > DELETED_AT_ONCE {
             return Err(Refusal::TooManyContacts(DELETED_AT_ONCE).into());
@@ -239,6 +240,7 @@ impl App {
         let contacts = self.store.contacts_of(customer.id, &ids).await?;
         // One that is gone meanwhile needs no deleting.
         for contact in contacts.iter().filter(|one| one.deleted_at.is_none()) {
+            change.expect_unnamed(contact, placed);
             change.save_contact(contact, &contact.deleted(now));
             let (kind, detail) = (ContactEventKind::Deleted, "with its customer".to_owned());
             self.note_contact(change, contact.id, now, kind, Some(detail))

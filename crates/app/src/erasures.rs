@@ -46,6 +46,8 @@ impl<T> Stretch<T> {
 struct Erasure<'a> {
     by: &'a OperatorName,
     now: Timestamp,
+    /// How many orders the reseller had placed then.
+    placed: i64,
     detail: String,
 }
 
@@ -133,7 +135,7 @@ impl Operations {
             let Some(contact) = &record.contact else {
                 return Err(Refusal::ContactErased(id).into());
             };
-            let erasure = self.erasure(by, reason);
+            let erasure = self.erasure(record.reseller, by, reason).await?;
             let hold = self.hold(contact, erasure.now).await?;
             if let Some(hold) = hold {
                 return Err(Refusal::ContactHeld(id, hold).into());
@@ -155,12 +157,19 @@ impl Operations {
         Err(AppError::Busy)
     }
 
-    fn erasure<'a>(&self, by: &'a OperatorName, reason: &str) -> Erasure<'a> {
-        Erasure {
+    /// Made before anything is looked at that it rests on.
+    async fn erasure<'a>(
+        &self,
+        reseller: ResellerId,
+        by: &'a OperatorName,
+        reason: &str,
+    ) -> Result<Erasure<'a>, AppError> {
+        Ok(Erasure {
             by,
             now: self.clock.now(),
+            placed: self.store.orders_placed(reseller).await?,
             detail: format!("{}: {}", by.as_str(), reason.trim()),
-        }
+        })
     }
 
     /// Puts what leads to a contact's erasure into a change set, its history with it; the contact as it is then.
@@ -175,6 +184,7 @@ impl Operations {
             Some(_) => contact.clone(),
             None => {
                 let deleted = contact.deleted(now);
+                change.expect_unnamed(contact, erasure.placed);
                 change.save_contact(contact, &deleted);
                 let kind = ContactEventKind::Deleted;
                 self.note_contact(change, id, erasure, kind, None).await?;
@@ -202,7 +212,8 @@ impl Operations {
             if record.customer.is_reseller() {
                 return Err(Refusal::CustomerIsReseller.into());
             }
-            let erasure = self.erasure(by, reason);
+            let reseller = record.customer.reseller;
+            let erasure = self.erasure(reseller, by, reason).await?;
             let mut change = Change::new();
             let gone = self
                 .put_deletion(&mut change, &record.customer, &erasure)

@@ -21,7 +21,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::identities::Naming;
-use crate::jobs::{Put, ReserveError, Signing, Task};
+use crate::jobs::{CONFLICT_TRIES, Put, ReserveError, Signing, Task};
 use crate::order_requests::{CheckedOrder, OrderRequest};
 use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
 
@@ -65,20 +65,24 @@ impl App {
         if let Some(answer) = self.remembered(reseller, repeat.as_ref()).await? {
             return Ok(answer);
         }
-        let checked = self.check_order(reseller, asked).await?;
-        match self
-            .open_order(reseller, checked, None, repeat.as_ref())
-            .await
-        {
-            // The same request arrived twice at once; the other one won.
-            Err(OpenError::Repeated) => self
-                .remembered(reseller, repeat.as_ref())
-                .await?
-                .ok_or(AppError::Busy),
-            Err(OpenError::Overtaken) => Err(AppError::Busy),
-            Err(OpenError::App(error)) => Err(error),
-            Ok(placed) => Ok(placed),
+        for _ in 0..CONFLICT_TRIES {
+            let checked = self.check_order(reseller, asked.clone()).await?;
+            match self
+                .open_order(reseller, checked, None, repeat.as_ref())
+                .await
+            {
+                // The same request arrived twice at once; the other one won.
+                Err(OpenError::Repeated) => {
+                    let first = self.remembered(reseller, repeat.as_ref()).await?;
+                    return first.ok_or(AppError::Busy);
+                }
+                // A contact was deleted since we looked.
+                Err(OpenError::Overtaken) => {}
+                Err(OpenError::App(error)) => return Err(error),
+                Ok(placed) => return Ok(placed),
+            }
         }
+        Err(AppError::Busy)
     }
 
     /// An order of the reseller's, by its id, by its common name, or by both.
@@ -216,6 +220,7 @@ impl App {
         let mut change = Change::new();
         self.remember(&mut change, reseller, repeat, &placed, now)?;
         let charge = Posting::charge(self.row_id().await?, &issuance, now);
+        change.expect_contacts(reseller.id, [order.administrator, order.technical]);
         change.place_order(
             &order,
             &charge,

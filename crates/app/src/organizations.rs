@@ -42,35 +42,36 @@ impl App {
         asked: OrganizationRequest,
     ) -> Result<Organization, AppError> {
         let identity = identity_key(&asked.details);
-        self.check_technical(reseller, asked.technical).await?;
-        let known = self.store.organization_of_identity(reseller.id, identity);
-        if let Some(known) = known.await? {
-            return Ok(known);
-        }
-        let now = self.clock.now();
-        let organization = Organization {
-            id: OrganizationId(self.store.next_id(Sequence::Organization).await?),
-            reseller: reseller.id,
-            details: asked.details,
-            technical: asked.technical,
-            edition: 1,
-            created_at: now,
-            modified_at: now,
-            version: 0,
-        };
-        let mut change = Change::new();
-        change.insert_organization(&organization, identity);
-        let kind = OrganizationEventKind::Created;
-        change.insert_organization_event(&self.event_of(&organization, None, kind).await?);
-        match self.store.commit(change).await {
-            Ok(_) => Ok(organization),
-            // The same was created at once by another request.
-            Err(StoreError::Refused("organization")) => {
-                let known = self.store.organization_of_identity(reseller.id, identity);
-                known.await?.ok_or(AppError::Busy)
+        for _ in 0..jobs::CONFLICT_TRIES {
+            self.check_technical(reseller, asked.technical).await?;
+            let known = self.store.organization_of_identity(reseller.id, identity);
+            if let Some(known) = known.await? {
+                return Ok(known);
             }
-            Err(other) => Err(other.into()),
+            let now = self.clock.now();
+            let organization = Organization {
+                id: OrganizationId(self.store.next_id(Sequence::Organization).await?),
+                reseller: reseller.id,
+                details: asked.details.clone(),
+                technical: asked.technical,
+                edition: 1,
+                created_at: now,
+                modified_at: now,
+                version: 0,
+            };
+            let mut change = Change::new();
+            change.expect_contacts(reseller.id, asked.technical);
+            change.insert_organization(&organization, identity);
+            let kind = OrganizationEventKind::Created;
+            change.insert_organization_event(&self.event_of(&organization, None, kind).await?);
+            match self.store.commit(change).await {
+                Ok(_) => return Ok(organization),
+                // The same was created at once by another request, or the contact was deleted since we looked.
+                Err(StoreError::Refused("organization") | StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
         }
+        Err(AppError::Busy)
     }
 
     /// An organization of the reseller's.
@@ -137,6 +138,7 @@ impl App {
             let edition = before.edition;
             let after = before.update(asked.details.clone(), asked.technical, now);
             let mut change = Change::new();
+            change.expect_contacts(reseller.id, asked.technical);
             change.save_organization(&after, identity);
             let kind = if after.edition == edition {
                 OrganizationEventKind::ContactChanged

@@ -1,4 +1,5 @@
-//! What must be there for others to name it: customers for their contacts, contacts for defaults.
+//! What must be there for others to name it: customers for their contacts, contacts for orders, organizations and
+//! defaults.
 //!
 //! Who names a thing makes sure that it is not deleted, and who deletes it, that nothing names it, both in the
 //! change set that does it. All of these sets name the lane of the reseller, so that none is applied between
@@ -60,6 +61,21 @@ impl Change {
         let values = values![first, at(1), at(2), at(3), reseller.0];
         let failure = no_contact(ContactId(first));
         self.expect_found(SQL, values, ids.len() as u64, failure);
+    }
+
+    /// Makes sure that no organization names a contact, and no order but the first `placed` of its reseller's. What
+    /// those are is for the caller to look at before: a long look, of which the next sets should not have to wait
+    /// for the end. An order that has ended does not come back.
+    pub fn expect_unnamed(&mut self, contact: &Contact, placed: i64) {
+        const ORDERS: &str = "
+            select 1 from orders
+            where reseller_id = $1 and ordinal > $2 and (administrator_id = $3 or technical_id = $3) limit 1";
+        const ORGANIZATIONS: &str = "select 1 from organizations where technical_id = $1 limit 1";
+        let (reseller, id) = (contact.reseller.0, contact.id.0);
+        self.lane(reseller);
+        let failure = no_contact(contact.id);
+        self.expect_found(ORDERS, values![reseller, placed, id], 0, failure);
+        self.expect_found(ORGANIZATIONS, values![id], 0, failure);
     }
 
     /// Makes sure that a contact is in no default role of a customer's that is not deleted.

@@ -209,6 +209,13 @@ impl Store {
         row.as_ref().map(read_file).transpose()
     }
 
+    /// How many orders of a reseller's there are.
+    pub async fn orders_placed(&self, reseller: ResellerId) -> Result<i64, StoreError> {
+        const SQL: &str = "select order_count from resellers where id = $1";
+        let row = self.query_one(SQL, values![reseller.0]).await?;
+        row.map_or(Ok(0), |row| row.int(0))
+    }
+
     /// Whether a contact stands behind an order that is open, or whose term has not ended.
     pub async fn is_contact_in_use(
         &self,

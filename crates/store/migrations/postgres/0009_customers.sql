@@ -69,6 +69,9 @@ create index contacts_of_customer on contacts (customer_id, id, kind) where dele
 create index contacts_deleted on contacts (customer_id, id, kind) where deleted_at is not null;
 create index contacts_to_index on contacts (id) where is_indexed = 0;
 
+-- Who deletes a contact looks here, while others wait.
+create index organizations_of_contact on organizations (technical_id) where technical_id is not null;
+
 create table contact_events (
     id bigint primary key,
     contact_id bigint not null,

@@ -3,16 +3,21 @@
 use chancery_domain::contact_types::ContactType;
 use chancery_domain::contacts::{Contact, DefaultContacts};
 use chancery_domain::customers::{Customer, CustomerId};
+use chancery_domain::orders::Order;
+use chancery_domain::organizations::Organization;
 use chancery_store::customer_tokens::CustomerToken;
 use chancery_store::{Change, Store, StoreError};
 use futures_util::future::join_all;
 
 use crate::bed::{Bed, on_both_engines};
-use crate::things::{OURS, a_contact, at, commit, store_resellers};
+use crate::organizations::an_organization;
+use crate::things::{OURS, a_contact, an_issuance, an_order, at, commit, place, store_resellers};
 
 on_both_engines!(
     no_contact_outlives_its_customer,
     no_default_names_a_deleted_contact,
+    no_order_names_a_deleted_contact,
+    no_organization_names_a_deleted_contact,
     no_token_outlives_the_password_it_was_made_for,
     of_two_sponsors_of_a_name_one_is_there,
 );
@@ -126,6 +131,76 @@ async fn no_default_names_a_deleted_contact(bed: &Bed) {
     .await;
     let left = "
         select count(*) from contact_defaults d join contacts n on n.id = d.billing_id
+        where n.deleted_at is not null";
+    assert_eq!(bed.int(left).await, 0);
+}
+
+async fn store_contacts(bed: &Bed) {
+    store_resellers(bed).await;
+    commit(bed, |change| {
+        for n in 0..PAIRS {
+            change.insert_contact(&a_contact(1 + n));
+        }
+    })
+    .await
+    .unwrap();
+}
+
+fn deleted(contact: &Contact, placed: i64) -> Change {
+    change(|change| {
+        change.expect_unnamed(contact, placed);
+        change.save_contact(contact, &contact.deleted(at(9)));
+    })
+}
+
+async fn no_order_names_a_deleted_contact(bed: &Bed) {
+    store_contacts(bed).await;
+    assert_eq!(bed.store.orders_placed(OURS).await.unwrap(), 0);
+    one_of_each(bed, |n| {
+        let contact = a_contact(1 + n);
+        let order = Order {
+            administrator: contact.id,
+            technical: contact.id,
+            ..an_order(1_000 * (n + 1))
+        };
+        let placed = change(|change| {
+            change.expect_contacts(OURS, [order.administrator, order.technical]);
+            place(change, &order);
+            change.insert_issuance(&an_issuance(&order));
+        });
+        [placed, deleted(&contact, 0)]
+    })
+    .await;
+    let left = "
+        select count(*) from orders o join contacts n on n.id = o.technical_id
+        where n.deleted_at is not null";
+    assert_eq!(bed.int(left).await, 0);
+    // Orders that were there before are what the caller has looked at.
+    let named = bed.rows("select technical_id from orders limit 1").await;
+    if let Some(named) = named.first() {
+        let contact = a_contact(named.int(0).unwrap());
+        let placed = bed.store.orders_placed(OURS).await.unwrap();
+        bed.store.commit(deleted(&contact, placed)).await.unwrap();
+    }
+}
+
+async fn no_organization_names_a_deleted_contact(bed: &Bed) {
+    store_contacts(bed).await;
+    one_of_each(bed, |n| {
+        let contact = a_contact(1 + n);
+        let organization = Organization {
+            technical: Some(contact.id),
+            ..an_organization(1 + n)
+        };
+        let made = change(|change| {
+            change.expect_contacts(OURS, organization.technical);
+            change.insert_organization(&organization, [u8::try_from(n).unwrap(); 32]);
+        });
+        [made, deleted(&contact, 0)]
+    })
+    .await;
+    let left = "
+        select count(*) from organizations o join contacts n on n.id = o.technical_id
         where n.deleted_at is not null";
     assert_eq!(bed.int(left).await, 0);
 }
