@@ -11,7 +11,8 @@ mod values;
 
 use std::fmt;
 
-use crate::contact_details::{ContactDetails, ContactRules, RawContactDetails, TextRules};
+use crate::contact_details::{ContactDetails, RawContactDetails};
+use crate::contact_rules::{ContactRules, TextRules};
 use crate::contacts::{Attributes, ContactField};
 use crate::fields::{Field, FieldError, Problem};
 use crate::telephones::Digits;

@@ -3,9 +3,8 @@
 //! A customer is told as a contact is, under [`ContactRules::CUSTOMER`]; its user name is its e-mail address.
 //! Every fault is reported at once. Whether a user name is free is not known here.
 
-use crate::contact_details::{
-    ContactDetails, ContactRules, PartRules, RawContactDetails, TextRules, present,
-};
+use crate::contact_details::{ContactDetails, RawContactDetails, present};
+use crate::contact_rules::{ContactRules, PartRules, TextRules};
 use crate::contacts::ContactField;
 use crate::customers::{CustomerField, CustomerProfile, Username};
 use crate::fields::{Field, FieldError, Problem};

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod certificates;
 pub mod checklists;
 pub mod contact_details;
+pub mod contact_rules;
 pub mod contact_types;
 pub mod contacts;
 pub mod countries;

@@ -10,7 +10,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::contact_details::{ContactDetails, ContactRules, RawContactDetails};
+use crate::contact_details::{ContactDetails, RawContactDetails};
+use crate::contact_rules::ContactRules;
 use crate::contacts::{ContactField, ContactId};
 use crate::events::Actor;
 use crate::fields::{Field, FieldError, Problem};

@@ -3,7 +3,8 @@
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use chancery_app::{App, NewContact};
-use chancery_domain::contact_details::{ContactDetails, ContactRules, RawContactDetails};
+use chancery_domain::contact_details::{ContactDetails, RawContactDetails};
+use chancery_domain::contact_rules::ContactRules;
 use chancery_domain::contacts::{Contact, ContactField, ContactId, Role};
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::telephones::Telephone;

@@ -5,7 +5,7 @@ use super::values::{
     SPANISH_PROVINCES, is_birth_date, is_brazilian_number,
 };
 use super::{Attribute, Company, CompanyRule, Condition, Fixed, Form, Needed, Row};
-use crate::contact_details::{
+use crate::contact_rules::{
     CompanyRules, ContactRules, CountryRules, NameRules, PartRules, StateRules, TelephoneRules,
     TextRules, ZipRules,
 };

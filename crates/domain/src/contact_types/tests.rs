@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use samples::{field, samples};
 
 use super::*;
-use crate::contact_details::{NameRules, TelephoneRules};
+use crate::contact_rules::{NameRules, TelephoneRules};
 use crate::contacts::Contact;
 use crate::eligibility::Criterion;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::super::*;
-use crate::contact_details::{CountryRules, NameRules, PartRules, StateRules, TelephoneRules};
+use crate::contact_rules::{CountryRules, NameRules, PartRules, StateRules, TelephoneRules};
 use crate::contacts::{Contact, ContactId, Role};
 use crate::customers::CustomerId;
 use crate::postal_codes;
