@@ -435,6 +435,7 @@ mod tests {
                     | Refusal::OtherCurrency(_)
                     | Refusal::CustomerNotProved
                     | Refusal::CustomerIsReseller
+                    | Refusal::TooManyContacts(_)
                     | Refusal::TooManyPasswords
             )
         };
