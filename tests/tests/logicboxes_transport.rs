@@ -15,6 +15,7 @@ use crate::logicboxes_customers::ANN;
 
 on_both_engines!(
     answers_are_written_as_clients_read_them,
+    who_only_looks_changes_nothing,
     status_lines_have_reasons,
     nothing_else_is_served,
     wrong_credentials_are_told_in_the_known_words,
@@ -61,6 +62,26 @@ async fn answers_are_written_as_clients_read_them(server: &mut TestServer) {
     let target = format!("{}?{}", path(), client.form(&[]));
     let head = client.http.send("HEAD", &target, "").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+async fn who_only_looks_changes_nothing(server: &mut TestServer) {
+    let client = server.logicboxes().await;
+    let customer = itself(&client, server).await;
+    let count = async || {
+        let page = [
+            ("customer-id", &customer[..]),
+            ("no-of-records", "10"),
+            ("page-no", "1"),
+        ];
+        client.done("contacts/search", &page).await["recsindb"].clone()
+    };
+    let before = count().await;
+    let contact = with(DOCUMENTED, &[("customer-id", &customer)]);
+    let target = format!("/api/contacts/add.json?{}", client.form(&contact));
+    assert_eq!(client.http.send("HEAD", &target, "").await.status, 500);
+    assert_eq!(count().await, before);
+    assert_eq!(client.http.send("GET", &target, "").await.status, 200);
+    assert_ne!(count().await, before);
 }
 
 async fn status_lines_have_reasons(server: &mut TestServer) {

@@ -5,7 +5,8 @@
 //! documents, the path, who answers, and what the document tells of it.
 //!
 //! GET and POST are both taken everywhere, since clients do not agree on either; where [`Settings`] are strict,
-//! only the documented one is. HEAD goes as GET does.
+//! only the documented one is. HEAD goes as GET does where nothing is changed, and is refused elsewhere: it is
+//! sent by programs that only mean to look (RFC 9110 §9.2.1).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -209,10 +210,9 @@ impl Wire {
     }
 
     fn check_method(&self, method: &Method) -> Result<(), Obstacle> {
-        let asked = if method == Method::HEAD {
-            &Method::GET
-        } else {
-            method
+        let asked = match *method {
+            Method::HEAD if self.route.needs == Scope::Read => &Method::GET,
+            _ => method,
         };
         let documented = &self.route.method;
         let is_right = asked == documented;
