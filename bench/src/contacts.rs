@@ -4,7 +4,6 @@
 //! searches go by: that the server makes itself, as it does for contacts of an earlier release.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use tokio_postgres::NoTls;
 
 use crate::chancery::{Chancery, Installation};
-use crate::engines::{Database, Work, create, work};
+use crate::engines::{self, Database, Work, create, work};
 use crate::http::{Answer, HttpConnection, request};
 use crate::load::{self, Client, Measured, Round};
 use crate::report::{thousands, title, word};
@@ -56,20 +55,9 @@ struct Findings {
 /// Measures everything.
 pub(crate) fn measure(options: &Options, many: u64) -> Result<ContactsReport> {
     let foreign = processes::busy_processors(Duration::from_secs(2))?;
-    let folder = tempfile::Builder::new()
-        .prefix("chancery-bench.")
-        .tempdir_in(&options.folder)?;
-    let engines = match options.engine {
-        Some(engine) => vec![engine],
-        None => vec![Engine::Sqlite, Engine::Postgres],
-    };
-    let mut found = Vec::new();
-    for engine in engines {
-        let data = folder.path().join(engine.name());
-        fs::create_dir(&data)?;
-        found.push(on_engine(engine, options, &data, many)?);
-        fs::remove_dir_all(&data)?;
-    }
+    let found = engines::on_each(options, |engine, folder| {
+        on_engine(engine, options, folder, many)
+    })?;
     Ok(ContactsReport {
         connections: options.connections,
         many,

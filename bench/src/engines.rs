@@ -57,6 +57,22 @@ pub(crate) enum Database {
     },
 }
 
+/// Measures something on each engine, in a folder that goes when it is done.
+pub(crate) fn on_each<T>(
+    options: &Options,
+    measure: impl Fn(Engine, &Path) -> Result<T>,
+) -> Result<Vec<T>> {
+    let folder = options.a_folder()?;
+    let one = |engine: Engine| {
+        let data = folder.path().join(engine.name());
+        fs::create_dir(&data)?;
+        let found = measure(engine, &data)?;
+        fs::remove_dir_all(&data)?;
+        Ok(found)
+    };
+    options.engines().into_iter().map(one).collect()
+}
+
 /// Runs everything on one engine.
 pub(crate) fn measure(
     engine: Engine,

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use tempfile::TempDir;
 
 use crate::cfssl::Durability;
 use crate::limits::EmptyServer;
@@ -112,6 +113,20 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
+    /// The engines to measure on, one after the other.
+    fn engines(&self) -> Vec<Engine> {
+        match self.engine {
+            Some(engine) => vec![engine],
+            None => vec![Engine::Sqlite, Engine::Postgres],
+        }
+    }
+
+    /// A folder of this run's own.
+    fn a_folder(&self) -> Result<TempDir> {
+        let mut folder = tempfile::Builder::new();
+        Ok(folder.prefix("chancery-bench.").tempdir_in(&self.folder)?)
+    }
+
     fn chancery(&self) -> Result<PathBuf> {
         match &self.chancery {
             Some(file) => Ok(file.clone()),
@@ -181,9 +196,7 @@ fn measure(options: &Options) -> Result<Report> {
             "beware: other programs keep {foreign:.1} processors busy"
         ));
     }
-    let folder = tempfile::Builder::new()
-        .prefix("chancery-bench.")
-        .tempdir_in(&options.folder)?;
+    let folder = options.a_folder()?;
     say("making CSRs");
     let csrs = Csrs::make(2_000)?;
     say("signatures");
@@ -204,11 +217,8 @@ fn measure(options: &Options) -> Result<Report> {
     };
     let cfssl = peer(Durability::AsItComes)?;
     let durable_cfssl = peer(Durability::Full)?;
-    let engines = match options.engine {
-        Some(engine) => vec![engine],
-        None => vec![Engine::Sqlite, Engine::Postgres],
-    };
-    let engines = engines
+    let engines = options
+        .engines()
         .into_iter()
         .map(|engine| engines::measure(engine, options, folder.path(), &csrs))
         .collect::<Result<_>>()?;

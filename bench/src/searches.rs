@@ -14,7 +14,7 @@ use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::chancery::{Chancery, Installation};
-use crate::engines::{Database, create};
+use crate::engines::{self, Database, create};
 use crate::filling::{DAYS, PRODUCTS, fill, is_indexed, name};
 use crate::http::HttpConnection;
 use crate::load::{self, Measured, Round};
@@ -52,20 +52,9 @@ struct Findings {
 /// Measures everything.
 pub(crate) fn measure(options: &Options, sizes: [u64; 2]) -> Result<SearchReport> {
     let foreign = processes::busy_processors(Duration::from_secs(2))?;
-    let folder = tempfile::Builder::new()
-        .prefix("chancery-bench.")
-        .tempdir_in(&options.folder)?;
-    let engines = match options.engine {
-        Some(engine) => vec![engine],
-        None => vec![Engine::Sqlite, Engine::Postgres],
-    };
-    let mut found = Vec::new();
-    for engine in engines {
-        let data = folder.path().join(engine.name());
-        fs::create_dir(&data)?;
-        found.push(on_engine(engine, options, &data, sizes)?);
-        fs::remove_dir_all(&data)?;
-    }
+    let found = engines::on_each(options, |engine, folder| {
+        on_engine(engine, options, folder, sizes)
+    })?;
     Ok(SearchReport {
         sizes,
         foreign,
