@@ -123,12 +123,7 @@ fn record_json(record: &ContactRecord) -> Value {
 }
 
 fn event_json(event: &ContactEvent) -> Value {
-    json!({
-        "at": event.at.to_string(),
-        "actor": event.actor.as_str(),
-        "kind": event.kind.as_str(),
-        "detail": event.detail,
-    })
+    happening_json(event.at, event.actor, event.kind.as_str(), &event.detail)
 }
 
 fn print_record(record: &ContactRecord) {
@@ -182,4 +177,19 @@ pub(crate) fn print_happening(at: Timestamp, actor: Actor, kind: &str, detail: &
     let detail = detail.as_deref().map(|detail| format!("  {detail}"));
     let (actor, detail) = (actor.as_str(), detail.unwrap_or_default());
     println!("{at}  {actor}  {kind}{detail}");
+}
+
+/// The same in JSON.
+pub(crate) fn happening_json(
+    at: Timestamp,
+    actor: Actor,
+    kind: &str,
+    detail: &Option<String>,
+) -> Value {
+    json!({
+        "at": at.to_string(),
+        "actor": actor.as_str(),
+        "kind": kind,
+        "detail": detail,
+    })
 }

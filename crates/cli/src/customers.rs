@@ -7,7 +7,7 @@ use chancery_domain::resellers::ResellerId;
 use serde_json::{Value, json};
 
 use crate::arguments::CustomerCommand;
-use crate::contacts::{print_details, print_happening, state, tell_of_more};
+use crate::contacts::{happening_json, print_details, print_happening, state, tell_of_more};
 
 pub(crate) async fn customer(command: CustomerCommand) -> Result<()> {
     match command {
@@ -102,12 +102,7 @@ fn record_json(record: &CustomerRecord) -> Value {
 }
 
 fn event_json(event: &CustomerEvent) -> Value {
-    json!({
-        "at": event.at.to_string(),
-        "actor": event.actor.as_str(),
-        "kind": event.kind.as_str(),
-        "detail": event.detail,
-    })
+    happening_json(event.at, event.actor, event.kind.as_str(), &event.detail)
 }
 
 fn print_record(record: &CustomerRecord) {
