@@ -7,13 +7,11 @@
 //!
 //! What kinds there are, and how often one is tried, is the caller's business.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
-use crate::reading::to_json;
+use crate::reading::as_keys;
 use crate::store::{Engine, Store};
 use crate::values;
 use crate::values::Row;
@@ -174,8 +172,8 @@ impl Change {
             update jobs set parked_at = null, run_at = $1, tries = 0, last_error = null
             where parked_at is not null and last_error = $2
                 and kind in (select key from json_each($3))";
-        let kinds: BTreeMap<&str, u8> = kinds.iter().map(|kind| (*kind, 0)).collect();
-        self.execute(SQL, values![run_at, reason, to_json(&kinds)]);
+        let kinds = as_keys(kinds.iter().copied());
+        self.execute(SQL, values![run_at, reason, kinds]);
     }
 
     /// Puts a parked job back into the queue, with all its tries before it.

@@ -1,5 +1,7 @@
 //! From columns to domain values: one fallible way for each.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::names::DomainName;
 use serde::de::DeserializeOwned;
 
@@ -31,6 +33,13 @@ impl Row {
     pub(crate) fn small<T: TryFrom<i64>>(&self, column: usize) -> Result<T, StoreError> {
         T::try_from(self.int(column)?).map_err(|_| self.corrupt(column, "out of range"))
     }
+}
+
+/// Texts as one value, for `in (select key from json_each($1))`: an object with them as its keys, which both
+/// engines read by one text. Lists of ids go by [`crate::lists::ByList`].
+pub(crate) fn as_keys<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let keys: BTreeMap<&str, u8> = texts.into_iter().map(|text| (text, 0)).collect();
+    to_json(&keys)
 }
 
 /// A value as JSON, for a text column.

@@ -15,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::changes::Change;
 use crate::errors::StoreError;
-use crate::reading::to_json;
+use crate::reading::as_keys;
 use crate::store::Store;
 use crate::values;
 
@@ -113,12 +113,6 @@ fn starts_of_words(folded: &str) -> Vec<usize> {
         begins
     });
     begins.map(|(at, _)| at).take(WORDS).collect()
-}
-
-/// Texts as one value, for `json_each`: an object with them as its keys, which both engines read by one text.
-fn as_keys(texts: BTreeSet<String>) -> String {
-    let keys: BTreeMap<String, u8> = texts.into_iter().map(|text| (text, 0)).collect();
-    to_json(&keys)
 }
 
 /// A text that is looked for in a field.
@@ -228,7 +222,15 @@ impl Change {
             where true on conflict (owner_id, field, text, subject_id) do nothing";
         let texts = field.kept(text);
         if !texts.is_empty() {
-            self.execute(SQL, values![owner, field.name, subject, as_keys(texts)]);
+            self.execute(
+                SQL,
+                values![
+                    owner,
+                    field.name,
+                    subject,
+                    as_keys(texts.iter().map(String::as_str))
+                ],
+            );
         }
     }
 
@@ -246,7 +248,15 @@ impl Change {
                 and text in (select key from json_each($4))";
         let texts = field.kept(text);
         if !texts.is_empty() {
-            self.execute(SQL, values![owner, field.name, subject, as_keys(texts)]);
+            self.execute(
+                SQL,
+                values![
+                    owner,
+                    field.name,
+                    subject,
+                    as_keys(texts.iter().map(String::as_str))
+                ],
+            );
         }
     }
 
