@@ -2,7 +2,6 @@
 
 use chancery_domain::contact_details::RawContactDetails;
 use chancery_domain::contacts::{Attributes, Contact, ContactEvent, ContactEventKind, ContactId};
-use chancery_domain::eligibility::Criterion;
 use chancery_domain::fields::FieldError;
 use chancery_domain::resellers::Reseller;
 use chancery_store::{Change, StoreError};
@@ -70,11 +69,8 @@ impl App {
                 false => ContactEventKind::DetailsChanged,
             };
             if after.details == before.details && after.attributes == before.attributes {
-                // It is done all the same and has its number, but nothing is left of it.
-                let at = self.clock.now();
-                return self
-                    .note_contact(&mut Change::new(), id, at, kind, None)
-                    .await;
+                // It is done all the same and has its number, but there is nothing to keep.
+                return self.contact_event(id, self.clock.now(), kind, None).await;
             }
             let parts = after.differences(&before).join(", ");
             let detail = (!parts.is_empty()).then_some(parts);
@@ -89,21 +85,5 @@ impl App {
             }
         }
         Err(AppError::Busy)
-    }
-
-    /// Which of these criteria each of these contacts meets, as far as it tells.
-    pub async fn eligibility(
-        &self,
-        reseller: &Reseller,
-        ids: &[ContactId],
-        criteria: &[Criterion],
-    ) -> Result<Vec<(ContactId, Vec<(Criterion, bool)>)>, AppError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            let contact = self.contact(reseller, *id).await?;
-            let met = criteria.iter().map(|one| (*one, one.holds(&contact)));
-            found.push((*id, met.collect()));
-        }
-        Ok(found)
     }
 }

@@ -202,16 +202,27 @@ impl App {
         kind: ContactEventKind,
         detail: Option<String>,
     ) -> Result<ContactEvent, AppError> {
-        let event = ContactEvent {
+        let event = self.contact_event(contact, at, kind, detail).await?;
+        change.insert_contact_event(&event);
+        Ok(event)
+    }
+
+    /// A line of a contact's history, with its number.
+    pub(crate) async fn contact_event(
+        &self,
+        contact: ContactId,
+        at: Timestamp,
+        kind: ContactEventKind,
+        detail: Option<String>,
+    ) -> Result<ContactEvent, AppError> {
+        Ok(ContactEvent {
             id: self.row_id().await?,
             contact,
             at,
             actor: Actor::Reseller,
             kind,
             detail,
-        };
-        change.insert_contact_event(&event);
-        Ok(event)
+        })
     }
 
     /// A contact of the reseller's that is not deleted.
