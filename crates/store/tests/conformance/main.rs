@@ -14,6 +14,7 @@ mod customers;
 mod guards;
 mod jobs;
 mod lifecycle;
+mod long_lists;
 mod losses;
 mod orders;
 mod organizations;

@@ -17,7 +17,8 @@ use chancery_store::contact_searches::ContactFilter;
 use chancery_store::order_searches::OrderFilter;
 
 use crate::bed::Bed;
-use crate::searches::{fill_and_count, found, index, named};
+use crate::long_lists::{fill_and_count, found, named};
+use crate::searches::index;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_the_first_release_is_brought_up() {
