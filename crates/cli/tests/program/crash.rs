@@ -14,6 +14,7 @@ use chancery_testkit::{Engine, Panel, PlacedOrder, order_for, run_within};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::crash_contacts;
 use crate::evidence::Evidence;
 use crate::programs::{Installation, Running};
 
@@ -93,6 +94,8 @@ struct Memory {
     cancelled: BTreeSet<i64>,
     of_keys: BTreeMap<String, i64>,
     certificates: BTreeMap<i64, String>,
+    /// How many contacts were acknowledged.
+    contacts: usize,
 }
 
 async fn survive(engine: Engine) {
@@ -118,14 +121,22 @@ async fn survive(engine: Engine) {
         }
         let server = home.serve().await;
         let panel = server.panel(&home.data()).await;
-        let sent = place_until_killed(server, &panel, &orders, round).await;
+        let client = server.logicboxes(&home.data());
+        let (sent, contacts) = tokio::join!(
+            place_until_killed(server, &panel, &orders, round),
+            crash_contacts::add_until_killed(&client, round),
+        );
         let server = home.serve().await;
+        crash_contacts::check(&server.logicboxes(&home.data()), &contacts).await;
+        memory.contacts += contacts.len();
         check(&home, &server, &mut memory, sent).await;
         // Not stopped well either.
         server.kill().await;
     }
     assert!(
-        memory.acknowledged.len() > kills() && !memory.certificates.is_empty(),
+        memory.acknowledged.len() > kills()
+            && !memory.certificates.is_empty()
+            && memory.contacts > kills(),
         "there was no load to speak of"
     );
     let server = home.serve().await;

@@ -8,6 +8,7 @@
 mod access;
 mod configuration;
 mod crash;
+mod crash_contacts;
 mod erasures;
 mod evidence;
 mod first_order;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use chancery_testkit::{Database, Engine, Http, Panel, World, python};
+use chancery_testkit::{Database, Engine, Http, LogicBoxes, Panel, World, python};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -210,10 +210,14 @@ impl Running {
 
     /// The panel of the reseller that OTE mode begins with.
     pub async fn panel(&self, data: &Path) -> Panel {
-        let credential = fs::read(data.join("ote-credential.json")).unwrap();
-        let credential: Value = serde_json::from_slice(&credential).unwrap();
-        let text = |key: &str| credential[key].as_str().unwrap().to_owned();
-        Panel::sign_in(self.http(), &text("username"), &text("password")).await
+        let [username, password] = credential(&data.join("ote-credential.json"));
+        Panel::sign_in(self.http(), &username, &password).await
+    }
+
+    /// That reseller's program for the LogicBoxes dialect.
+    pub fn logicboxes(&self, data: &Path) -> LogicBoxes {
+        let [user_id, key] = credential(&data.join("ote-logicboxes-credential.json"));
+        LogicBoxes::new(self.http(), &user_id, &key)
     }
 
     /// What it goes on to print, up to the line with this word.
@@ -271,3 +275,9 @@ macro_rules! on_both_engines {
     };
 }
 pub(crate) use on_both_engines;
+
+/// User name and secret, as OTE mode keeps them in a file.
+fn credential(file: &Path) -> [String; 2] {
+    let credential: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    ["username", "password"].map(|name| credential[name].as_str().unwrap().to_owned())
+}
