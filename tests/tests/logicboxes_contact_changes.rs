@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::contacts::{ContactEventKind, ContactId};
+use chancery_domain::customers::{CustomerEventKind, CustomerId};
 use chancery_testkit::{LogicBoxes, TestServer, itself, on_both_engines, order_for, with};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -253,6 +254,11 @@ async fn defaults_are_told_by_type(server: &mut TestServer) {
         .await;
     let found = client.done("contacts/default", &types).await;
     assert_eq!(set, found);
+    let number = CustomerId(customer.parse().unwrap());
+    let (_, history) = server.operations().customer(number).await.unwrap();
+    let last = history.last().unwrap();
+    assert_eq!(last.kind, CustomerEventKind::DefaultsSet);
+    assert_eq!(last.detail.as_deref(), Some("Contact, EuContact"));
     let page = [
         ("customer-id", &customer[..]),
         ("no-of-records", "10"),

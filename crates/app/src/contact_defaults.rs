@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chancery_domain::contact_types::ContactType;
 use chancery_domain::contacts::{Contact, ContactId, DefaultContacts};
-use chancery_domain::customers::CustomerId;
+use chancery_domain::customers::{CustomerEventKind, CustomerId};
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::resellers::Reseller;
 use chancery_store::{Change, StoreError};
@@ -76,6 +76,10 @@ impl App {
             for kind in kinds {
                 change.set_default_contacts(customer, *kind, &defaults);
             }
+            let types: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            let (event, types) = (CustomerEventKind::DefaultsSet, types.join(", "));
+            self.note_customer(&mut change, customer, event, Some(types))
+                .await?;
             match self.store.commit(change).await {
                 Ok(_) => return self.default_contacts(reseller, customer, kinds).await,
                 // The customer or a contact was deleted since we looked.

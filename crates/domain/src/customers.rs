@@ -136,6 +136,8 @@ pub enum CustomerEventKind {
     PasswordChanged,
     /// It was given a password for a while.
     TemporaryPasswordMade,
+    /// Its default contacts of some types were set.
+    DefaultsSet,
     /// It was deleted.
     Deleted,
     /// All that identifies a person was removed, its contacts' data too.
@@ -144,11 +146,12 @@ pub enum CustomerEventKind {
 
 impl CustomerEventKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SignedUp,
         Self::ProfileChanged,
         Self::PasswordChanged,
         Self::TemporaryPasswordMade,
+        Self::DefaultsSet,
         Self::Deleted,
         Self::Erased,
     ];
@@ -160,6 +163,7 @@ impl CustomerEventKind {
             Self::ProfileChanged => "profile_changed",
             Self::PasswordChanged => "password_changed",
             Self::TemporaryPasswordMade => "temporary_password_made",
+            Self::DefaultsSet => "defaults_set",
             Self::Deleted => "deleted",
             Self::Erased => "erased",
         }
@@ -184,6 +188,6 @@ pub struct CustomerEvent {
     pub actor: Actor,
     /// What.
     pub kind: CustomerEventKind,
-    /// More, for people: which parts changed, why it was erased. Never what they were.
+    /// More, for people: which parts changed, of which types, why it was erased. Never what they were.
     pub detail: Option<String>,
 }

@@ -213,27 +213,7 @@ pub(crate) fn told(customer: &Customer, reseller: &Reseller, now: Timestamp) -> 
     let phone = details.map(|details| &details.phone);
     map.put("telnocc", phone.map_or("", Telephone::code));
     map.put("telno", phone.map_or("", Telephone::number));
-    let more = [
-        (
-            "faxnocc",
-            "faxno",
-            details.and_then(|details| details.fax.as_ref()),
-        ),
-        (
-            "mobilenocc",
-            "mobileno",
-            profile.and_then(|profile| profile.mobile.as_ref()),
-        ),
-        (
-            "alttelnocc",
-            "alttelno",
-            profile.and_then(|profile| profile.other_phone.as_ref()),
-        ),
-    ];
-    for (code, number, phone) in more {
-        map.put_some(code, phone.map(Telephone::code));
-        map.put_some(number, phone.map(Telephone::number));
-    }
+    put_more_phones(&mut map, customer);
     map.put("langpref", profile.map_or("", |profile| &profile.language));
     map.put("pin", "");
     map.put("resellerid", reseller.id);
@@ -249,6 +229,21 @@ pub(crate) fn told(customer: &Customer, reseller: &Reseller, now: Timestamp) -> 
     map.put("twofactorgoogleauth_enabled", false);
     map.put_value("isDominicanTaxConfiguredByParent", Value::Boolean(false));
     map
+}
+
+/// Fax, mobile and another telephone, as far as they are known.
+fn put_more_phones(map: &mut Hashtable, customer: &Customer) {
+    let Some(profile) = &customer.profile else {
+        return;
+    };
+    for (code, number, phone) in [
+        ("faxnocc", "faxno", &profile.details.fax),
+        ("mobilenocc", "mobileno", &profile.mobile),
+        ("alttelnocc", "alttelno", &profile.other_phone),
+    ] {
+        map.put_some(code, phone.as_ref().map(Telephone::code));
+        map.put_some(number, phone.as_ref().map(Telephone::number));
+    }
 }
 
 /// A customer in a list.
