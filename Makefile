@@ -1,4 +1,4 @@
-# Everything a person or the CI asks of this repository. `make` alone tells what there is.
+# The chores of this repository; `make` alone tells what there is. `make run` and `make test` are ./run and ./test.
 
 CARGO ?= cargo
 POSTGRES = scripts/with-postgres.sh --fast
@@ -16,15 +16,13 @@ help:
 	@echo 'make clean-data  remove ./chancery-data, what `make run` keeps'
 
 run:
-	$(CARGO) build --release -p chancery
-	exec ./target/release/chancery serve --ote
+	@./run
 
-test: test-deps lint
-	$(POSTGRES) $(CARGO) test --workspace --no-fail-fast
+test:
+	@./test
 
 lint:
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@scripts/lint.sh
 
 soak: test-deps
 	TEST_KILLS=100 TEST_WALKS=400 PROPTEST_CASES=4096 $(POSTGRES) $(CARGO) test --workspace --no-fail-fast
@@ -42,7 +40,7 @@ fmt:
 	$(CARGO) fmt --all
 
 test-deps:
-	@scripts/install-test-deps.sh
+	@scripts/install-deps.sh test
 
 clean-data:
 	rm -rf chancery-data

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long a start or a stop may take before something is wrong.
@@ -98,9 +99,7 @@ impl Chancery {
 
     /// Asks the server to stop and waits until it has.
     pub(crate) fn stop(mut self) -> Result<()> {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status()?;
-        ensure!(asked.success(), "kill: {asked}");
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait()? {

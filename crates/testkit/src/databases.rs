@@ -77,7 +77,7 @@ impl Database {
 fn server() -> String {
     std::env::var("TEST_POSTGRES").unwrap_or_else(|_| {
         panic!(
-            "this test needs PostgreSQL and TEST_POSTGRES is not set: run `make test`, or put \
+            "this test needs PostgreSQL and TEST_POSTGRES is not set: run `./test`, or put \
              scripts/with-postgres.sh --fast before the command"
         )
     })

@@ -21,6 +21,7 @@ mod logs;
 mod orders;
 mod panels;
 mod servers;
+mod signals;
 mod tools;
 mod wire;
 mod worlds;
@@ -34,6 +35,7 @@ pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
+pub use signals::{Signal, send_signal};
 pub use tools::{
     keytool, openssl, pkilint, python, python_with_packages, repository_root, schemathesis,
 };

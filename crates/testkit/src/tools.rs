@@ -41,7 +41,7 @@ pub fn python<A: AsRef<OsStr>>(script: &str, arguments: &[A]) -> Result<String, 
 pub fn python_with_packages(script: &str, input: &[u8]) -> Result<String, String> {
     let mut command = Command::new(repository_root().join(".venv/bin/python"));
     command.args(["-c", script]);
-    let missing = "there is no .venv: run scripts/install-test-deps.sh";
+    let missing = "there is no .venv: run scripts/install-deps.sh test";
     ran(command, input, missing)
 }
 
@@ -50,7 +50,7 @@ pub fn python_with_packages(script: &str, input: &[u8]) -> Result<String, String
 pub fn pkilint<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<String> {
     let mut command = Command::new(repository_root().join(".venv/bin").join(program));
     command.args(arguments);
-    let missing = "pkilint is not installed: run scripts/install-test-deps.sh";
+    let missing = "pkilint is not installed: run scripts/install-deps.sh test";
     let printed = ran(command, b"", missing).unwrap_or_else(|said| said);
     let mut findings = Vec::new();
     let mut place = "";
@@ -76,7 +76,7 @@ pub fn schemathesis<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<S
         .args(["--no-color", "run"])
         .args(arguments)
         .current_dir(folder);
-    let missing = "schemathesis is not installed: run scripts/install-test-deps.sh";
+    let missing = "schemathesis is not installed: run scripts/install-deps.sh test";
     ran(command, b"", missing)
 }
 

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use chancery_testkit::{Database, Engine, Http, LogicBoxes, Panel, World, python};
+use chancery_testkit::{
+    Database, Engine, Http, LogicBoxes, Panel, Signal, World, python, send_signal,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -235,9 +237,12 @@ impl Running {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let id = self.child.id().unwrap().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(status.success());
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        send_signal(self.child.id().unwrap(), signal);
     }
 
     /// Waits for its end and gives its exit code.
