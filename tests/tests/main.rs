@@ -47,6 +47,7 @@ mod renewals;
 mod repeats;
 mod searches;
 mod strangers;
+mod suspension;
 mod time;
 mod transport;
 mod validation;

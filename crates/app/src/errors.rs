@@ -14,6 +14,7 @@ use chancery_domain::vetting::VettingError;
 use chancery_domain::{Timestamp, TransitionError};
 use chancery_store::StoreError;
 
+use crate::operators::OperatorRefusal;
 use crate::orders::OrderReport;
 
 /// Everything that can stop a request.
@@ -39,6 +40,9 @@ pub enum AppError {
         /// What it would have to be.
         needed: Scope,
     },
+    /// The operator has suspended the reseller.
+    #[error("the reseller is suspended")]
+    Suspended,
     /// Too many calls, or too many wrong secrets.
     #[error("too often; again in {retry_seconds} seconds")]
     TooMany {
@@ -144,6 +148,9 @@ pub enum Refusal {
     /// The key of a repeated request came with another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// Something only operators ask for.
+    #[error(transparent)]
+    Operator(#[from] OperatorRefusal),
     /// The contact still stands behind an order or an organization, or is a default contact.
     #[error("contact {0} is still used")]
     ContactInUse(ContactId),
@@ -238,6 +245,12 @@ impl From<StoreError> for AppError {
 impl From<VettingError> for AppError {
     fn from(error: VettingError) -> Self {
         Self::Refused(error.into())
+    }
+}
+
+impl From<OperatorRefusal> for AppError {
+    fn from(refusal: OperatorRefusal) -> Self {
+        Self::Refused(refusal.into())
     }
 }
 

@@ -4,9 +4,11 @@
 
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::ledger::Posting;
-use chancery_domain::money::{Currency, Money};
+use chancery_domain::money::Money;
+use chancery_domain::operators::{ActKind, OperatorAct, OperatorName};
 use chancery_domain::orders::OrderId;
-use chancery_domain::resellers::{Credential, CredentialKind, Reseller, ResellerId};
+use chancery_domain::reseller_settings::SettingError;
+use chancery_domain::resellers::{Credential, CredentialKind, ResellerId};
 use chancery_store::idempotency::Remembered;
 use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
@@ -14,11 +16,32 @@ use crate::challenges::random_hex;
 use crate::sign_in::{is_secret, secret_hash};
 use crate::{AppError, Clock, Noun, Refusal, VettingPolicy};
 
+/// Under which name the database keeps the mode it was first started in.
+const MODE: &str = "mode";
+
 /// The operator's chores on a database.
 pub struct Operations {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) vetting: VettingPolicy,
+    pub(crate) operator: OperatorName,
+}
+
+/// Why something that only operators ask for is refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum OperatorRefusal {
+    /// A reseller's setting that makes no sense.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The reseller is suspended already.
+    #[error("the reseller is suspended already")]
+    SuspendedAlready,
+    /// The reseller is not suspended.
+    #[error("the reseller is not suspended")]
+    NotSuspended,
+    /// What an operator does needs a reason.
+    #[error("it needs a reason")]
+    NoReason,
 }
 
 /// A credential just made. The only place where its secret ever stands.
@@ -54,6 +77,7 @@ impl Operations {
             store,
             clock,
             vetting: VettingPolicy::default(),
+            operator: OperatorName::platform("server"),
         }
     }
 
@@ -63,36 +87,49 @@ impl Operations {
         Self { vetting, ..self }
     }
 
+    /// The same in an operator's name, which goes on record with what is changed. Without one, the platform itself
+    /// acts.
+    #[must_use]
+    pub fn acting_as(self, operator: OperatorName) -> Self {
+        Self { operator, ..self }
+    }
+
+    /// Adds a line to the history of what operators did.
+    pub(crate) async fn record_act(
+        &self,
+        change: &mut Change,
+        kind: ActKind,
+        subject: String,
+        reseller: Option<ResellerId>,
+        detail: Option<String>,
+    ) -> Result<(), AppError> {
+        change.insert_operator_act(&OperatorAct {
+            id: self.store.next_id(Sequence::Row).await?,
+            at: self.clock.now(),
+            operator: self.operator.clone(),
+            kind,
+            subject,
+            reseller,
+            detail,
+        });
+        Ok(())
+    }
+
+    /// The mode a database was first started in, if it ever was.
+    pub async fn mode(&self) -> Result<Option<String>, AppError> {
+        Ok(self.store.meta(MODE).await?)
+    }
+
     /// The mode a database belongs to for good: the one it was first started in, which is `asked` if it
     /// never was.
     pub async fn first_mode(&self, asked: &str) -> Result<String, AppError> {
-        const KEY: &str = "mode";
-        if let Some(kept) = self.store.meta(KEY).await? {
+        if let Some(kept) = self.mode().await? {
             return Ok(kept);
         }
         let mut change = Change::new();
-        change.set_meta(KEY, asked);
+        change.set_meta(MODE, asked);
         self.store.commit(change).await?;
         Ok(asked.to_owned())
-    }
-
-    /// Adds a reseller with an empty balance.
-    pub async fn add_reseller(&self, name: &str, currency: Currency) -> Result<Reseller, AppError> {
-        let reseller = Reseller {
-            id: ResellerId(self.store.next_id(Sequence::Reseller).await?),
-            name: name.to_owned(),
-            currency,
-            created_at: self.clock.now(),
-        };
-        let mut change = Change::new();
-        change.insert_reseller(&reseller);
-        self.store.commit(change).await?;
-        Ok(reseller)
-    }
-
-    /// All resellers.
-    pub async fn resellers(&self) -> Result<Vec<Reseller>, AppError> {
-        Ok(self.store.resellers().await?)
     }
 
     /// Makes a credential for a reseller.
@@ -243,13 +280,10 @@ impl Operations {
         Ok(Credited { repeated, balance })
     }
 
-    /// A reseller.
-    pub async fn reseller(&self, id: ResellerId) -> Result<Reseller, AppError> {
-        let missing = || AppError::NotFound {
-            what: Noun::Reseller,
-            id: id.to_string(),
-        };
-        self.store.reseller(id).await?.ok_or_else(missing)
+    /// What a reseller may spend.
+    pub async fn balance(&self, id: ResellerId) -> Result<Money, AppError> {
+        let missing = || no_reseller(id);
+        self.store.balance(id).await?.ok_or_else(missing)
     }
 
     /// The CA's certificates; `None` before the first start.
@@ -301,6 +335,13 @@ impl Operations {
         }
         faults.extend(self.store.miscounts().await?);
         Ok(faults)
+    }
+}
+
+pub(crate) fn no_reseller(id: ResellerId) -> AppError {
+    AppError::NotFound {
+        what: Noun::Reseller,
+        id: id.to_string(),
     }
 }
 

@@ -97,6 +97,7 @@ impl App {
         } = self
             .prove(TOKENS_ARE_FOR, username, password, address)
             .await?;
+        refuse_suspended(&credential.username, &reseller)?;
         if credential.access.is_open_to(address) {
             self.count_call(&credential.username, reseller.id).await?;
         } else {
@@ -188,6 +189,7 @@ impl App {
             },
             reseller,
         } = who;
+        refuse_suspended(&username, &reseller)?;
         if !access.is_open_to(address) {
             let address = address.to_canonical();
             tracing::warn!(%address, username, "refused: the credential is not allowed there");
@@ -202,6 +204,15 @@ impl App {
         }
         Ok(Admitted { reseller, scope })
     }
+}
+
+fn refuse_suspended(username: &str, reseller: &Reseller) -> Result<(), AppError> {
+    if reseller.is_suspended() {
+        let reseller = reseller.id.0;
+        tracing::info!(username, reseller, "refused: the reseller is suspended");
+        return Err(AppError::Suspended);
+    }
+    Ok(())
 }
 
 /// Wrong secrets of late, and right ones from where they are not allowed, by username and address, so that nobody can go on guessing.

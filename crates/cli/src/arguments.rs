@@ -1,6 +1,7 @@
 //! The command line.
 
 mod people;
+mod resellers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use people::{ContactCommand, CustomerCommand};
+pub(crate) use resellers::{ResellerCommand, SetFlags, SwitchFlags};
 
 /// Orders, validates, issues and delivers TLS certificates.
 #[derive(Debug, Parser)]
@@ -109,32 +111,6 @@ impl Place {
             ..Flags::default()
         }
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ResellerCommand {
-    /// Add a reseller with an empty balance
-    Add {
-        /// How you call it
-        #[arg(long)]
-        name: String,
-        /// The currency of its balance and prices, such as USD
-        #[arg(long)]
-        currency: String,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// List the resellers
-    List {
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: Place,
-    },
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
@@ -318,8 +294,8 @@ pub(crate) enum VettingCommand {
 /// Who acts.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct OperatorFlag {
-    /// Who you are; without it, the name of the account you are signed in with
-    #[arg(long, value_name = "NAME")]
+    /// Who you are; in a test environment, unless said, the name of the account you are signed in with
+    #[arg(long, value_name = "NAME", env = "CHANCERY_OPERATOR")]
     pub(crate) operator: Option<String>,
 }
 

@@ -9,6 +9,7 @@ mod first_steps;
 mod http_client;
 mod operators;
 mod prices;
+mod resellers;
 mod serve;
 mod vetting;
 
@@ -50,7 +51,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Serve(flags) => serve::serve(flags.config()?).await,
         Command::CheckConfig(flags) => check_config(&flags.config()?),
         Command::Migrate(flags) => serve::migrate(&flags.config()?).await,
-        Command::Reseller(command) => operators::reseller(command).await,
+        Command::Reseller(command) => resellers::reseller(command).await,
         Command::Credential(command) => operators::credential(command).await,
         Command::Contact(command) => contacts::contact(command).await,
         Command::Customer(command) => customers::customer(command).await,

@@ -1,56 +1,36 @@
-//! `chancery reseller`, `credential`, `balance` and `job`.
+//! `chancery credential`, `balance` and `job`.
 
 use anyhow::{Context, Result, bail};
 use chancery_app::Operations;
 use chancery_domain::access::{Access, Networks};
-use chancery_domain::money::{Currency, Money};
+use chancery_domain::money::Money;
+use chancery_domain::operators::OperatorName;
 use chancery_domain::resellers::{Credential, ResellerId};
 use serde_json::json;
 
-use crate::arguments::{BalanceCommand, CredentialCommand, JobCommand, Place, ResellerCommand};
+use crate::arguments::{BalanceCommand, CredentialCommand, JobCommand, OperatorFlag, Place};
 
-async fn operations(place: &Place) -> Result<Operations> {
+pub(crate) async fn operations(place: &Place) -> Result<Operations> {
     Ok(chancery_server::operations(&place.config()?).await?)
 }
 
-pub(crate) async fn reseller(command: ResellerCommand) -> Result<()> {
-    match command {
-        ResellerCommand::Add {
-            name,
-            currency,
-            json,
-            place,
-        } => {
-            let currency = Currency::parse(&currency).context("--currency")?;
-            if name.trim().is_empty() {
-                bail!("--name: a reseller needs a name");
-            }
-            let made = operations(&place)
-                .await?
-                .add_reseller(name.trim(), currency)
-                .await?;
-            if json {
-                println!("{}", json!({ "resellerId": made.id.0 }));
-            } else {
-                println!("reseller {} added", made.id);
-            }
-        }
-        ResellerCommand::List { json, place } => {
-            for reseller in operations(&place).await?.resellers().await? {
-                let (id, name) = (reseller.id, &reseller.name);
-                let currency = reseller.currency.as_str();
-                if json {
-                    println!(
-                        "{}",
-                        json!({ "resellerId": id.0, "name": name, "currency": currency })
-                    );
-                } else {
-                    println!("{id}  {currency}  {name}");
-                }
-            }
-        }
+/// The same in the name of whoever acts.
+pub(crate) async fn acting(place: &Place, operator: &OperatorFlag) -> Result<Operations> {
+    let operations = operations(place).await?;
+    let name = operator.name_on(&operations).await?;
+    Ok(operations.acting_as(name))
+}
+
+impl OperatorFlag {
+    /// The operator's name. It must be said, unless the database is a test environment's.
+    pub(crate) async fn name_on(&self, operations: &Operations) -> Result<OperatorName> {
+        let is_test = operations.mode().await?.as_deref() == Some("ote");
+        let account = || std::env::var("USER").ok().filter(|_| is_test);
+        let Some(name) = self.operator.clone().or_else(account) else {
+            bail!("--operator: who are you? What operators change is recorded under their names");
+        };
+        OperatorName::parse(&name).with_context(|| format!("--operator {name}"))
     }
-    Ok(())
 }
 
 pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {

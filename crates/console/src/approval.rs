@@ -126,6 +126,7 @@ fn failure(error: AppError) -> Response {
         | AppError::WrongPassword
         | AppError::AddressNotAllowed(_)
         | AppError::OutOfScope { .. }
+        | AppError::Suspended
         | AppError::TooMany { .. }
         | AppError::Invalid(_)
         | AppError::Refused(_)

@@ -37,6 +37,7 @@ pub mod prices;
 pub mod products;
 pub mod rates;
 pub mod registrations;
+pub mod reseller_settings;
 pub mod resellers;
 pub mod stages;
 pub mod telephones;

@@ -3,9 +3,11 @@
 //! Some things need two of them, so a name has one spelling only: no other case, no look-alike letters and
 //! no spaces make one person into two.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::events::Actor;
+use crate::resellers::ResellerId;
 
 /// The name an operator acts under.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -69,6 +71,63 @@ impl std::fmt::Display for OperatorName {
     }
 }
 
+/// What an operator did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ActKind {
+    /// Added a reseller.
+    ResellerAdded,
+    /// Changed a reseller's name or settings.
+    ResellerSet,
+    /// Turned a reseller's programs away.
+    ResellerSuspended,
+    /// Let a suspended reseller's programs in again.
+    ResellerResumed,
+}
+
+impl ActKind {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::ResellerAdded,
+        Self::ResellerSet,
+        Self::ResellerSuspended,
+        Self::ResellerResumed,
+    ];
+
+    /// The word under which the kind is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResellerAdded => "reseller_added",
+            Self::ResellerSet => "reseller_set",
+            Self::ResellerSuspended => "reseller_suspended",
+            Self::ResellerResumed => "reseller_resumed",
+        }
+    }
+
+    /// Reads [`ActKind::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A line of the history of what operators did. Append-only.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OperatorAct {
+    /// Its place in the history.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub operator: OperatorName,
+    /// What.
+    pub kind: ActKind,
+    /// To what, such as `credential api-…`.
+    pub subject: String,
+    /// Whose, where it is one reseller's.
+    pub reseller: Option<ResellerId>,
+    /// More, such as from what to what, and why. Never a secret.
+    pub detail: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -103,6 +162,13 @@ mod tests {
         assert!(platform.is_platform());
         assert!(!OperatorName::parse("anna").unwrap().is_platform());
         assert_eq!(OperatorName::restore(platform.as_str()), Some(platform));
+    }
+
+    #[test]
+    fn every_act_has_a_word_of_its_own() {
+        for &kind in ActKind::ALL {
+            assert_eq!(ActKind::parse(kind.as_str()), Some(kind));
+        }
     }
 
     proptest! {

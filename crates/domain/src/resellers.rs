@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use crate::access::Access;
 use crate::money::Currency;
 
+pub use crate::reseller_settings::{NoticeRecipients, ProofScope, ResellerSettings};
+
 crate::id! {
     /// The id of a [`Reseller`].
     ResellerId
@@ -23,6 +25,17 @@ pub struct Reseller {
     pub currency: Currency,
     /// When it was added.
     pub created_at: Timestamp,
+    /// What the operator has set for it.
+    pub settings: ResellerSettings,
+    /// Counts the changes of its name and settings, so that none is lost to another.
+    pub version: i64,
+}
+
+impl Reseller {
+    /// Whether its programs are turned away.
+    pub fn is_suspended(&self) -> bool {
+        self.settings.suspended_at.is_some()
+    }
 }
 
 /// For which programs a credential is. One for one kind is nothing to the others.

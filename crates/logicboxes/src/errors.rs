@@ -22,6 +22,9 @@ const NOT_ALLOWED: &str = "You are not allowed to perform this action";
 const BAD_CREDENTIALS: &str =
     "Invalid credentials, or your User account maybe Inactive or Suspended";
 
+/// Ends like that, for clients; what comes before is for people.
+const SUSPENDED: &str = "This reseller is suspended: your User account maybe Inactive or Suspended";
+
 const ADDRESS_NOT_ALLOWED: &str = "Access Denied. You are not authorized to perform this action.";
 
 /// What stops a call: a use case, or the wire itself.
@@ -130,6 +133,7 @@ fn of_app(error: &AppError) -> String {
             BAD_CREDENTIALS.to_owned()
         }
         AppError::AddressNotAllowed(_) => ADDRESS_NOT_ALLOWED.to_owned(),
+        AppError::Suspended => SUSPENDED.to_owned(),
         AppError::OutOfScope { .. } => NOT_ALLOWED.to_owned(),
         AppError::TooMany {
             what,
@@ -300,6 +304,7 @@ mod tests {
             AppError::Unauthenticated,
             AppError::UnknownUsername,
             AppError::WrongPassword,
+            AppError::Suspended,
         ] {
             assert!(of(error).ends_with("Inactive or Suspended"));
         }

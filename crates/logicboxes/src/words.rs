@@ -270,6 +270,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::RenewedBefore(_)
         | Refusal::ProductWithdrawn(_)
         | Refusal::CreditOfNothing
+        | Refusal::Operator(_)
         | Refusal::OtherCurrency(_)
         | Refusal::PriceTooLarge => sentence(&refusal.to_string()),
     }

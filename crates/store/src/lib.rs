@@ -41,6 +41,7 @@ mod name_index;
 mod name_searches;
 mod notices;
 mod observations;
+mod operator_acts;
 pub mod order_counts;
 mod order_places;
 pub mod order_searches;

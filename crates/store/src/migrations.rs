@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(9, "0009_customers"),
     migration!(10, "0010_search_tiers"),
     migration!(11, "0011_told_without_addresses"),
+    migration!(12, "0012_reseller_settings"),
 ];
 
 const JOURNAL_SQLITE: &str = "

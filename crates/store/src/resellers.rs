@@ -22,12 +22,18 @@ impl Change {
     /// Inserts a reseller, with nothing to spend, and the customer that it is itself.
     pub fn insert_reseller(&mut self, reseller: &Reseller) {
         const SQL: &str = "
-            insert into resellers (id, name, currency, balance, created_at)
-            values ($1, $2, $3, 0, $4)";
-        let (name, currency) = (&reseller.name, reseller.currency.as_str());
+            insert into resellers (id, name, currency, balance, created_at, settings, version)
+            values ($1, $2, $3, 0, $4, $5, $6)";
         self.execute(
             SQL,
-            values![reseller.id.0, name, currency, reseller.created_at],
+            values![
+                reseller.id.0,
+                &reseller.name,
+                reseller.currency.as_str(),
+                reseller.created_at,
+                to_json(&reseller.settings),
+                reseller.version,
+            ],
         );
         let itself = Customer {
             id: CustomerId::itself(reseller.id),
@@ -40,6 +46,27 @@ impl Change {
             version: 1,
         };
         self.insert_customer(&itself, None);
+    }
+
+    /// Saves a reseller's name and settings, unless someone changed them since it was read.
+    pub fn set_reseller_settings(&mut self, reseller: &Reseller) {
+        const SQL: &str = "
+            update resellers set name = $1, settings = $2, version = version + 1
+            where id = $3 and version = $4";
+        let failure = Failure::Conflict {
+            what: "reseller",
+            id: reseller.id.0,
+        };
+        self.expect_one(
+            SQL,
+            values![
+                &reseller.name,
+                to_json(&reseller.settings),
+                reseller.id.0,
+                reseller.version,
+            ],
+            failure,
+        );
     }
 
     /// Inserts a credential.
@@ -88,14 +115,16 @@ impl Change {
 impl Store {
     /// A reseller.
     pub async fn reseller(&self, id: ResellerId) -> Result<Option<Reseller>, StoreError> {
-        const SQL: &str = "select id, name, currency, created_at from resellers where id = $1";
+        const SQL: &str = "
+            select id, name, currency, created_at, settings, version from resellers where id = $1";
         let row = self.query_one(SQL, values![id.0]).await?;
         row.map(|row| read_reseller(&row, 0)).transpose()
     }
 
     /// All resellers, in the order they came.
     pub async fn resellers(&self) -> Result<Vec<Reseller>, StoreError> {
-        const SQL: &str = "select id, name, currency, created_at from resellers order by id";
+        const SQL: &str = "
+            select id, name, currency, created_at, settings, version from resellers order by id";
         let rows = self.scan(SQL, Vec::new()).await?;
         rows.iter().map(|row| read_reseller(row, 0)).collect()
     }
@@ -123,7 +152,7 @@ impl Store {
     ) -> Result<Option<(Credential, Reseller)>, StoreError> {
         const SQL: &str = "
             select c.username, c.reseller_id, c.secret_hash, c.scope, c.allowed, c.created_at,
-                c.revoked_at, c.kind, r.id, r.name, r.currency, r.created_at
+                c.revoked_at, c.kind, r.id, r.name, r.currency, r.created_at, r.settings, r.version
             from credentials c join resellers r on r.id = c.reseller_id
             where c.username = $1";
         let both = |row: Row| Ok((read_credential(&row)?, read_reseller(&row, 8)?));
@@ -149,6 +178,8 @@ fn read_reseller(row: &Row, from: usize) -> Result<Reseller, StoreError> {
         name: row.string(from + 1)?,
         currency: row.parsed(from + 2, |text| Currency::parse(text).ok())?,
         created_at: row.timestamp(from + 3)?,
+        settings: row.json(from + 4)?,
+        version: row.int(from + 5)?,
     })
 }
 

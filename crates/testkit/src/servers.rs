@@ -6,7 +6,8 @@ use chancery_app::{App, Clock, Operations};
 use chancery_domain::Timestamp;
 use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
-use chancery_domain::resellers::{CredentialKind, ResellerId};
+use chancery_domain::reseller_settings::ResellerChanges;
+use chancery_domain::resellers::{CredentialKind, Reseller, ResellerId};
 use chancery_server::config::{Config, Mode, OteConfig};
 use chancery_server::{OteAccount, Server, open_store};
 use chancery_store::{Change, Engine};
@@ -178,6 +179,17 @@ impl TestServer {
             .await
             .unwrap();
         Panel::sign_in(self.http(), &made.username, &made.password).await
+    }
+
+    /// The reseller that OTE mode begins with.
+    pub async fn reseller(&self) -> Reseller {
+        self.operations().resellers().await.unwrap().remove(0)
+    }
+
+    /// Changes settings of the reseller that OTE mode begins with.
+    pub async fn set_reseller(&self, changes: ResellerChanges) -> Reseller {
+        let id = self.reseller().await.id;
+        self.operations().set_reseller(id, &changes).await.unwrap()
     }
 
     /// A LogicBoxes client of the reseller that OTE mode begins with.

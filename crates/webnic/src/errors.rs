@@ -192,6 +192,11 @@ impl Reply {
                 "4030",
                 format!("Forbidden: the credential has the scope '{held}', this needs '{needed}'."),
             ),
+            AppError::Suspended => Self::new(
+                StatusCode::FORBIDDEN,
+                "4030",
+                "Forbidden: the reseller account is suspended. Please ask its provider.",
+            ),
             AppError::NotFound {
                 what: Noun::Reseller,
                 id,

@@ -311,6 +311,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::RenewedBefore(order) => format!("The order was renewed by order {order} already."),
         Refusal::ProductWithdrawn(key) => format!("The product '{key}' is not sold any more."),
         Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
+        Refusal::Operator(refusal) => format!("This is refused: {refusal}."),
         Refusal::OtherCurrency(currency) => format!("The balance is in {currency}."),
         Refusal::PriceTooLarge => "The price is too large.".to_owned(),
         Refusal::CustomerHeld(..) | Refusal::CustomerErased(_) => {
@@ -412,6 +413,7 @@ mod tests {
             Refusal::RenewedBefore(chancery_domain::orders::OrderId(1_000_000_003)),
             Refusal::ProductWithdrawn("ssl123".to_owned()),
             Refusal::CreditOfNothing,
+            Refusal::Operator(chancery_app::OperatorRefusal::NoReason),
             Refusal::OtherCurrency(usd),
             Refusal::PriceTooLarge,
             Refusal::CustomerNotProved,
@@ -432,6 +434,7 @@ mod tests {
                 refusal,
                 Refusal::Vetting(_)
                     | Refusal::CreditOfNothing
+                    | Refusal::Operator(_)
                     | Refusal::OtherCurrency(_)
                     | Refusal::CustomerNotProved
                     | Refusal::CustomerIsReseller

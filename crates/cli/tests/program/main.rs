@@ -15,5 +15,6 @@ mod first_order;
 mod operators;
 mod passing_keys;
 mod programs;
+mod resellers;
 mod shutdown;
 mod vetting;

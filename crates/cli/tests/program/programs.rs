@@ -34,6 +34,17 @@ pub struct Outcome {
     pub complained: String,
 }
 
+impl Outcome {
+    fn of(output: &std::process::Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self {
+            succeeded: output.status.success(),
+            printed: text(&output.stdout),
+            complained: text(&output.stderr),
+        }
+    }
+}
+
 impl Installation {
     pub async fn new(engine: Engine) -> Self {
         Self {
@@ -106,12 +117,14 @@ impl Installation {
 
     /// Runs a chore to its end.
     pub fn chore(&self, arguments: &[&str]) -> Outcome {
-        let output = self.command(arguments).output().unwrap();
-        Outcome {
-            succeeded: output.status.success(),
-            printed: String::from_utf8(output.stdout).unwrap(),
-            complained: String::from_utf8(output.stderr).unwrap(),
-        }
+        Outcome::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs a chore from an account of this name, which says nothing of who acts.
+    pub fn chore_of_account(&self, name: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(arguments);
+        command.env_remove("CHANCERY_OPERATOR").env("USER", name);
+        Outcome::of(&command.output().unwrap())
     }
 
     /// Runs a chore that must succeed, and reads its JSON.
@@ -129,6 +142,7 @@ impl Installation {
         }
         command.env("CHANCERY_DNS_TIMEOUT_SECONDS", "1");
         command.env("CHANCERY_OTE_VETTING", "by-hand");
+        command.env("CHANCERY_OPERATOR", "tester");
         command.env("CHANCERY_LOG", "warn").env("NO_COLOR", "1");
         command
     }

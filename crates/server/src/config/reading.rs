@@ -138,6 +138,10 @@ impl Variables {
     fn of_process() -> Self {
         let own = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             let name = name.to_str()?.strip_prefix("CHANCERY_")?;
+            // Who acts on the command line is no setting.
+            if name == "OPERATOR" {
+                return None;
+            }
             let value = value.to_string_lossy().into_owned();
             Some((name.to_ascii_lowercase(), value))
         };

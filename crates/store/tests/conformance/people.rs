@@ -3,7 +3,8 @@
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::issuances::Issuance;
 use chancery_domain::ledger::Posting;
-use chancery_domain::resellers::{Credential, CredentialKind, ResellerId};
+use chancery_domain::operators::{ActKind, OperatorAct, OperatorName};
+use chancery_domain::resellers::{Credential, CredentialKind, ProofScope, ResellerId};
 use chancery_store::{Change, Sequence, StoreError};
 use futures_util::future::join_all;
 
@@ -14,6 +15,8 @@ use crate::things::{
 
 on_both_engines!(
     a_reseller_comes_back_as_it_went,
+    settings_of_a_reseller_are_saved_once_over_what_was_read,
+    acts_of_operators_stay_in_order,
     a_credential_leads_to_its_reseller,
     a_credential_is_revoked_once,
     access_is_changed_until_the_credential_is_revoked,
@@ -37,6 +40,61 @@ async fn a_reseller_comes_back_as_it_went(bed: &Bed) {
     );
     assert_eq!(bed.store.balance(OURS).await.unwrap(), Some(usd(0)));
     assert_eq!(bed.store.balance(ResellerId(9)).await.unwrap(), None);
+}
+
+async fn settings_of_a_reseller_are_saved_once_over_what_was_read(bed: &Bed) {
+    store_resellers(bed).await;
+    let mut changed = a_reseller(OURS);
+    changed.name = "Händler, umbenannt".to_owned();
+    changed.settings.proof_scope = ProofScope::Reseller;
+    changed.settings.suspended_at = Some(at(77));
+    let save = async || commit(bed, |change| change.set_reseller_settings(&changed)).await;
+    save().await.unwrap();
+    let found = bed.store.reseller(OURS).await.unwrap().unwrap();
+    assert_eq!(found.version, changed.version + 1);
+    assert_eq!(
+        (&found.name, &found.settings),
+        (&changed.name, &changed.settings)
+    );
+    assert!(found.is_suspended());
+    // Who read it before does not undo that.
+    assert!(matches!(save().await, Err(StoreError::Conflict { .. })));
+    let other = bed.store.reseller(THEIRS).await.unwrap();
+    assert_eq!(other, Some(a_reseller(THEIRS)));
+}
+
+async fn acts_of_operators_stay_in_order(bed: &Bed) {
+    store_resellers(bed).await;
+    let act = |id: i64, kind, reseller| OperatorAct {
+        id,
+        at: at(id),
+        operator: OperatorName::parse("olga").unwrap(),
+        kind,
+        subject: "reseller ☃".to_owned(),
+        reseller,
+        detail: (id == 1).then(|| "unpaid".to_owned()),
+    };
+    let acts = [
+        act(1, ActKind::ResellerSuspended, Some(OURS)),
+        act(2, ActKind::ResellerSet, Some(THEIRS)),
+        act(3, ActKind::ResellerResumed, Some(OURS)),
+    ];
+    commit(bed, |change| {
+        acts.iter().for_each(|act| change.insert_operator_act(act));
+    })
+    .await
+    .unwrap();
+    let found = async |reseller, before, most| {
+        bed.store
+            .operator_acts(reseller, before, most)
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        found(Some(OURS), None, 9).await,
+        [acts[2].clone(), acts[0].clone()]
+    );
+    assert_eq!(found(None, Some(3), 1).await, [acts[1].clone()]);
 }
 
 fn a_credential(username: &str) -> Credential {

@@ -16,7 +16,7 @@ use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::Term;
-use chancery_domain::resellers::{Reseller, ResellerId};
+use chancery_domain::resellers::{Reseller, ResellerId, ResellerSettings};
 use chancery_domain::stages::Stage;
 use chancery_domain::validity::Validity;
 use chancery_domain::{SignedDuration, Timestamp};
@@ -49,6 +49,11 @@ pub fn a_reseller(id: ResellerId) -> Reseller {
         name: format!("Händler {id}"),
         currency,
         created_at: at(1),
+        settings: ResellerSettings {
+            notice_footer: Some("Händler\n☃".to_owned()),
+            ..ResellerSettings::default()
+        },
+        version: 1,
     }
 }
 

@@ -44,7 +44,8 @@ pub(crate) const REFUSALS: [Refused; 10] = [
         status: 403,
         name: "Forbidden",
         numbers: &["0004", "4030"],
-        meaning: "`…0004`: the credential may not be used from this address. `…4030`: its scope is too small.",
+        meaning: "`…0004`: the credential may not be used from this address. `…4030`: its scope is too small, or the \
+            reseller is suspended.",
         example: (
             "0004",
             "Forbidden access with current ip address: 203.0.113.7",

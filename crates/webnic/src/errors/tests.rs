@@ -50,6 +50,11 @@ fn a_credential_is_told_what_it_may_not() {
     assert!(body.contains(
         r#"{"subCode":"SSL0004","message":"Forbidden access with current ip address: 203.0.113.7"}"#
     ));
+    let (status, body) = said(WebnicError::of_reseller_api(AppError::Suspended));
+    assert_eq!(status, 403);
+    assert!(body.contains(
+        r#"{"subCode":"RES4030","message":"Forbidden: the reseller account is suspended. Please ask its provider."}"#
+    ));
     let (held, needed) = (Scope::Read, Scope::Money);
     let refusal = WebnicError::of_reseller_api(AppError::OutOfScope { held, needed });
     let (status, body) = said(refusal);

@@ -1,0 +1,16 @@
+-- What operators set for resellers, and what operators did.
+
+-- One JSON object; a setting that is absent has its default.
+alter table resellers add column settings text not null default '{}';
+alter table resellers add column version bigint not null default 1;
+
+create table operator_acts (
+    id bigint primary key,
+    at bigint not null,
+    operator text not null,
+    kind text not null,
+    subject text not null,
+    reseller_id bigint,
+    detail text
+);
+create index operator_acts_of_reseller on operator_acts (reseller_id, id);

@@ -1,0 +1,93 @@
+//! Resellers whom the operator has suspended: turned away at once, in each dialect's words, while what was
+//! ordered goes on.
+
+use chancery_domain::access::Access;
+use chancery_testkit::{TestServer, on_both_engines};
+use serde_json::json;
+
+on_both_engines!(
+    a_suspended_reseller_is_turned_away_at_once_and_let_in_again,
+    what_a_suspended_reseller_has_ordered_goes_on,
+);
+
+const SUSPENDED: &str = "Forbidden: the reseller account is suspended. Please ask its provider.";
+const BALANCE: &str = "/reseller/v2/balance";
+
+async fn a_suspended_reseller_is_turned_away_at_once_and_let_in_again(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let client = server.logicboxes().await;
+    let other = server.another_panel("5.00").await;
+    let order = panel.order("ssl123", "dns", &["shop.test"]).await;
+    let operations = server.operations();
+    let reseller = server.reseller().await.id;
+
+    operations
+        .suspend_reseller(reseller, "unpaid")
+        .await
+        .unwrap();
+    panel
+        .http
+        .get(BALANCE)
+        .await
+        .refusal()
+        .is(403, "RES4030", SUSPENDED);
+    let placed = panel.http.post("/ssl/v2/orders/new", &order).await;
+    placed.refusal().is(403, "SSL4030", SUSPENDED);
+    let [username, password] = panel.credential();
+    let sign_in = json!({ "username": username, "password": password });
+    let http = server.http();
+    let token = http.post("/reseller/v2/api-user/token", &sign_in).await;
+    token.refusal().is(403, "RES4030", SUSPENDED);
+    // Who does not know the secret learns nothing of it.
+    let guess = json!({ "username": username, "password": "guess" });
+    let token = http.post("/reseller/v2/api-user/token", &guess).await;
+    token.refusal().is(500, "RES5001", "Invalid password");
+    assert_eq!(
+        client
+            .refused("contacts/search", &[("customer-id", "2001")])
+            .await,
+        "This reseller is suspended: your User account maybe Inactive or Suspended"
+    );
+    assert_eq!(other.cents().await, 500);
+    // A credential made meanwhile is no way in.
+    let made = server.logicboxes_of(reseller, Access::default()).await;
+    let told = made
+        .refused("contacts/search", &[("customer-id", "2001")])
+        .await;
+    assert!(told.ends_with("Inactive or Suspended"), "{told}");
+    let twice = operations.suspend_reseller(reseller, "unpaid").await;
+    assert!(twice.unwrap_err().to_string().contains("already"));
+
+    operations.resume_reseller(reseller, "paid").await.unwrap();
+    panel.place(&order).await;
+    let history = operations.reseller_history(reseller).await.unwrap();
+    let told: Vec<_> = history
+        .iter()
+        .map(|act| (act.kind.as_str(), act.detail.as_deref().unwrap_or("")))
+        .collect();
+    assert_eq!(
+        told[..2],
+        [
+            ("reseller_resumed", "paid"),
+            ("reseller_suspended", "unpaid")
+        ]
+    );
+}
+
+async fn what_a_suspended_reseller_has_ordered_goes_on(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let operations = server.operations();
+    let reseller = server.reseller().await.id;
+    let order = panel.order("ssl123", "dns", &["shop.test"]).await;
+    let placed = panel.place(&order).await;
+    panel.publish(&panel.auth_info(&placed.id).await).await;
+    operations
+        .suspend_reseller(reseller, "unpaid")
+        .await
+        .unwrap();
+    server.world().advance(120).await;
+    server.world().run_due_jobs().await;
+    operations.resume_reseller(reseller, "paid").await.unwrap();
+    let statuses = panel.statuses(&placed.id).await;
+    assert_eq!(statuses.0, "COMPLETED", "{statuses:?}");
+}
