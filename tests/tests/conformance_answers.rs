@@ -174,7 +174,7 @@ async fn csrs_both_ways(server: &mut TestServer) {
     has(
         &panel.http.post("/ssl/v2/decode-csr", &body).await,
         "{commonName:text,organization:text,organizationUnit:null,city:text,state:null,countryCode:text,\
-         email:null,keySize:0,signatureAlgorithm:text,sanfield:[text]}",
+         email:null,keySize:0,signatureAlgorithm:text,sanfield:[text],ignored:[]}",
     );
 }
 

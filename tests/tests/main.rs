@@ -14,6 +14,7 @@ mod conformance_answers;
 mod conformance_clients;
 mod contacts;
 mod contract;
+mod csrs;
 mod dependencies;
 mod documented;
 mod downloads;

@@ -1,7 +1,8 @@
 //! PEM: strict when written, lax when read (RFC 7468).
 //!
-//! Reading takes any line ends and widths, text before the armour, and base64 without armour. It never
-//! takes text after the armour: what follows would silently be left out.
+//! Reading takes any line ends and widths, text before the armour, base64 without armour, and what editors,
+//! forms and mail programs do to such a text on the way ([`plain`]). It never takes text after the armour: what
+//! follows would silently be left out.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -20,8 +21,11 @@ pub enum PemError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// No beginning of the armour that can be read.
+    #[error("the line '-----BEGIN …-----' is missing or damaged")]
+    NoBegin,
     /// No end to the armour.
-    #[error("the line '-----END …-----' is missing")]
+    #[error("the line '-----END …-----' is missing or damaged")]
     NoEnd,
     /// The label of the end is not that of the beginning.
     #[error("the BEGIN and END lines do not belong together")]
@@ -64,11 +68,16 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 /// Reads the one block under one of `labels`, the first of which names the kind in errors, or bare base64.
 pub fn decode(text: &str, labels: &[&'static str]) -> Result<Vec<u8>, PemError> {
     let wanted = labels.first().copied().unwrap_or_default();
-    let Some((_, rest)) = text.split_once("-----BEGIN ") else {
-        return decode_base64(text);
+    let text = plain(text);
+    let Some((_, label, rest)) = split_at_armour(&text, "BEGIN") else {
+        let capitals = Zeroizing::new(text.to_ascii_uppercase());
+        // With a blank beside it, neither word is base64.
+        return match capitals.contains("BEGIN ") || capitals.contains("-END ") {
+            true => Err(PemError::NoBegin),
+            false => decode_base64(&text),
+        };
     };
-    let (label, rest) = rest.split_once("-----").ok_or(PemError::NoEnd)?;
-    if !labels.contains(&label) {
+    if !labels.contains(&&*label) {
         let found = label
             .chars()
             .filter(|c| c.is_ascii_uppercase() || *c == ' ')
@@ -76,8 +85,7 @@ pub fn decode(text: &str, labels: &[&'static str]) -> Result<Vec<u8>, PemError> 
             .collect();
         return Err(PemError::Label { found, wanted });
     }
-    let (body, rest) = rest.split_once("-----END ").ok_or(PemError::NoEnd)?;
-    let (end, rest) = rest.split_once("-----").ok_or(PemError::NoEnd)?;
+    let (body, end, rest) = split_at_armour(rest, "END").ok_or(PemError::NoEnd)?;
     if end != label {
         return Err(PemError::Mismatch);
     }
@@ -87,10 +95,115 @@ pub fn decode(text: &str, labels: &[&'static str]) -> Result<Vec<u8>, PemError> 
     decode_base64(body)
 }
 
-/// What is read may be a key: no buffer is left behind, whether it succeeds or not.
+/// Splits a text at its first line of armour with this word: what stands before, the label, what follows.
+/// However many dashes there are, at least one before the word.
+fn split_at_armour<'a>(text: &'a str, word: &str) -> Option<(&'a str, String, &'a str)> {
+    let capitals = Zeroizing::new(text.to_ascii_uppercase());
+    let (before, from) = capitals.match_indices(word).find_map(|(at, _)| {
+        let before = text[..at].trim_end_matches([' ', '\t']);
+        let is_armour = before.ends_with('-');
+        is_armour.then(|| (before.trim_end_matches('-'), at + word.len()))
+    })?;
+    // Without dashes at its end, the label ends with the line.
+    let line = text[from..]
+        .find(['-', '\r', '\n'])
+        .unwrap_or(text.len() - from);
+    let words = capitals[from..from + line].split_whitespace();
+    let label = words.collect::<Vec<_>>().join(" ");
+    let after = text[from + line..].trim_start_matches(['-', ' ']);
+    Some((before, label, after))
+}
+
+/// What stands for what in a text that was escaped once too often. None of it occurs in base64 or armour.
+const ESCAPES: [(&str, &str); 17] = [
+    ("\\n", "\n"),
+    ("\\r", "\n"),
+    ("\\t", " "),
+    ("\\/", "/"),
+    ("\\\r\n", ""),
+    ("\\\n", ""),
+    ("<br>", "\n"),
+    ("<br/>", "\n"),
+    ("<br />", "\n"),
+    ("&#10;", "\n"),
+    ("&#13;", "\n"),
+    ("%0a", "\n"),
+    ("%0d", "\n"),
+    ("%20", " "),
+    ("%2b", "+"),
+    ("%2f", "/"),
+    ("%3d", "="),
+];
+
+/// How a byte order mark looks when each of its octets was taken for a character, or could not be read.
+const BYTE_ORDER_MARKS: [&str; 4] = [
+    "\u{ef}\u{bb}\u{bf}",
+    "\u{ff}\u{fe}",
+    "\u{fe}\u{ff}",
+    "\u{fffd}\u{fffd}",
+];
+
+/// A pasted text without what cannot be seen (byte order marks, zero-width characters, the NULs of UTF-16 whose
+/// octets were taken for characters), with plain spaces, dashes and line ends.
+fn plain(text: &str) -> Zeroizing<String> {
+    let mut rest = BYTE_ORDER_MARKS
+        .iter()
+        .find_map(|mark| text.strip_prefix(mark))
+        .unwrap_or(text);
+    // Never longer than it was, so that no copy of a key is left behind by growing.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    while let Some(first) = rest.chars().next() {
+        if let Some((length, meant)) = escape(rest) {
+            plain.push_str(meant);
+            rest = &rest[length..];
+            continue;
+        }
+        match first {
+            '\0'
+            | '\u{ad}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => {}
+            '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => plain.push('-'),
+            // What editors make of two hyphens.
+            '\u{2014}' | '\u{2015}' => plain.push_str("--"),
+            '\u{85}' | '\u{2028}' | '\u{2029}' => plain.push('\n'),
+            other if other.is_whitespace() && !other.is_ascii() => plain.push(' '),
+            other => plain.push(other),
+        }
+        rest = &rest[first.len_utf8()..];
+    }
+    plain
+}
+
+/// How long an escape at the beginning of a text is, and what it means.
+fn escape(text: &str) -> Option<(usize, &'static str)> {
+    if !text.starts_with(['\\', '<', '&', '%']) {
+        return None;
+    }
+    // Escaped again and again, it has more backslashes.
+    let more = text.len() - text.trim_start_matches('\\').len();
+    let skipped = more.saturating_sub(1);
+    let text = &text.as_bytes()[skipped..];
+    let (escaped, meant) = ESCAPES.into_iter().find(|(escaped, _)| {
+        let beginning = text.get(..escaped.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(escaped.as_bytes()))
+    })?;
+    Some((skipped + escaped.len(), meant))
+}
+
+/// What is read may be a key: no buffer is left behind, whether it succeeds or not. The alphabet for URLs is
+/// taken, too (RFC 4648 §5).
 fn decode_base64(text: &str) -> Result<Vec<u8>, PemError> {
+    let octets = text.bytes().filter(|octet| !octet.is_ascii_whitespace());
     let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
-    compact.extend(text.bytes().filter(|octet| !octet.is_ascii_whitespace()));
+    compact.extend(octets.map(|octet| match octet {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    }));
     let mut der = Zeroizing::new(vec![0; base64::decoded_len_estimate(compact.len())]);
     let length = LAX
         .decode_slice(&*compact, &mut der)
@@ -129,9 +242,66 @@ mod tests {
             decode("-----BEGIN CERTIFICATE-----\nAQID", labels),
             Err(PemError::NoEnd)
         );
+        for headless in [
+            "AQID\n-----END CERTIFICATE-----",
+            "BEGIN CERTIFICATE\nAQID\n",
+        ] {
+            assert_eq!(decode(headless, labels), Err(PemError::NoBegin));
+        }
+    }
+
+    #[test]
+    fn what_editors_forms_and_mail_programs_do_is_undone() {
+        let good = "-----BEGIN CERTIFICATE-----\nAQID\nBAUG\n-----END CERTIFICATE-----\n";
+        let octets_as_characters = |units: fn(u16) -> [u8; 2], mark: &str| {
+            let octets = good.encode_utf16().flat_map(units);
+            format!("{mark}{}", octets.map(char::from).collect::<String>())
+        };
+        let bent = [
+            good.replace("-----BEGIN", "----BEGIN"),
+            good.replace("-----", "-"),
+            good.replace("-----", "------"),
+            good.replace("-----", "\u{2014}\u{2014}-"),
+            good.replace("-----", "\u{2013}"),
+            good.replace("-----BEGIN", "----- BEGIN"),
+            good.replace("BEGIN ", "BEGIN\u{a0} "),
+            good.to_ascii_lowercase()
+                .replace("aqid\nbaug", "AQID\nBAUG"),
+            good.trim_end().trim_end_matches('-').to_owned(),
+            good.replace("CERTIFICATE-----\nA", "CERTIFICATE\nA"),
+            good.replace('\n', "\\n"),
+            good.replace('\n', "\\\\r\\\\n"),
+            good.replace('\n', "\\\n"),
+            good.replace('\n', "<br />"),
+            good.replace('\n', "%0D%0A").replace(' ', "%20"),
+            good.replace('\n', "&#13;&#10;"),
+            good.replace('\n', "\u{2028}"),
+            good.replace('\n', "\u{a0}\n\u{3000}"),
+            good.replace("QI", "Q\u{200b}I\u{ad}"),
+            format!("\u{feff}{good}"),
+            format!("\u{ef}\u{bb}\u{bf}{good}"),
+            octets_as_characters(u16::to_le_bytes, "\u{ff}\u{fe}"),
+            octets_as_characters(u16::to_be_bytes, "\u{fe}\u{ff}"),
+            octets_as_characters(u16::to_le_bytes, "\u{fffd}\u{fffd}"),
+            "\u{feff}AQIDBAUG".to_owned(),
+            "\u{ef}\u{bb}\u{bf}AQID\\nBAUG".to_owned(),
+        ];
+        for text in bent {
+            assert_eq!(
+                decode(&text, &["CERTIFICATE"]),
+                Ok(vec![1, 2, 3, 4, 5, 6]),
+                "{text:?}"
+            );
+        }
+        assert_eq!(decode("__-_", &["CERTIFICATE"]), Ok(vec![255, 255, 191]));
     }
 
     proptest! {
+        #[test]
+        fn reading_never_panics(text in r"[-\\\\nr<%&BEGINDabegindA \n\u{feff}\u{2014}\u{0}é]{0,80}") {
+            let _ = decode(&text, &["CERTIFICATE"]);
+        }
+
         #[test]
         fn what_is_written_reads_back(der in prop::collection::vec(any::<u8>(), 0..200)) {
             let text = encode("CERTIFICATE", &der);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::auth::Caller;
-use crate::body::{Body, FromMembers, Members, integer, text, texts};
+use crate::body::{Body, FromMembers, Members, integer, pem, text, texts};
 use crate::envelope::Envelope;
 use crate::errors::WebnicError;
 
@@ -90,7 +90,7 @@ pub(crate) struct DecodeCsr(String);
 
 impl FromMembers for DecodeCsr {
     fn from_members(mut body: Members) -> Result<Self, WebnicError> {
-        match body.require(Field::Csr, text) {
+        match body.require(Field::Csr, pem) {
             Some(csr) => Ok(Self(csr)),
             None => Err(body.into_faults().into()),
         }
@@ -123,6 +123,8 @@ pub(crate) struct CsrView<'a> {
     signature_algorithm: &'a str,
     /// The names it asks for.
     sanfield: &'a [String],
+    /// What it asks for in vain, each in a few words.
+    ignored: &'a [String],
 }
 
 impl<'a> CsrView<'a> {
@@ -138,6 +140,7 @@ impl<'a> CsrView<'a> {
             key_size: csr.key_bits,
             signature_algorithm: csr.signature_algorithm,
             sanfield: &csr.dns_names,
+            ignored: &csr.ignored,
         }
     }
 }

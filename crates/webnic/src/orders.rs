@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::auth::{Caller, ScopedCaller};
 use crate::body::{
     FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, boolean, contact_number,
-    integer, method, note, number_or_text, read, text, texts,
+    integer, method, note, number_or_text, pem, read, text, texts,
 };
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError, order_id};
@@ -68,7 +68,7 @@ impl FromMembers for Renew {
     fn from_members(mut body: Members) -> Result<Self, WebnicError> {
         Ok(Self(RenewalRequest {
             term: body.take(Field::Term, integer),
-            csr: body.take(Field::Csr, text),
+            csr: body.take(Field::Csr, pem),
             names: body.take(Field::Names, texts),
             method: body.take(Field::Method, method),
             approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
@@ -85,7 +85,7 @@ pub(crate) struct Reissue(ReissueRequest);
 impl FromMembers for Reissue {
     fn from_members(mut body: Members) -> Result<Self, WebnicError> {
         Ok(Self(ReissueRequest {
-            csr: body.take(Field::Csr, text),
+            csr: body.take(Field::Csr, pem),
             names: body.take(Field::Names, texts),
             method: body.take(Field::Method, method),
             approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
@@ -99,7 +99,7 @@ fn order_request(mut body: Members) -> OrderRequest {
     OrderRequest {
         product: body.take(Field::Product, text),
         term: body.take(Field::Term, integer),
-        csr: body.take(Field::Csr, text),
+        csr: body.take(Field::Csr, pem),
         names: body.take(Field::Names, texts).unwrap_or_default(),
         administrator: body.take(Field::Administrator, contact_number),
         technical: body.take(Field::Technical, contact_number),

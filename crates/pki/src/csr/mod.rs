@@ -4,6 +4,9 @@
 //! over the octets as they came. Of what it asks for only host names are taken; the rest of its subject is
 //! shown to people, and anything else is listed as ignored. Nothing is copied into certificates, and the
 //! challenge password is not even read.
+//!
+//! The hash under a request's signature is the requester's own and ends with the proof that the key is theirs,
+//! so SHA-1 with RSA is taken, as old IIS makes it; what we sign has a hash of our choice.
 
 mod generate;
 mod text;
@@ -19,7 +22,9 @@ use spki::AlgorithmIdentifierRef;
 
 use crate::certificate::Signed;
 use crate::pem::{self, PemError};
-use crate::public_keys::{KeyError, KeyKind, PublicKey, scheme_name, sha256, verify};
+use crate::public_keys::{
+    KeyError, KeyKind, PublicKey, scheme_name, sha256, verify, verify_legacy_rsa,
+};
 use crate::structures::{
     DNS_NAME, Extension, Malformed, RawSequence, RequestAttribute, RequestInfo,
 };
@@ -92,9 +97,16 @@ pub enum CsrError {
     /// Octets after the end of the structure.
     #[error("there are more bytes after the end of the CSR")]
     Trailing,
-    /// A version other than 0.
+    /// A version that no tool writes: the one there is is 0 (RFC 2986 §4.1), and some count from 1 or think of
+    /// certificates.
     #[error("the CSR has an unknown version")]
     Version,
+    /// A NUL inside a name, behind which software that stops there does not look.
+    #[error("the CSR has a NUL character in {0}")]
+    Nul(&'static str),
+    /// A name in a form that is not read.
+    #[error("the CSR has {0} that cannot be read")]
+    Unreadable(&'static str),
     /// More subject alternative names than are taken.
     #[error("the CSR has more than {NAME_LIMIT} names")]
     TooManyNames,
@@ -102,7 +114,10 @@ pub enum CsrError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The signature uses an algorithm that is not taken.
-    #[error("the CSR is signed with {0}; SHA-256, SHA-384 or SHA-512 is needed")]
+    #[error(
+        "the CSR is signed with {0}; make it again with SHA-256 (openssl: -sha256, certreq: HashAlgorithm = \
+         SHA256 and AlternateSignatureAlgorithm = FALSE)"
+    )]
     SignatureAlgorithm(&'static str),
     /// The signature is not by the key inside.
     #[error("the CSR is not signed by its own key")]
@@ -130,8 +145,15 @@ impl Csr {
         if text.trim().is_empty() {
             return Err(CsrError::Empty);
         }
-        let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
-        Self::from_der(pem::decode(text, &labels)?)
+        let read = |text: &str| {
+            let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+            match pem::decode(text, &labels)? {
+                der if der.is_empty() => Err(CsrError::Empty),
+                der => Self::from_der(der),
+            }
+        };
+        // A form that was decoded twice has spaces where '+' was. A guess that is wrong is not signed.
+        read(text).or_else(|error| read(&with_plus(text)).map_err(|_| error))
     }
 
     /// Reads a request as DER and applies every rule. Never panics.
@@ -142,7 +164,7 @@ impl Csr {
         let signed = Signed::parse(&der)?;
 
         let info = RequestInfo::from_der(signed.tbs)?;
-        if info.version.as_bytes() != [0] {
+        if !matches!(info.version.as_bytes(), [0..=2]) {
             return Err(CsrError::Version);
         }
         let mut ignored = Vec::new();
@@ -179,7 +201,8 @@ fn verify_possession(signed: &Signed<'_>, key: &PublicKey) -> Result<&'static st
     let algorithm = AlgorithmIdentifierRef::from_der(signed.signature_algorithm)?;
     let name = match algorithm.oid {
         MD_5_WITH_RSA_ENCRYPTION => Err(CsrError::SignatureAlgorithm("MD5")),
-        SHA_1_WITH_RSA_ENCRYPTION | ECDSA_WITH_SHA_1 => Err(CsrError::SignatureAlgorithm("SHA-1")),
+        SHA_1_WITH_RSA_ENCRYPTION => Ok("SHA1withRSA"),
+        ECDSA_WITH_SHA_1 => Err(CsrError::SignatureAlgorithm("SHA-1")),
         ID_RSASSA_PSS => Err(CsrError::SignatureAlgorithm(
             "RSASSA-PSS instead of PKCS #1 v1.5",
         )),
@@ -188,43 +211,80 @@ fn verify_possession(signed: &Signed<'_>, key: &PublicKey) -> Result<&'static st
     if algorithm.parameters.is_some_and(|any| !any.is_null()) {
         return Err(CsrError::Malformed);
     }
-    verify(&key.spki_der, algorithm.oid, signed.tbs, signed.signature)
-        .map_err(|_| CsrError::Signature)?;
+    let verified = match algorithm.oid {
+        SHA_1_WITH_RSA_ENCRYPTION => verify_legacy_rsa(&key.spki_der, signed.tbs, signed.signature),
+        other => verify(&key.spki_der, other, signed.tbs, signed.signature),
+    };
+    verified.map_err(|_| CsrError::Signature)?;
     Ok(name)
 }
 
+/// The same text with '+' for each space inside a line that is not armour.
+fn with_plus(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.contains('-') {
+        true => line.to_owned(),
+        false => line.replace(' ', "+"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Reads what extensions are asked for: any number of lists, empty ones among them.
 fn read_attributes(
     attributes: &[RequestAttribute<'_>],
     dns_names: &mut Vec<String>,
     ignored: &mut Vec<String>,
 ) -> Result<(), CsrError> {
-    let mut has_requested = false;
+    let mut microsofts = Vec::new();
+    let mut has_standard = false;
     for attribute in attributes {
-        if !matches!(attribute.id, ID_EXTENSION_REQ | MICROSOFT_EXTENSION_REQUEST) {
-            continue;
-        }
-        // Old IIS sends the request under both numbers; two lists that might differ are too many.
-        if has_requested && attribute.id == ID_EXTENSION_REQ {
-            dns_names.clear();
-        } else if has_requested {
-            continue;
-        }
-        has_requested = true;
-        attribute
-            .values
+        let names = match attribute.id {
+            ID_EXTENSION_REQ => {
+                has_standard = true;
+                &mut *dns_names
+            }
+            MICROSOFT_EXTENSION_REQUEST => &mut microsofts,
+            _ => continue,
+        };
+        let values = attribute.values;
+        values
             .tag()
             .assert_eq(Tag::Set)
             .map_err(|_| CsrError::Malformed)?;
-        // The set has one value only, so its content is that value.
-        for extension in Vec::<Extension<'_>>::from_der(attribute.values.value())? {
-            if extension.id == ID_CE_SUBJECT_ALT_NAME {
-                read_alternative_names(extension.value.as_bytes(), dns_names, ignored)?;
-            } else if !matches!(extension.id, ID_CE_KEY_USAGE | ID_CE_EXT_KEY_USAGE) {
-                ignored.push(format!("extension {}", extension.id));
+        let mut reader = SliceReader::new(values.value())?;
+        while !reader.is_finished() {
+            for extension in Vec::<Extension<'_>>::decode(&mut reader)? {
+                read_extension(&extension, names, ignored)?;
             }
         }
     }
+    // Old IIS sends the request under both numbers; where the two differ, the standard one is meant.
+    if !has_standard {
+        *dns_names = microsofts;
+        return Ok(());
+    }
+    for name in microsofts.iter().filter(|name| !dns_names.contains(name)) {
+        ignored.push(format!(
+            "{name} in the extension request of old Microsoft tools"
+        ));
+    }
     Ok(())
+}
+
+fn read_extension(
+    extension: &Extension<'_>,
+    names: &mut Vec<String>,
+    ignored: &mut Vec<String>,
+) -> Result<(), CsrError> {
+    match extension.id {
+        ID_CE_SUBJECT_ALT_NAME => {
+            read_alternative_names(extension.value.as_bytes(), names, ignored)
+        }
+        ID_CE_KEY_USAGE | ID_CE_EXT_KEY_USAGE => Ok(()),
+        other => {
+            ignored.push(format!("extension {other}"));
+            Ok(())
+        }
+    }
 }
 
 fn read_alternative_names(
@@ -232,9 +292,13 @@ fn read_alternative_names(
     dns_names: &mut Vec<String>,
     ignored: &mut Vec<String>,
 ) -> Result<(), CsrError> {
+    const WHERE: &str = "a subject alternative name";
     for name in Vec::<AnyRef<'_>>::from_der(value)? {
         if name.tag() == DNS_NAME {
-            let name = str::from_utf8(name.value()).map_err(|_| CsrError::Malformed)?;
+            let name = str::from_utf8(name.value()).map_err(|_| CsrError::Unreadable(WHERE))?;
+            if name.contains('\0') {
+                return Err(CsrError::Nul(WHERE));
+            }
             if !dns_names.iter().any(|known| known == name) {
                 dns_names.push(name.to_owned());
             }

@@ -200,13 +200,18 @@ fn the_standard_request_wins_over_microsofts() {
     ] {
         let csr = Csr::from_der(signed(&key, &[], attributes)).unwrap();
         assert_eq!(csr.dns_names, [name]);
+        let is_told = csr
+            .ignored
+            .iter()
+            .any(|text| text.starts_with("old.example"));
+        assert_eq!(is_told, attributes.len() == 2);
     }
 }
 
 #[test]
 fn broken_requests_are_refused() {
     let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
-    let wrong_version = signed_as(&key, 1, &[], &[]);
+    let wrong_version = signed_as(&key, 3, &[], &[]);
     assert_eq!(Csr::from_der(wrong_version), Err(CsrError::Version));
 
     let other = SigningKey::generate(KeyAlgorithm::P256).unwrap();
@@ -230,15 +235,107 @@ fn broken_requests_are_refused() {
     ];
     let without_attributes = tlv(Tag::Sequence, &without_attributes);
     assert!(Csr::from_der(sign(&key, &without_attributes)).is_ok());
+}
 
-    // An extension request has one value.
-    let one = tlv(Tag::Sequence, &[&alternative_names(&[(2, b"a.example")])]);
+#[test]
+fn versions_that_tools_write_are_taken() {
+    let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
+    for version in 0..=2 {
+        assert!(Csr::from_der(signed_as(&key, version, &[], &[])).is_ok());
+    }
+}
+
+#[test]
+fn a_request_signed_with_rsa_over_sha_1_is_taken() {
+    let text = include_str!("../../../../tests/data/csrs/iis-sha-1.txt");
+    let csr = Csr::parse(text).unwrap();
+    assert_eq!(csr.common_name.as_deref(), Some("iis.example"));
+    assert_eq!(csr.signature_algorithm, "SHA1withRSA");
+    let mut forged = csr.der.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(Csr::from_der(forged), Err(CsrError::Signature));
+}
+
+#[test]
+fn extension_requests_may_be_empty_doubled_or_have_several_values() {
+    let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
     let kind = ID_EXTENSION_REQ.to_der().unwrap();
-    let request = tlv(Tag::Sequence, &[&kind, &tlv(Tag::Set, &[&one, &one])]);
+    let list = |name: &[u8]| tlv(Tag::Sequence, &[&alternative_names(&[(2, name)])]);
+    let (one, two) = (list(b"a.example"), list(b"b.example"));
+    let request = |lists: &[&[u8]]| tlv(Tag::Sequence, &[&kind, &tlv(Tag::Set, lists)]);
+    let nothing = tlv(Tag::Sequence, &[]);
+    let both = ["a.example", "b.example"];
+    for (attributes, names) in [
+        (vec![request(&[])], &both[..0]),
+        (vec![request(&[&nothing])], &both[..0]),
+        (vec![request(&[&one]), request(&[])], &both[..1]),
+        (vec![request(&[&one]), request(&[&one])], &both[..1]),
+        (vec![request(&[&one, &two])], &both),
+        (vec![request(&[&one]), request(&[&two])], &both),
+    ] {
+        let attributes: Vec<&[u8]> = attributes.iter().map(Vec::as_slice).collect();
+        let csr = Csr::from_der(signed(&key, &[], &attributes)).unwrap();
+        assert_eq!(csr.dns_names, names);
+    }
+    let misplaced = tlv(Tag::Sequence, &[&kind, &nothing]);
     assert_eq!(
-        Csr::from_der(signed(&key, &[], &[&request])),
+        Csr::from_der(signed(&key, &[], &[&misplaced])),
         Err(CsrError::Malformed)
     );
+}
+
+#[test]
+fn names_with_a_nul_or_in_no_known_form_are_refused() {
+    let key = SigningKey::generate(KeyAlgorithm::P256).unwrap();
+    let nul = "shop.example\0.other.example";
+    for subject in [
+        &[rdn(COMMON_NAME, Tag::Utf8String, nul)][..],
+        &[rdn(COMMON_NAME, Tag::TeletexString, nul)],
+        &[
+            rdn(COMMON_NAME, Tag::Utf8String, "a.example"),
+            rdn(COMMON_NAME, Tag::Utf8String, nul),
+        ],
+        &[
+            rdn(SERIAL_NUMBER, Tag::Utf8String, "x"),
+            rdn(COMMON_NAME, Tag::Utf8String, nul),
+        ],
+    ] {
+        let subject: Vec<&[u8]> = subject.iter().map(Vec::as_slice).collect();
+        let refused = Csr::from_der(signed(&key, &subject, &[]));
+        assert_eq!(refused, Err(CsrError::Nul("its subject")));
+    }
+    let request = extension_request(
+        ID_EXTENSION_REQ,
+        &[&alternative_names(&[(2, nul.as_bytes())])],
+    );
+    let refused = Csr::from_der(signed(&key, &[], &[&request]));
+    assert_eq!(refused, Err(CsrError::Nul("a subject alternative name")));
+    let request = extension_request(
+        ID_EXTENSION_REQ,
+        &[&alternative_names(&[(2, b"\xff.example")])],
+    );
+    assert!(matches!(
+        Csr::from_der(signed(&key, &[], &[&request])),
+        Err(CsrError::Unreadable(_))
+    ));
+    let unreadable = rdn(COMMON_NAME, Tag::BmpString, "odd");
+    let refused = Csr::from_der(signed(&key, &[&unreadable], &[]));
+    assert_eq!(refused, Err(CsrError::Unreadable("a common name")));
+}
+
+#[test]
+fn texts_bent_on_the_way_are_read_where_their_signature_holds() {
+    let made = generate_csr(&subject(), KeyAlgorithm::Rsa2048).unwrap();
+    let csr = Csr::parse(&made.csr_pem).unwrap();
+    assert!(made.csr_pem.contains('+'));
+    assert_eq!(
+        Csr::parse(&made.csr_pem.replace('+', " ")).as_ref(),
+        Ok(&csr)
+    );
+    let utf_16 = made.csr_pem.encode_utf16().flat_map(u16::to_le_bytes);
+    let utf_16: String = utf_16.map(char::from).collect();
+    assert_eq!(Csr::parse(&utf_16).as_ref(), Ok(&csr));
+    assert_eq!(Csr::parse("\u{feff} \u{200b}\n"), Err(CsrError::Empty));
 }
 
 #[test]

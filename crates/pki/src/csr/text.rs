@@ -8,6 +8,8 @@ use der::asn1::Any;
 use der::{Decode, Tag, Tagged};
 use x509_cert::name::Name;
 
+use super::CsrError;
+
 /// A subject as people wrote it.
 #[derive(Default)]
 pub(super) struct Subject {
@@ -20,8 +22,8 @@ pub(super) struct Subject {
     pub email: Option<String>,
 }
 
-/// Reads a `Name`. Attributes without a place in [`Subject`] and repetitions are ignored.
-pub(super) fn read_subject(name: &[u8], ignored: &mut Vec<String>) -> der::Result<Subject> {
+/// Reads a `Name`. Attributes without a place in [`Subject`] and repetitions are listed as ignored.
+pub(super) fn read_subject(name: &[u8], ignored: &mut Vec<String>) -> Result<Subject, CsrError> {
     let mut subject = Subject::default();
     for part in Name::from_der(name)?.iter() {
         let place = match part.oid {
@@ -38,26 +40,29 @@ pub(super) fn read_subject(name: &[u8], ignored: &mut Vec<String>) -> der::Resul
             }
         };
         match read_text(&part.value) {
-            Some(text) if place.is_none() => {
+            Some(text) if place.is_none() && !text.contains('\0') => {
                 if !text.is_empty() {
                     *place = Some(text);
                 }
             }
+            Some(text) if text.contains('\0') => return Err(CsrError::Nul("its subject")),
             Some(_) => ignored.push(format!("second subject attribute {}", part.oid)),
+            None if part.oid == COMMON_NAME => return Err(CsrError::Unreadable("a common name")),
             None => ignored.push(format!("unreadable subject attribute {}", part.oid)),
         }
     }
     Ok(subject)
 }
 
-/// Reads a DirectoryString or IA5String; old string types are still sent by old tools.
+/// Reads a DirectoryString or IA5String; old string types are still sent by old tools, and Latin-1 in types that
+/// are none. A NUL stays, to be refused; other control characters become spaces.
 fn read_text(value: &Any) -> Option<String> {
     let octets = value.value();
     let text = match value.tag() {
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
-            str::from_utf8(octets).ok()?.to_owned()
+            str::from_utf8(octets).map_or_else(|_| latin_1(octets), str::to_owned)
         }
-        Tag::TeletexString => octets.iter().map(|octet| char::from(*octet)).collect(),
+        Tag::TeletexString => latin_1(octets),
         Tag::BmpString if octets.len().is_multiple_of(2) => {
             let units = octets
                 .chunks(2)
@@ -66,13 +71,16 @@ fn read_text(value: &Any) -> Option<String> {
         }
         _ => return None,
     };
-    Some(
-        text.chars()
-            .filter(|c| !c.is_control())
-            .collect::<String>()
-            .trim()
-            .to_owned(),
-    )
+    let visible = |c: char| match c.is_control() && c != '\0' {
+        true => ' ',
+        false => c,
+    };
+    let text: String = text.chars().map(visible).collect();
+    Some(text.trim().to_owned())
+}
+
+fn latin_1(octets: &[u8]) -> String {
+    octets.iter().map(|octet| char::from(*octet)).collect()
 }
 
 /// The name of a kind of GeneralName, by its tag.

@@ -246,6 +246,18 @@ pub fn verify(
         .map_err(|_| BadSignature)
 }
 
+/// Verifies SHA-1 with RSA, PKCS #1 v1.5: good for the proof that somebody has a key, and for nothing else.
+pub(crate) fn verify_legacy_rsa(
+    spki: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), BadSignature> {
+    let algorithm = &signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY;
+    UnparsedPublicKey::new(algorithm, spki)
+        .verify(message, signature)
+        .map_err(|_| BadSignature)
+}
+
 /// The usual name of a signature algorithm taken by [`verify`], as OpenSSL and Java write it.
 pub fn scheme_name(scheme: ObjectIdentifier) -> Option<&'static str> {
     Some(match scheme {

@@ -82,5 +82,6 @@ pub(crate) const DECODE: Operation =
                 "keySize": 256,
                 "signatureAlgorithm": "ecdsa-with-SHA256",
                 "sanfield": [],
+                "ignored": [],
             })
         });
