@@ -15,6 +15,7 @@ mod conformance_clients;
 mod contacts;
 mod contract;
 mod csrs;
+mod crls;
 mod dependencies;
 mod documented;
 mod downloads;

@@ -5,7 +5,7 @@ use chancery_testkit::{Engine, TestServer, on_both_engines};
 on_both_engines!(an_outage_is_told_and_overcome);
 
 /// What keeps everyone from writing while it lives.
-enum Outage {
+pub(crate) enum Outage {
     /// Another process that holds the file and does not let go.
     Locked(rusqlite::Connection),
     /// A server that throws everyone out.
@@ -13,7 +13,7 @@ enum Outage {
 }
 
 impl Outage {
-    async fn begin(server: &TestServer) -> Self {
+    pub(crate) async fn begin(server: &TestServer) -> Self {
         match server.engine() {
             Engine::Sqlite => {
                 let file = server.config.data.join("chancery.db");
@@ -28,7 +28,7 @@ impl Outage {
         }
     }
 
-    async fn end(self, server: &TestServer) {
+    pub(crate) async fn end(self, server: &TestServer) {
         match self {
             Self::Locked(connection) => connection.execute_batch("rollback").unwrap(),
             Self::LockedOut => server.database.let_in().await,

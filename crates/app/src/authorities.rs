@@ -183,15 +183,8 @@ impl App {
         Ok(ca.map(|ca| ca.issuing_certificate_der().to_vec()))
     }
 
-    /// The latest revocation list of an issuing CA, DER, by the name of its file without the ending.
-    pub async fn issuing_crl(&self, file: &str) -> Result<Option<Vec<u8>>, AppError> {
-        match self.published(file).await? {
-            Some(ca) => self.latest_crl(ca.issuer_id()).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn published(&self, file: &str) -> Result<Option<Arc<EmbeddedCa>>, AppError> {
+    /// The issuing CA that is published under this file name.
+    pub(crate) async fn published(&self, file: &str) -> Result<Option<Arc<EmbeddedCa>>, AppError> {
         match file {
             FIRST => Ok(Some(Arc::clone(&self.authorities.first))),
             // Anyone may ask for anything: only what can be an id is looked for in the database.

@@ -1,12 +1,21 @@
 //! Revocation lists: the root's and those of every issuing CA that has not ended. None outlives its issuer.
+//!
+//! Lists are signed daily and after revocations, many of which share one list: a run that was asked for is followed
+//! by a rest ([`REST`]). The last few of each issuer are kept in the database; the current one is in the memory of
+//! every process, which serves it from there whether or not the database is away.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, Revoked};
+use chancery_pki::public_keys::sha256;
 use chancery_store::Change;
-use chancery_store::authorities::CrlRow;
+use chancery_store::authorities::{CrlHead, CrlRow};
+use parking_lot::RwLock;
 
+use crate::jobs::hex;
 use crate::{App, AppError};
 
 /// How long a revocation list may be relied on (BR 7.2: at most ten days).
@@ -18,44 +27,156 @@ const SHORTEST_LIFE: SignedDuration = SignedDuration::from_mins(1);
 /// How long the root's list may be relied on (BR 4.9.7: at most twelve months).
 const ROOT_CRL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 180);
 
-impl App {
-    /// The latest revocation list of the root, DER.
-    pub async fn root_crl(&self) -> Result<Option<Vec<u8>>, AppError> {
-        let root = root_issuer(&self.authorities.all()[0]);
-        self.latest_crl(&root).await
-    }
+/// How long after lists that a revocation has asked for no others are signed: a third of the minute within which a
+/// revocation is to be published.
+pub(crate) const REST: SignedDuration = SignedDuration::from_secs(20);
 
-    /// The latest revocation list of an issuer, DER.
-    pub(crate) async fn latest_crl(&self, issuer: &str) -> Result<Option<Vec<u8>>, AppError> {
-        let row = self.store.latest_crl(issuer).await?;
-        Ok(row.map(|row| row.der))
-    }
+/// How many lists of each issuer are kept in the database.
+const KEPT: i64 = 3;
 
-    /// Adds fresh revocation lists to a change set: the root's past its half life, and one of each issuing CA
-    /// until it ends, and with it the last certificate it signed.
-    pub(crate) async fn sign_crls(
-        &self,
-        change: &mut Change,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        self.load_authorities().await?;
-        let issuing = self.authorities.all();
-        let lives = |end: Timestamp| now + SHORTEST_LIFE < end;
-        for ca in issuing.iter().filter(|ca| lives(ca.not_after())) {
-            self.sign_issuing_crl(change, ca, now).await?;
+/// How many older ones are dropped in one go: each may be of megabytes.
+const PRUNED_AT_ONCE: i64 = 20;
+
+/// How often a process looks for lists that another has signed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The file name, without its ending, under which the root and its list are published.
+const ROOT: &str = "root";
+
+/// A revocation list as it is served.
+#[derive(Debug)]
+pub struct PublishedCrl {
+    /// The list, DER.
+    pub der: Vec<u8>,
+    /// When it was made.
+    pub this_update: Timestamp,
+    /// Tells it from every other list: hexadecimal digits.
+    pub digest: String,
+    number: i64,
+}
+
+impl From<CrlRow> for PublishedCrl {
+    fn from(row: CrlRow) -> Self {
+        Self {
+            digest: hex(&sha256(&row.der)[..16]),
+            der: row.der,
+            this_update: row.this_update,
+            number: row.number,
         }
-        if lives(issuing[0].root_not_after()) {
-            self.sign_root_crl(change, &issuing[0], now).await?;
+    }
+}
+
+/// The current list of each issuer.
+#[derive(Default)]
+pub(crate) struct CurrentCrls(RwLock<HashMap<String, Arc<PublishedCrl>>>);
+
+impl CurrentCrls {
+    /// Takes the place of older lists; those in memory that are newer stay.
+    pub(crate) fn publish(&self, signed: Vec<CrlRow>) {
+        let mut current = self.0.write();
+        for row in signed {
+            let is_newer = |known: &Arc<PublishedCrl>| row.number > known.number;
+            if current.get(&row.issuer).is_none_or(is_newer) {
+                current.insert(row.issuer.clone(), Arc::new(row.into()));
+            }
+        }
+    }
+
+    fn find(&self, issuer: &str) -> Option<Arc<PublishedCrl>> {
+        self.0.read().get(issuer).cloned()
+    }
+}
+
+impl App {
+    /// The current revocation list of the root or an issuing CA, by the name of its file without the ending. One
+    /// that this process knows comes from memory, and is at most some seconds behind what another has signed.
+    pub async fn crl(&self, file: &str) -> Result<Option<Arc<PublishedCrl>>, AppError> {
+        let issuer = match file {
+            ROOT => root_issuer(&self.authorities.all()[0]),
+            _ => match self.published(file).await? {
+                Some(ca) => ca.issuer_id().to_owned(),
+                None => return Ok(None),
+            },
+        };
+        if let Some(known) = self.crls.find(&issuer) {
+            return Ok(Some(known));
+        }
+        self.load_crl(&issuer).await?;
+        Ok(self.crls.find(&issuer))
+    }
+
+    /// Takes up the lists that other processes sign, for as long as it is polled. Before the first look, and while
+    /// the database is away, the lists in memory are served.
+    pub(crate) async fn follow_crls(self) {
+        let mut failed = false;
+        loop {
+            let looked = self.look_for_crls().await;
+            match &looked {
+                Err(error) if !failed => {
+                    let what = "looking for new revocation lists failed; the last known are served";
+                    tracing::warn!(%error, "{what}");
+                }
+                _ => {}
+            }
+            failed = looked.is_err();
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn look_for_crls(&self) -> Result<(), AppError> {
+        let all = self.authorities.all();
+        let issuing = all.iter().map(|ca| ca.issuer_id().to_owned());
+        for issuer in std::iter::once(root_issuer(&all[0])).chain(issuing) {
+            let last = self.store.crl_head(&issuer).await?;
+            let known = self.crls.find(&issuer).map(|known| known.number);
+            if last.is_some_and(|last| known.is_none_or(|known| last.number > known)) {
+                self.load_crl(&issuer).await?;
+            }
         }
         Ok(())
     }
 
-    async fn sign_issuing_crl(
+    async fn load_crl(&self, issuer: &str) -> Result<(), AppError> {
+        let row = self.store.latest_crl(issuer).await?;
+        self.crls.publish(row.into_iter().collect());
+        Ok(())
+    }
+
+    /// Drops all but the last lists of each issuer, in small steps.
+    pub(crate) async fn prune_crls(&self) -> Result<(), AppError> {
+        while self.store.prune_crls(KEPT, PRUNED_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// Adds fresh revocation lists to a change set: the root's past its half life, and one of each issuing CA
+    /// until it ends, and with it the last certificate it signed. Answers what is to be published once it is on
+    /// disk.
+    pub(crate) async fn sign_crls(
         &self,
         change: &mut Change,
+        now: Timestamp,
+    ) -> Result<Vec<CrlRow>, AppError> {
+        self.load_authorities().await?;
+        let issuing = self.authorities.all();
+        let lives = |end: Timestamp| now + SHORTEST_LIFE < end;
+        let mut signed = Vec::new();
+        for ca in issuing.iter().filter(|ca| lives(ca.not_after())) {
+            signed.push(self.sign_issuing_crl(ca, now).await?);
+        }
+        if lives(issuing[0].root_not_after()) {
+            signed.extend(self.sign_root_crl(&issuing[0], now).await?);
+        }
+        for row in &signed {
+            change.insert_crl(row);
+        }
+        Ok(signed)
+    }
+
+    async fn sign_issuing_crl(
+        &self,
         ca: &Arc<EmbeddedCa>,
         now: Timestamp,
-    ) -> Result<(), AppError> {
+    ) -> Result<CrlRow, AppError> {
         let issuer = ca.issuer_id().to_owned();
         // An entry stays for one list after its certificate has expired (BR 4.10.1).
         let listed = self
@@ -66,15 +187,10 @@ impl App {
             .into_iter()
             .map(|(serial, at, reason)| Revoked { serial, at, reason })
             .collect();
-        let last = self.store.latest_crl(&issuer).await?;
-        let head = Head::after(
-            last.as_ref(),
-            issuer,
-            now,
-            (now + CRL_LIFE).min(ca.not_after()),
-        );
+        let last = self.store.crl_head(&issuer).await?;
+        let head = Head::after(last, issuer, now, (now + CRL_LIFE).min(ca.not_after()));
         let ca = Arc::clone(ca);
-        sign(change, head, move |head| {
+        sign(head, move |head| {
             ca.issuing_crl(head.number(), head.this_update, head.next_update, &revoked)
         })
         .await
@@ -82,27 +198,22 @@ impl App {
 
     async fn sign_root_crl(
         &self,
-        change: &mut Change,
         first: &Arc<EmbeddedCa>,
         now: Timestamp,
-    ) -> Result<(), AppError> {
+    ) -> Result<Option<CrlRow>, AppError> {
         let issuer = root_issuer(first);
-        let last = self.store.latest_crl(&issuer).await?;
-        let is_young = |row: &CrlRow| now <= row.this_update + ROOT_CRL_LIFE / 2;
-        if last.as_ref().is_some_and(is_young) {
-            return Ok(());
+        let last = self.store.crl_head(&issuer).await?;
+        let is_young = |head: CrlHead| now <= head.this_update + ROOT_CRL_LIFE / 2;
+        if last.is_some_and(is_young) {
+            return Ok(None);
         }
-        let head = Head::after(
-            last.as_ref(),
-            issuer,
-            now,
-            (now + ROOT_CRL_LIFE).min(first.root_not_after()),
-        );
+        let end = (now + ROOT_CRL_LIFE).min(first.root_not_after());
+        let head = Head::after(last, issuer, now, end);
         let ca = Arc::clone(first);
-        sign(change, head, move |head| {
+        let signed = sign(head, move |head| {
             ca.root_crl(head.number(), head.this_update, head.next_update, &[])
-        })
-        .await
+        });
+        signed.await.map(Some)
     }
 }
 
@@ -118,16 +229,14 @@ pub(crate) fn sign_first_crl(
     Ok(())
 }
 
-/// Signs a list, off the async runtime, and adds it to a change set.
+/// Signs a list, off the async runtime.
 async fn sign(
-    change: &mut Change,
     head: Head,
     signer: impl FnOnce(&Head) -> Result<Vec<u8>, IssueError> + Send + 'static,
-) -> Result<(), AppError> {
+) -> Result<CrlRow, AppError> {
     let signing = tokio::task::spawn_blocking(move || signer(&head).map(|der| head.with(der)));
     let row = signing.await.map_err(AppError::internal)?;
-    change.insert_crl(&row.map_err(AppError::internal)?);
-    Ok(())
+    row.map_err(AppError::internal)
 }
 
 /// A list before it is signed.
@@ -139,15 +248,18 @@ struct Head {
 }
 
 impl Head {
+    /// The number is the second in which the list is made, or the one after the last: it goes on rising after
+    /// a backup was restored that has not seen the last lists (RFC 5280 §5.2.3).
     fn after(
-        last: Option<&CrlRow>,
+        last: Option<CrlHead>,
         issuer: String,
         this_update: Timestamp,
         next_update: Timestamp,
     ) -> Self {
+        let after_last = last.map_or(1, |last| last.number + 1);
         Self {
             issuer,
-            number: last.map_or(1, |row| row.number + 1),
+            number: after_last.max(this_update.as_second()),
             this_update,
             next_update,
         }

@@ -80,6 +80,7 @@ pub use chancery_store::vetting::CaseSummary;
 pub use clock::Clock;
 pub use contact_defaults::DefaultsReport;
 pub use contacts::{ContactRequest, NewContact};
+pub use crls::PublishedCrl;
 pub use errors::{AppError, Noun, Refusal, TooMany};
 pub use operators::{CaCertificates, Credited, NewCredential, Operations, OperatorRefusal};
 pub use order_requests::{ApproverChoice, OrderRequest};
@@ -171,6 +172,7 @@ pub struct Inner {
     hashers: Arc<tokio::sync::Semaphore>,
     worker: jobs::Wake,
     signers: jobs::SignerQueue,
+    pub(crate) crls: crls::CurrentCrls,
     early_looks: early_looks::EarlyLooks,
     /// Held while the clock is moved, so that moves add up.
     clock_moves: tokio::sync::Mutex<()>,
@@ -219,6 +221,7 @@ impl App {
             hashers: Arc::new(tokio::sync::Semaphore::new(HASHERS)),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
+            crls: crls::CurrentCrls::default(),
             early_looks: early_looks::EarlyLooks::default(),
             clock_moves: tokio::sync::Mutex::default(),
         }))

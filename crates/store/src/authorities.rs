@@ -46,7 +46,7 @@ pub struct IssuingCaRow {
 pub struct CrlRow {
     /// Whose list.
     pub issuer: String,
-    /// Its number; grows by one.
+    /// Its number; rises with every list of its issuer.
     pub number: i64,
     /// When it was made.
     pub this_update: Timestamp,
@@ -54,6 +54,17 @@ pub struct CrlRow {
     pub next_update: Timestamp,
     /// The list, DER.
     pub der: Vec<u8>,
+}
+
+/// What a revocation list says of itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CrlHead {
+    /// Its number; rises with every list of its issuer.
+    pub number: i64,
+    /// When it was made.
+    pub this_update: Timestamp,
+    /// Until when it may be relied on.
+    pub next_update: Timestamp,
 }
 
 impl Change {
@@ -176,5 +187,40 @@ impl Store {
             .await?
             .map(read)
             .transpose()
+    }
+
+    /// What the latest revocation list of an issuer says of itself.
+    pub async fn crl_head(&self, issuer: &str) -> Result<Option<CrlHead>, StoreError> {
+        const SQL: &str = "
+            select number, this_update, next_update from crls
+            where issuer = $1 order by number desc limit 1";
+        let read = |row: Row| {
+            Ok(CrlHead {
+                number: row.int(0)?,
+                this_update: row.timestamp(1)?,
+                next_update: row.timestamp(2)?,
+            })
+        };
+        self.query_one(SQL, values![issuer])
+            .await?
+            .map(read)
+            .transpose()
+    }
+
+    /// Drops up to `limit` revocation lists, the oldest first, but the last `keep` of each issuer. Answers how
+    /// many were dropped.
+    pub async fn prune_crls(&self, keep: i64, limit: i64) -> Result<usize, StoreError> {
+        const SQL: &str = "
+            delete from crls where (issuer, number) in (
+                select old.issuer, old.number from crls old
+                where old.number <= coalesce((
+                    select kept.number from crls kept where kept.issuer = old.issuer
+                    order by kept.number desc limit 1 offset $1), -1)
+                order by old.issuer, old.number limit $2)
+            returning number";
+        let mut change = Change::new();
+        change.query(SQL, values![keep, limit]);
+        let dropped = self.commit(change).await?;
+        Ok(dropped.iter().map(Vec::len).sum())
     }
 }

@@ -1,6 +1,5 @@
 //! Certificates: on record before they are signed.
 
-use chancery_domain::Timestamp;
 use chancery_domain::certificates::{
     Certificate, CertificateId, CertificateState, CertificateSummary,
 };
@@ -8,6 +7,7 @@ use chancery_domain::issuances::IssuanceId;
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::validity::Validity;
+use chancery_domain::{SignedDuration, Timestamp};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
@@ -18,6 +18,9 @@ use crate::values::Row;
 
 /// A certificate's serial, when it was revoked, and the CRLReason if one was given.
 pub type RevokedEntry = (Vec<u8>, Timestamp, Option<u8>);
+
+/// How many revoked certificates are read at once.
+const REVOKED_PAGE: i64 = 2_000;
 
 macro_rules! select {
     ($condition:literal) => {
@@ -103,19 +106,32 @@ impl Store {
         rows.iter().map(|row| summary(row, 0)).collect()
     }
 
-    /// What an issuer has revoked and had not expired at `not_after_from`.
+    /// What an issuer has revoked and had not expired at `not_after_from`, read page by page: what is revoked
+    /// meanwhile may be missing.
     pub async fn revoked_certificates(
         &self,
         issuer: &str,
         not_after_from: Timestamp,
     ) -> Result<Vec<RevokedEntry>, StoreError> {
         const SQL: &str = "
-            select serial, revoked_at, revocation_reason from certificates
-            where issuer = $1 and not_after >= $2 and revoked_at is not null
-            order by id";
-        let rows = self.scan(SQL, values![issuer, not_after_from]).await?;
-        let entry = |row: &Row| Ok((row.bytes(0)?.to_vec(), row.timestamp(1)?, reason(row, 2)?));
-        rows.iter().map(entry).collect()
+            select serial, revoked_at, revocation_reason, not_after, id from certificates
+            where issuer = $1 and revoked_at is not null and (not_after, id) > ($2, $3)
+            order by not_after, id limit $4";
+        let mut found = Vec::new();
+        let mut after = (not_after_from - SignedDuration::from_micros(1), i64::MAX);
+        loop {
+            let values = values![issuer, after.0, after.1, REVOKED_PAGE];
+            let rows = self.scan(SQL, values).await?;
+            for row in &rows {
+                found.push((row.bytes(0)?.to_vec(), row.timestamp(1)?, reason(row, 2)?));
+            }
+            match rows.last() {
+                Some(last) if rows.len() as i64 == REVOKED_PAGE => {
+                    after = (last.timestamp(3)?, last.int(4)?);
+                }
+                _ => return Ok(found),
+            }
+        }
     }
 }
 

@@ -166,6 +166,37 @@ impl Change {
         self.execute(SQL, values![run_at, subject, kind]);
     }
 
+    /// Asks for a run of a periodic job that begins after this change set: one that waits becomes due, but not
+    /// before its rest is over; one that is being worked on is run again, and one that backs off is left alone.
+    /// Always touches the job's row, so that no run can end without seeing it ([`Change::rest_job`]).
+    pub fn ask_for_run(&mut self, kind: &str, subject: i64, now: Timestamp) {
+        const SQL: &str = "
+            update jobs set wanted = wanted + 1,
+                run_at = case when tries > 0 or run_at <= $1 then run_at
+                    when rests_until > $1 then rests_until else $1 end
+            where subject = $2 and kind = $3 and parked_at is null";
+        self.execute(SQL, values![now, subject, kind]);
+    }
+
+    /// Puts a periodic job back after a run that has served the first `served` of those who asked
+    /// ([`Store::runs_asked_for`]): until `later`, or, where others have asked meanwhile, until `rests_until`.
+    /// Those who ask from now on do not bring it before that either.
+    pub fn rest_job(
+        &mut self,
+        id: JobId,
+        attempt: i64,
+        served: i64,
+        rests_until: Timestamp,
+        later: Timestamp,
+    ) {
+        const SQL: &str = "
+            update jobs set wanted = wanted - $1, rests_until = $2, tries = 0, last_error = null,
+                run_at = case when wanted > $1 then cast($2 as bigint) else $3 end
+            where id = $4 and attempt = $5 and parked_at is null";
+        let values = values![served, rests_until, later, id.0, attempt];
+        self.expect_one(SQL, values, lost(id));
+    }
+
     /// Puts all jobs of some kinds back that were parked for one reason, with all their tries before them.
     pub fn unpark_jobs(&mut self, kinds: &[&str], reason: &str, run_at: Timestamp) {
         const SQL: &str = "
@@ -254,6 +285,14 @@ impl Store {
             where subject = $1 and kind = $2 and run_at > $3 and tries = 0 and parked_at is null";
         let rows = self.query(SQL, values![subject, kind, run_at]).await?;
         Ok(!rows.is_empty())
+    }
+
+    /// How many have asked for a run of a job since it last ended one. To be read before what the run looks at.
+    pub async fn runs_asked_for(&self, id: JobId) -> Result<i64, StoreError> {
+        const SQL: &str = "select wanted from jobs where id = $1";
+        self.query_one(SQL, values![id.0])
+            .await?
+            .map_or(Ok(0), |row| row.int(0))
     }
 
     /// How many jobs are due at `now`.

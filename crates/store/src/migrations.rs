@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(10, "0010_search_tiers"),
     migration!(11, "0011_told_without_addresses"),
     migration!(12, "0012_reseller_settings"),
+    migration!(13, "0013_asked_runs"),
 ];
 
 const JOURNAL_SQLITE: &str = "

@@ -195,9 +195,10 @@ impl App {
         Ok(())
     }
 
-    /// Has fresh revocation lists signed at once: something was revoked.
+    /// Has fresh revocation lists signed at once, or as soon as those of the last moments allow: something was
+    /// revoked ([`crate::crls::REST`]).
     pub(crate) fn refresh_crl_soon(&self, change: &mut Change, now: Timestamp) {
-        change.bring_forward(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
+        change.ask_for_run(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
     }
 }
 

@@ -4,6 +4,7 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, ClaimedJob, JobId};
 
 use super::Task;
+use crate::crls::REST;
 use crate::{App, AppError};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -39,14 +40,19 @@ impl App {
         Ok(())
     }
 
-    /// Signs fresh revocation lists a day: well within the four days allowed (BR 4.9.7).
+    /// Signs fresh revocation lists a day, well within the four days allowed (BR 4.9.7), and when something was
+    /// revoked. Then the job rests: all that is revoked meanwhile is signed at once in the next lists.
     pub(super) async fn refresh_crl(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        // Before the revoked certificates are read: who asks from here on is served by the next run.
+        let asked = self.store.runs_asked_for(job.id).await?;
         let now = self.clock.now();
         let mut change = Change::new();
-        self.sign_crls(&mut change, now).await?;
-        change.postpone_job(job.id, job.attempt, now + DAY);
+        let signed = self.sign_crls(&mut change, now).await?;
+        let rests_until = if asked > 0 { now + REST } else { now };
+        change.rest_job(job.id, job.attempt, asked, rests_until, now + DAY);
         self.store.commit(change).await?;
-        Ok(())
+        self.crls.publish(signed);
+        self.prune_crls().await
     }
 
     /// Looks once a day whether it is time for another issuing CA. A failure to make it is tried again, and

@@ -98,6 +98,7 @@ impl App {
     /// then is due again when its lease ends.
     pub async fn run_worker(&self, mut stop: watch::Receiver<bool>, drain: Duration) {
         let mut signers = tokio::spawn(self.clone().run_signers(stop.clone()));
+        let lists = tokio::spawn(self.clone().follow_crls());
         let mut running = JoinSet::new();
         let mut unparked: Option<Instant> = None;
         while !*stop.borrow() {
@@ -121,6 +122,7 @@ impl App {
                 _ = stop.changed() => {}
             }
         }
+        lists.abort();
         let finish = async {
             while running.join_next().await.is_some() {}
             if let Err(error) = (&mut signers).await {
@@ -271,7 +273,7 @@ impl App {
                         "job failed"
                     );
                 }
-                let exponent = u32::try_from(tries).unwrap_or(0).min(LONGEST_BACK_OFF);
+                let exponent = u32::try_from(tries).unwrap_or(0).min(longest_back_off(job));
                 let delay = SignedDuration::from_secs(1 << exponent);
                 let mut change = Change::new();
                 let run_at = self.clock.now() + with_jitter(delay);
@@ -304,6 +306,15 @@ impl App {
         change.park_job(job.id, job.attempt, self.clock.now(), text);
         self.store.commit(change).await?;
         Ok(())
+    }
+}
+
+/// The power of two, in seconds, at which a failing job stops backing off further.
+fn longest_back_off(job: &ClaimedJob) -> u32 {
+    match Task::parse(&job.kind, job.subject) {
+        // What is revoked is to be on a list within a minute.
+        Some(Task::RefreshCrl) => 4,
+        _ => LONGEST_BACK_OFF,
     }
 }
 

@@ -25,6 +25,7 @@ on_both_engines!(
     there_is_one_authority,
     issuing_cas_follow_each_other_once,
     a_crl_number_is_used_once,
+    old_crls_are_dropped_in_small_steps,
     a_fact_is_replaced,
 );
 
@@ -429,6 +430,41 @@ async fn a_crl_number_is_used_once(bed: &Bed) {
     ));
     assert_eq!(bed.store.latest_crl("one").await.unwrap(), Some(crl(2)));
     assert_eq!(bed.store.latest_crl("two").await.unwrap(), None);
+}
+
+async fn old_crls_are_dropped_in_small_steps(bed: &Bed) {
+    let crl = |issuer: &str, number| CrlRow {
+        issuer: issuer.to_owned(),
+        number,
+        this_update: at(number),
+        next_update: at(number + 100),
+        der: vec![7; 500],
+    };
+    commit(bed, |change| {
+        (1..=10).for_each(|number| change.insert_crl(&crl("busy", number * 3)));
+        (1..=3).for_each(|number| change.insert_crl(&crl("quiet", number)));
+    })
+    .await
+    .unwrap();
+    let mut steps = Vec::new();
+    while steps.last() != Some(&0) {
+        steps.push(bed.store.prune_crls(3, 4).await.unwrap());
+    }
+    assert_eq!(steps, [4, 3, 0]);
+    let head = bed.store.crl_head("busy").await.unwrap().unwrap();
+    let expected = (30, at(30), at(130));
+    assert_eq!((head.number, head.this_update, head.next_update), expected);
+    assert_eq!(bed.store.crl_head("none").await.unwrap(), None);
+    let kept = bed
+        .store
+        .query("select number from crls order by number", Vec::new());
+    let kept: Vec<i64> = kept
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.int(0).unwrap())
+        .collect();
+    assert_eq!(kept, [1, 2, 3, 24, 27, 30]);
 }
 
 async fn a_fact_is_replaced(bed: &Bed) {

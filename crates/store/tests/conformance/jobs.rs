@@ -18,6 +18,7 @@ on_both_engines!(
     a_parked_job_waits_for_an_operator,
     jobs_of_unknown_kinds_come_back_when_they_are_known,
     a_dedup_key_holds_one_job,
+    who_asks_for_a_run_gets_one_that_begins_later,
     a_job_asked_for_anew_takes_the_claim_back,
     a_job_handed_over_is_nobody_elses,
     the_longest_waiting_goes_first,
@@ -390,4 +391,44 @@ async fn leases_are_released_at_a_start(bed: &Bed) {
     bed.store.release_leases(at(10), lease).await.unwrap();
     let again = claim_one(bed, 10).await;
     assert_eq!((again.id, again.attempt, again.tries), (JobId(1), 2, 2));
+}
+
+async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
+    enqueue(bed, job(1), at(1_000)).await;
+    let ask = async |now| {
+        commit(bed, |change| change.ask_for_run("poll", 10, at(now)))
+            .await
+            .unwrap();
+    };
+    let asked = async || bed.store.runs_asked_for(JobId(1)).await.unwrap();
+    let rest = async |run: &ClaimedJob, served, until, later| {
+        let (until, later) = (at(until), at(later));
+        commit(bed, |change| {
+            change.rest_job(run.id, run.attempt, served, until, later)
+        })
+        .await
+        .unwrap();
+    };
+    let due = async || bed.store.next_due().await.unwrap();
+    // Many ask, and one run serves them.
+    for now in [10, 11, 12] {
+        ask(now).await;
+    }
+    assert_eq!((asked().await, due().await), (3, Some(at(10))));
+    let run = claim_one(bed, 12).await;
+    // Another asks while it runs: it gets a run of its own, after the rest.
+    ask(13).await;
+    rest(&run, 3, 40, 2_000).await;
+    assert_eq!((asked().await, due().await), (1, Some(at(40))));
+    // Who asks in the rest does not shorten it.
+    let run = claim_one(bed, 40).await;
+    rest(&run, 1, 60, 2_000).await;
+    assert_eq!((asked().await, due().await), (0, Some(at(2_000))));
+    ask(41).await;
+    assert_eq!((asked().await, due().await), (1, Some(at(60))));
+    // And after it, at once.
+    let run = claim_one(bed, 60).await;
+    rest(&run, 1, 80, 2_000).await;
+    ask(100).await;
+    assert_eq!(due().await, Some(at(100)));
 }
