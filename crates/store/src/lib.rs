@@ -51,6 +51,7 @@ pub mod password_mails;
 mod postgres;
 mod prices;
 mod reading;
+pub mod record;
 mod resellers;
 mod search_texts;
 mod sequences;

@@ -33,7 +33,8 @@ pub enum Sequence {
 impl Sequence {
     const COUNT: usize = 7;
 
-    fn name(self) -> &'static str {
+    /// The name of its row.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Contact => "contact",
@@ -99,6 +100,7 @@ impl Store {
             }
             let size = (counter.block.lock().size * 2).clamp(1, sequence.largest_block());
             let end = self.reserve(sequence, size).await?;
+            self.record_reserved(sequence, end).await?;
             *counter.block.lock() = Block {
                 next: end - size,
                 end,

@@ -1,12 +1,13 @@
 //! The one interface over both engines.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::changes::Change;
 use crate::errors::StoreError;
 use crate::migrations;
 use crate::postgres::Postgres;
+use crate::record::Record;
 use crate::sequences::Sequences;
 use crate::sqlite::Sqlite;
 use crate::url::{Address, DatabaseUrl};
@@ -21,6 +22,7 @@ pub struct Store {
 struct Inner {
     backend: Backend,
     sequences: Sequences,
+    record: OnceLock<Arc<Record>>,
 }
 
 pub(crate) enum Backend {
@@ -105,6 +107,7 @@ impl Store {
             inner: Arc::new(Inner {
                 backend,
                 sequences: Sequences::default(),
+                record: OnceLock::new(),
             }),
         };
         migrations::refuse_newer(&store).await?;
@@ -199,6 +202,16 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.close().await,
             Backend::Postgres(postgres) => postgres.close().await,
         }
+    }
+
+    /// The record that is kept beside the database, once one is attached.
+    pub fn record(&self) -> Option<Arc<Record>> {
+        self.inner.record.get().cloned()
+    }
+
+    /// The first one attached stays.
+    pub(crate) fn attach(&self, record: Arc<Record>) {
+        let _ = self.inner.record.set(record);
     }
 
     pub(crate) fn backend(&self) -> &Backend {

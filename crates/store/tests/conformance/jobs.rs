@@ -404,7 +404,7 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     let rest = async |run: &ClaimedJob, served, until, later| {
         let (until, later) = (at(until), at(later));
         commit(bed, |change| {
-            change.rest_job(run.id, run.attempt, served, until, later)
+            change.rest_job(run.id, run.attempt, served, until, later);
         })
         .await
         .unwrap();
