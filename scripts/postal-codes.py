@@ -38,6 +38,8 @@ WIDER = {
     "SA": (r"\d{5}(?:[ -]?\d{4})?", "11564-7890"),
     # The new codes, of letters and digits.
     "KZ": (r"\d{6}|[A-Z]\d{2}[A-Z]\d[A-Z]\d", "Z05H9B2"),
+    # The codes before 2015.
+    "KR": (r"\d{5}|\d{3}[ -]?\d{3}", "110-062"),
     # The letter of the quarter.
     "VE": (r"\d{4}(?:[ -]?[A-Z])?", "1010-A"),
     # Tristan da Cunha belongs to it.

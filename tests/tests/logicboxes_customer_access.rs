@@ -1,5 +1,6 @@
 //! Customers' passwords and tokens over the LogicBoxes dialect.
 
+use chancery_domain::reseller_settings::ResellerChanges;
 use chancery_testkit::{LogicBoxes, TestServer, on_both_engines};
 use serde_json::{Value, json};
 
@@ -10,7 +11,8 @@ on_both_engines!(
     who_guesses_waits,
     who_guesses_from_everywhere_waits,
     a_token_ends_after_two_minutes,
-    a_temporary_password_serves_for_a_day,
+    a_temporary_password_serves_for_three_days,
+    a_token_tells_whom_the_customer_turns_to,
     a_password_is_mailed,
     a_changed_password_ends_all_others,
     no_secret_is_kept_in_clear,
@@ -93,7 +95,7 @@ async fn a_password_is_traded_for_a_token(server: &mut TestServer) {
     let second = token(&client, PASSWORD).await.unwrap();
     assert!(is_uuid(&first) && first != second, "{first} {second}");
     let told = by_token(&client, &first).await.unwrap();
-    assert_eq!(told, by_id(&client, &id).await);
+    assert_eq!(told["customerid"], id[..]);
     assert_eq!(
         by_token(&client, &first.to_uppercase()).await.unwrap(),
         told
@@ -219,7 +221,7 @@ async fn a_token_ends_after_two_minutes(server: &mut TestServer) {
     assert!(!rows.contains("192.0.2.1"));
 }
 
-async fn a_temporary_password_serves_for_a_day(server: &mut TestServer) {
+async fn a_temporary_password_serves_for_three_days(server: &mut TestServer) {
     let client = server.logicboxes().await;
     let id = sign_up(&client, &[]).await;
     assert_eq!(by_id(&client, &id).await["ispasswdexpired"], "false");
@@ -238,10 +240,41 @@ async fn a_temporary_password_serves_for_a_day(server: &mut TestServer) {
     let second = lend().await;
     assert_eq!(token(&client, &first).await.unwrap_err(), WRONG);
     assert!(token(&client, &second).await.is_ok());
-    server.world().advance(86_400).await;
+    server.world().advance(3 * 86_400 - 60).await;
+    assert!(token(&client, &second).await.is_ok());
+    server.world().advance(60).await;
     assert_eq!(token(&client, &second).await.unwrap_err(), WRONG);
     assert!(token(&client, PASSWORD).await.is_ok());
     assert_eq!(by_id(&client, &id).await["ispasswdexpired"], "false");
+}
+
+async fn a_token_tells_whom_the_customer_turns_to(server: &mut TestServer) {
+    let client = server.logicboxes().await;
+    let id = sign_up(&client, &[]).await;
+    let changes = ResellerChanges {
+        name: Some("Panel Ltd".to_owned()),
+        notice_email: Some("sales@panel.example".to_owned()),
+        ..ResellerChanges::default()
+    };
+    server.set_reseller(changes).await;
+    let token = token(&client, PASSWORD).await.unwrap();
+    let told = by_token(&client, &token).await.unwrap();
+    assert_eq!(
+        told["salesrepresentative"],
+        "Panel Ltd (sales@panel.example)"
+    );
+    assert_eq!([&told["address2"], &told["address3"]], ["", ""]);
+    let details = by_id(&client, &id).await;
+    for (key, value) in details.as_object().unwrap() {
+        assert_eq!(&told[key], value, "{key}");
+    }
+    let again = client
+        .done(
+            "customers/authenticate-token-without-history",
+            &[("token", &token)],
+        )
+        .await;
+    assert_eq!(again, told);
 }
 
 /// The words that stand alone on their lines in the only message there is.

@@ -26,7 +26,7 @@ async fn searches_tell_rows_as_captured(server: &mut TestServer) {
         .replace("{id}", &id);
     assert_eq!(found.text(), golden);
     for (name, value) in [
-        ("no-of-records", "9"),
+        ("no-of-records", "0"),
         ("no-of-records", "501"),
         ("no-of-records", "ten"),
         ("page-no", "-1"),

@@ -169,8 +169,12 @@ async fn access(book: &mut Book) {
         .ask("customers/generate-token", &[username, password, IP])
         .await;
     let token = token.trim_matches('"');
-    book.ask("customers/authenticate-token", &[("token", token)])
-        .await;
+    for method in [
+        "customers/authenticate-token",
+        "customers/authenticate-token-without-history",
+    ] {
+        book.ask(method, &[("token", token)]).await;
+    }
     book.ask("customers/temp-password", &of_customer).await;
     book.ask("customers/forgot-password", &[username]).await;
     for method in ["customers/change-password", "customers/v2/change-password"] {
@@ -178,6 +182,7 @@ async fn access(book: &mut Book) {
         book.ask(method, &asked).await;
     }
     book.ask("customers/delete", &of_customer).await;
+    book.ask("resellers/details", &[]).await;
 }
 
 /// The page while it is written.
@@ -218,7 +223,9 @@ const TOKEN: &str = "0b9d7c1e-52a4-4c3f-9f0e-6d1a2b3c4d5e";
 /// Parameters with a made-up token.
 fn told<'a>(method: &str, parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     match method {
-        "customers/authenticate-token" => vec![("token", TOKEN)],
+        "customers/authenticate-token" | "customers/authenticate-token-without-history" => {
+            vec![("token", TOKEN)]
+        }
         _ => parameters.to_vec(),
     }
 }

@@ -108,6 +108,8 @@ const ROWS: &[Row] = {
             ("username", "{username}"), ("passwd", "A-pass-word-42"), ("ip", "192.0.2.1")]),
         row("customers/generate-login-token", Customer, &[("customer-id", "{customer}"), ("ip", "192.0.2.1")]),
         row("customers/authenticate-token", Token, &[("token", "{token}")]),
+        row("customers/authenticate-token-without-history", Token, &[("token", "{token}")]),
+        row("resellers/details", Nothing, &[]),
         row("customers/delete", Customer, &[("customer-id", "{customer}")]),
     ]
 };
@@ -301,7 +303,8 @@ async fn call_as_everyone(askers: &mut Askers<'_>, row: &Row, route: &Route) {
         let message = "Invalid credentials, or your User account maybe Inactive or Suspended";
         refused(who, &row.ask(stranger, &words).await, message);
     }
-    let message = "Access Denied. You are not authorized to perform this action.";
+    let message = "Access Denied. You are not authorized to perform this action. \
+                   The request came from 127.0.0.1.";
     refused(
         "blocked address",
         &row.ask(&askers.blocked, &words).await,

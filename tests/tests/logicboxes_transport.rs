@@ -196,7 +196,8 @@ async fn credentials_are_good_for_what_they_were_made(server: &mut TestServer) {
             allowed,
         })
         .await;
-    let message = "Access Denied. You are not authorized to perform this action.";
+    let message = "Access Denied. You are not authorized to perform this action. \
+                   The request came from 127.0.0.1.";
     assert_eq!(blocked.refused(METHOD, &[]).await, message);
 
     let operations = server.operations();

@@ -32,6 +32,7 @@ mod logicboxes_examples;
 mod logicboxes_goldens;
 mod logicboxes_matrix;
 mod logicboxes_missing;
+mod logicboxes_panels;
 mod logicboxes_senders;
 mod logicboxes_transport;
 mod matrix;

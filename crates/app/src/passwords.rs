@@ -28,7 +28,7 @@ use crate::jobs::{self, Task};
 use crate::{App, AppError, Refusal, TooMany};
 
 /// How long a temporary password serves.
-const TEMPORARY: SignedDuration = SignedDuration::from_hours(24);
+const TEMPORARY: SignedDuration = SignedDuration::from_hours(72);
 
 /// How many passwords may be mailed to a customer in a day.
 const MAILS_A_DAY: i64 = 5;
@@ -36,7 +36,7 @@ const MAILS_A_DAY: i64 = 5;
 /// The letters of a temporary password: none that is taken for another. 32 of them, so that each is five bits.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// How many letters a temporary password has: 80 bits, for a day.
+/// How many letters a temporary password has: 80 bits, for three days.
 const LENGTH: usize = 16;
 
 /// The address that stands for all.
@@ -206,7 +206,7 @@ impl App {
         Err(AppError::Busy)
     }
 
-    /// Gives a customer a password for a day, and tells it.
+    /// Gives a customer a password for three days, and tells it.
     pub async fn lend_password(
         &self,
         reseller: &Reseller,
@@ -228,7 +228,7 @@ impl App {
         Err(AppError::Busy)
     }
 
-    /// Mails a customer a password for a day, by its user name. Nobody else gets to see it.
+    /// Mails a customer a password for three days, by its user name. Nobody else gets to see it.
     pub async fn mail_password(&self, reseller: &Reseller, username: &str) -> Result<(), AppError> {
         let password = temporary_password()?;
         let id = self.customer_of_username(reseller, username).await?.id;

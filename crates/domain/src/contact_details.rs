@@ -15,7 +15,8 @@ use crate::contact_rules::{
 use crate::contacts::{ContactField, is_email};
 use crate::countries::{is_country, is_country_code};
 use crate::fields::{Field, FieldError, Problem};
-use crate::postal_codes::is_postal_code;
+use crate::postal_codes::{is_often_absent, is_postal_code};
+use crate::states::state_of;
 use crate::telephones::Telephone;
 
 /// How a person is called.
@@ -287,10 +288,15 @@ impl<F: Fn(ContactField) -> Field> Check<F> {
             }
             StateRules::OneOf(states) => {
                 let text = self.required(STATE, value, TextRules::up_to(usize::MAX));
-                if !text.is_empty() && !states.contains(&text.as_str()) {
-                    self.fault(STATE, Problem::one_of(states));
+                match state_of(states, &text) {
+                    Some(name) => name.to_owned(),
+                    None if text.is_empty() => text,
+                    None => {
+                        let names: Vec<&str> = states.iter().map(|state| state.name).collect();
+                        self.fault(STATE, Problem::one_of(&names));
+                        text
+                    }
                 }
-                text
             }
         }
     }
@@ -312,10 +318,22 @@ impl<F: Fn(ContactField) -> Field> Check<F> {
     }
 
     fn zip(&mut self, rules: ZipRules, country: &str, value: Option<String>) -> String {
-        let (ZipRules::Any(max) | ZipRules::OfCountry(max)) = rules;
-        let text = self.required(ContactField::Zip, value, TextRules::up_to(max));
+        let (ZipRules::Any(max) | ZipRules::Plain(max) | ZipRules::OfCountry(max)) = rules;
+        let max = TextRules::up_to(max);
+        let text = match rules {
+            ZipRules::Plain(_) | ZipRules::OfCountry(_) if is_often_absent(country) => {
+                let text = self.optional(ContactField::Zip, value, max);
+                text.unwrap_or_default()
+            }
+            _ => self.required(ContactField::Zip, value, max),
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || " -./".contains(c);
         let is_right = match rules {
             ZipRules::Any(_) => true,
+            ZipRules::Plain(_) => {
+                text.chars().all(is_plain)
+                    && (text.is_empty() || text.contains(|c: char| c.is_ascii_alphanumeric()))
+            }
             ZipRules::OfCountry(_) => is_postal_code(country, &text),
         };
         if !is_right {

@@ -4,6 +4,7 @@
 //! of contact types are in [`contact_types`](crate::contact_types).
 
 use crate::fields::Problem;
+use crate::states::State;
 use crate::telephones::{Digits, is_calling_code};
 use crate::texts::{is_blank, is_misleading};
 
@@ -79,8 +80,8 @@ pub enum StateRules {
     Required(usize),
     /// Any text, if there is one.
     Optional(usize),
-    /// One of a list, as it is written there.
-    OneOf(&'static [&'static str]),
+    /// One that [`state_of`](crate::states::state_of) finds in a list; kept as it is written there.
+    OneOf(&'static [State]),
 }
 
 /// What a country is: always of ISO 3166-1 alpha-2.
@@ -130,6 +131,8 @@ impl PartRules {
 pub enum ZipRules {
     /// As any text of at most so many characters.
     Any(usize),
+    /// In at most so many letters, digits, spaces, hyphens, points and slashes, as no country in particular has them.
+    Plain(usize),
     /// As the country writes them, in at most so many characters.
     OfCountry(usize),
 }
@@ -169,8 +172,8 @@ impl ContactRules {
         telephone: TelephoneRules::Whole(25),
     };
 
-    /// Those of a reseller's client. A calling code that is not known is sent as 0; everything else is as for
-    /// the contact that is made of them.
+    /// Those of a reseller's client. A calling code that is not known is sent as 0, and of a postal code only length
+    /// and characters count; everything else is as for the contact that is made of them.
     pub const CUSTOMER: Self = Self {
         name: NameRules::Whole(TextRules::up_to(255)),
         company: CompanyRules::up_to(255),
@@ -178,7 +181,7 @@ impl ContactRules {
         city: 64,
         state: StateRules::Required(64),
         country: CountryRules::Capitals,
-        zip: ZipRules::OfCountry(10),
+        zip: ZipRules::Plain(10),
         telephone: TelephoneRules::Parts(PartRules::CUSTOMER),
     };
 

@@ -34,7 +34,8 @@ struct Row {
     /// Whether the first line of the address must be a street's: a post office box is none.
     street: bool,
     attributes: &'static [Attribute],
-    company: &'static [CompanyRule],
+    /// When a company must be told although the details may be without.
+    company: &'static [Condition],
     fixed: &'static [Fixed],
 }
 
@@ -95,20 +96,6 @@ pub enum Form {
     Digits(Digits),
     /// What something holds of.
     Like(fn(&str) -> bool),
-}
-
-/// What the attributes say of the company.
-struct CompanyRule {
-    holds: Condition,
-    company: Company,
-}
-
-#[derive(Clone, Copy)]
-enum Company {
-    /// There must be one.
-    Given,
-    /// It must be this.
-    Is(&'static str),
 }
 
 /// What conditions are about.
@@ -203,10 +190,9 @@ impl ContactType {
         if self.0.street && is_post_office_box(&address) {
             fault(ContactField::Address1, Problem::Format);
         }
-        for rule in self.0.company.iter().filter(|rule| told.holds(rule.holds)) {
-            if let Some(problem) = rule.company.problem(&company) {
-                fault(ContactField::Company, problem);
-            }
+        let mut rules = self.0.company.iter();
+        if company.is_empty() && rules.any(|condition| told.holds(*condition)) {
+            fault(ContactField::Company, Problem::Missing);
         }
         match (details, self.check_told(&told)) {
             (Some(details), Ok(kept)) if faults.is_empty() => Ok((details, kept)),
@@ -317,15 +303,6 @@ impl Form {
             Self::OneOf(values) => Some(Problem::one_of(values)),
             Self::Digits(digits) => (!digits.has(value)).then_some(Problem::Format),
             Self::Like(holds) => (!holds(value)).then_some(Problem::Format),
-        }
-    }
-}
-
-impl Company {
-    fn problem(self, company: &str) -> Option<Problem> {
-        match self {
-            Self::Given => company.is_empty().then_some(Problem::Missing),
-            Self::Is(text) => (company != text).then(|| Problem::one_of(&[text])),
         }
     }
 }

@@ -245,7 +245,7 @@ mod tests {
             username: text("nobody"),
             details: RawContactDetails {
                 phone: text("207 946"),
-                zip: text("0"),
+                zip: text("#1"),
                 ..raw().details
             },
             mobile: text("12345"),

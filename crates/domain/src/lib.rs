@@ -40,6 +40,7 @@ pub mod registrations;
 pub mod reseller_settings;
 pub mod resellers;
 pub mod stages;
+pub mod states;
 pub mod telephones;
 pub mod texts;
 pub mod validity;

@@ -6,8 +6,10 @@
 
 pub(crate) mod contacts;
 pub(crate) mod customers;
+pub(crate) mod resellers;
 
 use chancery_domain::contact_types::ContactType;
+use chancery_domain::postal_codes::is_often_absent;
 use serde_json::{Map, Value as Json, json};
 
 use crate::auth;
@@ -47,6 +49,8 @@ enum Presence {
     /// It is a company, which has to be there unless the contact's type may do without: only who has the contact
     /// can say.
     ByContact,
+    /// It is a postal code, which has to be there unless addresses in the country that comes with it often have none.
+    ByCountry,
 }
 
 /// What a parameter is.
@@ -75,6 +79,14 @@ pub(crate) const fn required(name: &'static str, kind: Kind, text: &'static str)
         presence: Presence::Required,
         kind,
         text,
+    }
+}
+
+/// A postal code, which has to be there unless the country's addresses often have none.
+pub(crate) const fn postal_code(text: &'static str) -> Parameter {
+    Parameter {
+        presence: Presence::ByCountry,
+        ..required("zipcode", Kind::Text, text)
     }
 }
 
@@ -119,6 +131,10 @@ impl Operation {
         let is_needed = |parameter: &Parameter| match parameter.presence {
             Presence::Optional | Presence::ByContact => false,
             Presence::Required => true,
+            Presence::ByCountry => {
+                let country = given.optional("country").unwrap_or_default();
+                !country.is_some_and(|country| is_often_absent(country.trim()))
+            }
             Presence::ByType => {
                 let kind = given.optional("type").unwrap_or_default();
                 let kind = kind.and_then(ContactType::parse);
@@ -319,8 +335,9 @@ mod tests {
             operation.missing(&Parameters::merge(Some(query), None, b"").unwrap())
         };
         for Row { operation, .. } in table() {
-            let is_needed =
-                |one: &&Parameter| one.is_required() || one.presence == Presence::ByType;
+            let is_needed = |one: &&Parameter| {
+                one.is_required() || [Presence::ByType, Presence::ByCountry].contains(&one.presence)
+            };
             let required = operation.parameters.iter().filter(is_needed);
             let mut query = String::new();
             for parameter in required {
@@ -340,6 +357,14 @@ mod tests {
             ("type=Contact", "company"),
             ("type=Kontakt", "company"),
             ("type=EsContact", "email"),
+            (
+                "type=EsContact&email=a&address-line-1=a&city=a&country=ie",
+                "phone-cc",
+            ),
+            (
+                "type=EsContact&email=a&address-line-1=a&city=a&country=es",
+                "zipcode",
+            ),
         ] {
             let query = format!("name=a&{kind}");
             assert_eq!(missing(&contacts::ADD, &query), Some(first), "{kind}");

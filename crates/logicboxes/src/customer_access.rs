@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chancery_domain::customers::CustomerField;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::passwords::Password;
+use chancery_domain::resellers::Reseller;
 
 use crate::customers::{id, told};
 use crate::errors::Obstacle;
@@ -56,11 +57,26 @@ pub(crate) async fn login_token(call: Call) -> Answer {
     Ok(token.into())
 }
 
-/// `customers/authenticate-token`
+/// `customers/authenticate-token` and `customers/authenticate-token-without-history`: no history is kept of either.
 pub(crate) async fn authenticate_token(call: Call) -> Answer {
     let token = call.parameters.required("token")?.trim();
     let customer = call.app.customer_of_token(&call.reseller, token).await?;
-    Ok(told(&customer, &call.reseller, call.app.now()).into())
+    let mut map = told(&customer, &call.reseller, call.app.now());
+    for absent in ["address2", "address3"] {
+        if map.get(absent).is_none() {
+            map.put(absent, "");
+        }
+    }
+    map.put("salesrepresentative", sales_representative(&call.reseller));
+    Ok(map.into())
+}
+
+/// Name and address of whom a customer turns to: its reseller.
+fn sales_representative(reseller: &Reseller) -> String {
+    match &reseller.settings.notice_email {
+        Some(email) => format!("{} ({email})", reseller.name),
+        None => reseller.name.clone(),
+    }
 }
 
 /// Where the customer's user is.

@@ -22,7 +22,7 @@ use crate::values::Value;
 const RECEIPTS: &str = "0.0";
 
 /// How many records a page may have.
-pub(crate) const PAGE: RangeInclusive<i64> = 10..=500;
+pub(crate) const PAGE: RangeInclusive<i64> = 1..=500;
 
 /// `customers/signup`
 pub(crate) async fn sign_up(call: Call) -> Answer {
@@ -103,14 +103,15 @@ fn profile(parameters: &Parameters) -> Result<RawCustomer, Obstacle> {
         let text = parameters.optional(name)?;
         Ok::<_, Obstacle>(text.map(str::to_owned))
     };
+    let calling_code = |name| details::calling_code(parameters, name);
     let is_agreed = |name| Ok::<_, Obstacle>(parameters.boolean(name)?.unwrap_or(false));
     Ok(RawCustomer {
         username: text("username")?,
         details: details::read(parameters)?,
         other_state: text("other-state")?,
-        other_phone_code: text("alt-phone-cc")?,
+        other_phone_code: calling_code("alt-phone-cc")?,
         other_phone: text("alt-phone")?,
-        mobile_code: text("mobile-cc")?,
+        mobile_code: calling_code("mobile-cc")?,
         mobile: text("mobile")?,
         language: text("lang-pref")?,
         vat_id: text("vat-id")?,

@@ -23,12 +23,21 @@ pub(crate) fn read(parameters: &Parameters) -> Result<RawContactDetails, Obstacl
         state: text("state")?,
         country: text("country")?,
         zip: text("zipcode")?,
-        phone_code: text("phone-cc")?,
+        phone_code: calling_code(parameters, "phone-cc")?,
         phone: text("phone")?,
-        fax_code: text("fax-cc")?,
+        fax_code: calling_code(parameters, "fax-cc")?,
         fax: text("fax")?,
         ..RawContactDetails::default()
     })
+}
+
+/// Reads a calling code, which people write with a plus sign in front.
+pub(crate) fn calling_code(
+    parameters: &Parameters,
+    name: &str,
+) -> Result<Option<String>, Obstacle> {
+    let text = parameters.optional(name)?.map(str::trim);
+    Ok(text.map(|text| text.strip_prefix('+').unwrap_or(text).to_owned()))
 }
 
 /// Puts details into an answer, under their names with something before each.

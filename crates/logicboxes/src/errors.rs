@@ -132,7 +132,9 @@ fn of_app(error: &AppError) -> String {
         AppError::Unauthenticated | AppError::UnknownUsername | AppError::WrongPassword => {
             BAD_CREDENTIALS.to_owned()
         }
-        AppError::AddressNotAllowed(_) => ADDRESS_NOT_ALLOWED.to_owned(),
+        AppError::AddressNotAllowed(address) => {
+            format!("{ADDRESS_NOT_ALLOWED} The request came from {address}.")
+        }
         AppError::Suspended => SUSPENDED.to_owned(),
         AppError::OutOfScope { .. } => NOT_ALLOWED.to_owned(),
         AppError::TooMany {

@@ -25,6 +25,7 @@ mod eligibility;
 mod errors;
 mod hashtable;
 mod parameters;
+mod resellers;
 mod routes;
 mod sponsors;
 mod values;

@@ -152,12 +152,13 @@ impl Parameters {
         text.map(|text| whole(name, text)).transpose()
     }
 
-    /// `true` or `false`, which may be there.
+    /// `true` or `false` in any case, which may be there.
     pub(crate) fn boolean(&self, name: &'static str) -> Result<Option<bool>, Obstacle> {
         match self.optional(name)?.map(str::trim) {
             None => Ok(None),
-            Some("true") => Ok(Some(true)),
-            Some("false") => Ok(Some(false)),
+            // Python writes `True`.
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
             Some(_) => Err(Obstacle::Malformed(name)),
         }
     }
@@ -245,8 +246,14 @@ pub fn read_attributes(form: &[u8]) -> (BTreeMap<String, String>, Option<String>
     }
 }
 
+/// A whole number. Languages that count time in fractions write `1577836800.0`.
 fn whole(name: &'static str, text: &str) -> Result<i64, Obstacle> {
-    text.trim().parse().map_err(|_| Obstacle::Malformed(name))
+    let text = text.trim();
+    let number = match text.split_once('.') {
+        Some((number, zeros)) if zeros.bytes().all(|octet| octet == b'0') => number,
+        _ => text,
+    };
+    number.parse().map_err(|_| Obstacle::Malformed(name))
 }
 
 /// What a content type is without its parameters.

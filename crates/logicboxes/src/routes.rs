@@ -29,7 +29,7 @@ use crate::parameters::{BODY_LIMIT, Parameters};
 use crate::values::{Format, Value};
 use crate::{
     agreements, auth, contact_changes, contact_defaults, contact_searches, contacts, contract,
-    customer_access, customers, eligibility, sponsors,
+    customer_access, customers, eligibility, resellers, sponsors,
 };
 
 /// One line of the table.
@@ -131,7 +131,9 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Orders, GET, "customers/generate-token", customer_access::token, &contract::customers::TOKEN),
         Row::of(Orders, GET, "customers/generate-login-token", customer_access::login_token, &contract::customers::LOGIN_TOKEN),
         Row::of(Read, GET, "customers/authenticate-token", customer_access::authenticate_token, &contract::customers::AUTHENTICATE_TOKEN),
+        Row::of(Read, GET, "customers/authenticate-token-without-history", customer_access::authenticate_token, &contract::customers::AUTHENTICATE_TOKEN_2),
         Row::of(Orders, POST, "customers/delete", customers::delete, &contract::customers::DELETE),
+        Row::of(Read, GET, "resellers/details", resellers::details, &contract::resellers::DETAILS),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What people are found by: the index behind searches for a text in a name, a company or an address.
 //!
-//! A name is found by what any of its words begins with, an address by its own beginning; case, spacing and forms
-//! of letters aside. So a text is kept folded, once from the beginning of each word on or once as a whole, and a
+//! A name is found by what any of its words begins with, an address by its own beginning, and by a whole address
+//! only if it is the same: whoever asks for a person wants nobody else. Case, spacing and forms of letters aside. So a text is kept folded, once from the beginning of each word on or once as a whole, and a
 //! search is one range of the table. Who changes what is indexed takes the old texts out and puts the new ones
 //! in, in the same change set; this file knows no nouns, only fields.
 //!
@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use chancery_domain::contacts::is_email;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::changes::Change;
@@ -75,9 +76,7 @@ impl SearchField {
 
     /// Between which texts those are that one finds; `None` if it finds nothing.
     pub(crate) fn range(self, text: &str) -> Option<[String; 2]> {
-        let from = Wanted::new(self, text)?.looked_up();
-        let before = format!("{from}{}", char::MAX);
-        Some([from, before])
+        Some(Wanted::new(self, text)?.range())
     }
 
     /// A text as it is kept, once for each way to find it.
@@ -121,6 +120,8 @@ struct Wanted {
     field: SearchField,
     /// Folded, from where it can begin.
     text: String,
+    /// Whether it finds only what it is all of.
+    is_whole: bool,
 }
 
 impl Wanted {
@@ -129,7 +130,21 @@ impl Wanted {
         let folded = folded(text);
         let start = *field.starts(&folded).first()?;
         let text = folded[start..].to_owned();
-        Some(Self { field, text })
+        Some(Self {
+            field,
+            is_whole: field.found_by == FoundBy::Beginning && is_email(&text),
+            text,
+        })
+    }
+
+    /// Between which texts those are that it finds, as far as it is kept.
+    fn range(&self) -> [String; 2] {
+        let mut from = self.looked_up();
+        if self.is_whole && !self.is_cut() {
+            from.push(END);
+        }
+        let before = format!("{from}{}", char::MAX);
+        [from, before]
     }
 
     /// As much of it as is kept.
@@ -148,7 +163,10 @@ impl Wanted {
         let starts = self.field.starts(&folded);
         let is_all = starts.first().is_some_and(|at| folded[*at..] == self.text);
         let mut rests = starts.iter().map(|at| &folded[*at..]);
-        let is_found = rests.any(|rest| rest.starts_with(&self.text));
+        let is_found = match self.is_whole {
+            true => is_all,
+            false => rests.any(|rest| rest.starts_with(&self.text)),
+        };
         is_found.then_some(is_all)
     }
 }
@@ -351,9 +369,8 @@ impl Store {
         const SQL: &str = "
             select subject_id, case when text = $6 then cast(1 as bigint) else 0 end from search_texts
             where owner_id = $1 and field = $2 and text >= $3 and text < $4 limit $5";
-        let from = wanted.looked_up();
-        let before = format!("{from}{}", char::MAX);
-        let all = format!("{from}{END}");
+        let [from, before] = wanted.range();
+        let all = format!("{}{END}", wanted.looked_up());
         let limit = most as i64 + 1;
         let values = values![owner, wanted.field.name, from, before, limit, all];
         let rows = self.scan(SQL, values).await?;
@@ -410,6 +427,24 @@ mod tests {
         assert_eq!(finds(NAME, "nn", "Ann"), None);
         assert_eq!(finds(EMAIL, "ann@", "ann@shop.example"), Some(false));
         assert_eq!(finds(EMAIL, "ann@", "jo-ann@shop.example"), None);
+    }
+
+    #[test]
+    fn a_whole_address_finds_nothing_but_itself() {
+        let long = format!("{}@shop.example", "a".repeat(LENGTH));
+        for (asked, text, found) in [
+            (" Ann@Shop.example", "ann@shop.example", Some(true)),
+            ("ann@shop.ex", "ann@shop.example", None),
+            ("ann@shop.example", "ann@shop.example.org", None),
+            (&long, &long, Some(true)),
+            (&long, &format!("{long}.org"), None),
+        ] {
+            assert_eq!(finds(EMAIL, asked, text), found, "{asked} {text}");
+            let [from, before] = EMAIL.range(asked).unwrap();
+            let is_within = |kept: &String| (&from..&before).contains(&kept);
+            let is_kept_there = EMAIL.kept(text).iter().any(is_within);
+            assert!(is_kept_there || found.is_none(), "{asked} {text}");
+        }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The table of contact types. A new type is a new row.
 
 use super::values::{
-    CANADIAN, CANADIAN_ORGANIZATIONS, EUROPEAN_UNION, SPANISH_FORMS, SPANISH_ORGANIZATIONS,
-    SPANISH_PROVINCES, is_birth_date, is_brazilian_number,
+    CANADIAN, EUROPEAN_UNION, SPANISH_FORMS, SPANISH_ORGANIZATIONS, is_birth_date,
+    is_brazilian_number,
 };
-use super::{Attribute, Company, CompanyRule, Condition, Fixed, Form, Needed, Row};
+use super::{Attribute, Condition, Fixed, Form, Needed, Row};
 use crate::contact_rules::{
     CompanyRules, ContactRules, CountryRules, NameRules, PartRules, StateRules, TelephoneRules,
     TextRules, ZipRules,
 };
 use crate::countries::is_country_code;
+use crate::states::SPANISH_PROVINCES;
 use crate::telephones::Digits;
 
 /// The rules of contacts of no particular registry.
@@ -176,10 +177,6 @@ pub(super) static TYPES: [Row; 19] = [
                 Form::OneOf(&["y"]),
             ),
         ],
-        company: &[CompanyRule {
-            holds: Condition::Is("CPR", CANADIAN_ORGANIZATIONS),
-            company: Company::Is("N/A"),
-        }],
         fixed: &[Fixed::Name, Fixed::Attribute("CPR")],
         ..plain("CaContact")
     },
@@ -223,10 +220,7 @@ pub(super) static TYPES: [Row; 19] = [
             ),
             attribute("dotes", "es_identificacion", Needed::Always, TEXT),
         ],
-        company: &[CompanyRule {
-            holds: Condition::Is("es_form_juridica", SPANISH_ORGANIZATIONS),
-            company: Company::Given,
-        }],
+        company: &[Condition::Is("es_form_juridica", SPANISH_ORGANIZATIONS)],
         ..plain("EsContact")
     },
     Row {

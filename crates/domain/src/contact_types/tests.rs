@@ -145,19 +145,29 @@ fn what_attributes_say_of_the_company_holds() {
     };
     let company = BTreeSet::from([format!("{:?}", field(ContactField::Company))]);
     for broken in [
-        of("CaContact", "an organization").with("company", "Example Ltd"),
-        of("CaContact", "a person").telling("CPR", "TRS"),
+        of("CaContact", "an organization").with("company", ""),
         of("EsContact", "a company").with("company", ""),
         of("EsContact", "a person").telling("es_form_juridica", "524"),
     ] {
         assert_eq!(fields(&broken.check().unwrap_err()), company);
     }
-    assert!(
-        of("EsContact", "a person")
-            .with("company", "N/A")
-            .check()
-            .is_ok()
-    );
+    for right in [
+        of("EsContact", "a person").with("company", "N/A"),
+        of("CaContact", "an organization").with("company", "N/A"),
+        of("CaContact", "an organization").with("company", "Example Ltd"),
+        of("CaContact", "a person").telling("CPR", "TRS"),
+    ] {
+        assert!(right.check().is_ok());
+    }
+}
+
+#[test]
+fn a_province_is_kept_as_the_registry_writes_it() {
+    let sample = samples()
+        .into_iter()
+        .find(|sample| sample.kind == "EsContact");
+    let (details, _) = sample.unwrap().with("state", "LA CORUÑA").check().unwrap();
+    assert_eq!(details.state, "Coruña, A");
 }
 
 #[test]

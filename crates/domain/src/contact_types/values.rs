@@ -10,8 +10,6 @@ pub(super) const CANADIAN: &[&str] = &[
     "PLT", "PRT", "TDM", "TRD", "TRS",
 ];
 
-pub(super) const CANADIAN_ORGANIZATIONS: &[&str] = CANADIAN.split_at(4).1;
-
 /// Legal forms by their Spanish numbers: a person's, then organizations'.
 pub(super) const SPANISH_FORMS: &[&str] = &[
     "1", "39", "47", "59", "68", "124", "150", "152", "164", "181", "197", "203", "229", "269",
@@ -20,62 +18,6 @@ pub(super) const SPANISH_FORMS: &[&str] = &[
 ];
 
 pub(super) const SPANISH_ORGANIZATIONS: &[&str] = SPANISH_FORMS.split_at(1).1;
-
-/// Spanish provinces as the registry writes them.
-pub(super) const SPANISH_PROVINCES: &[&str] = &[
-    "Albacete",
-    "Alicante",
-    "Almeria",
-    "Araba",
-    "Asturias",
-    "Avila",
-    "Badajoz",
-    "Barcelona",
-    "Bizkaia",
-    "Burgos",
-    "Caceres",
-    "Cadiz",
-    "Cantabria",
-    "Castellon",
-    "Ceuta",
-    "Ciudad Real",
-    "Cordoba",
-    "Coruña, A",
-    "Cuenca",
-    "Gipuzkoa",
-    "Girona",
-    "Granada",
-    "Guadalajara",
-    "Huelva",
-    "Huesca",
-    "Illes Balears",
-    "Jaen",
-    "Leon",
-    "Lleida",
-    "Lugo",
-    "Madrid",
-    "Malaga",
-    "Melilla",
-    "Murcia",
-    "Navarra",
-    "Ourense",
-    "Palencia",
-    "Palmas, Las",
-    "Pontevedra",
-    "Rioja, La",
-    "Salamanca",
-    "Santa Cruz de Tenerife",
-    "Segovia",
-    "Sevilla",
-    "Soria",
-    "Tarragona",
-    "Teruel",
-    "Toledo",
-    "Valencia",
-    "Valladolid",
-    "Zamora",
-    "Zaragoza",
-];
 
 /// The member states of the European Union.
 pub const EUROPEAN_UNION: &[&str] = &[

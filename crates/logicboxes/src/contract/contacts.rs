@@ -5,7 +5,9 @@ use chancery_domain::eligibility::Criterion;
 use serde_json::{Value as Json, json};
 
 use super::Kind::{Boolean, Integer, Integers, OneOf, SomeOf, Text, Within};
-use super::{Operation, Parameter, boolean, integer, map_of, optional, required, text, texts};
+use super::{
+    Operation, Parameter, boolean, integer, map_of, optional, postal_code, required, text, texts,
+};
 use crate::agreements::DOTCA_VERSION;
 use crate::contact_searches::{PAGE, STATES};
 
@@ -45,7 +47,9 @@ const COUNTRY: Parameter = required(
     Text,
     "The country, ISO 3166-1 alpha-2 in capitals.",
 );
-const ZIP: Parameter = required("zipcode", Text, "The postal code, as the country has them.");
+const ZIP: Parameter = postal_code(
+    "The postal code, as the country has them, with or without the country's letters in front; may be left out in IE.",
+);
 const PHONE_CODE: Parameter = required("phone-cc", Text, "Calling code of the telephone, digits.");
 const PHONE: Parameter = required("phone", Text, "The telephone, digits.");
 const FAX_CODE: Parameter = optional("fax-cc", Text, "Calling code of the fax, digits.");

@@ -6,7 +6,8 @@ use crate::contact_searches::STATES;
 use crate::customers::PAGE;
 
 use super::{
-    Kind, Operation, Parameter, boolean, integer, map_of, optional, required, text, texts,
+    Kind, Operation, Parameter, boolean, integer, map_of, optional, postal_code, required, text,
+    texts,
 };
 
 const TAG: &str = "LogicBoxes: customers";
@@ -32,7 +33,9 @@ const STATE: Parameter = required(
 );
 const OTHER_STATE: Parameter = optional("other-state", Kind::Text, "At most 64 characters.");
 const COUNTRY: Parameter = required("country", Kind::Text, "ISO 3166-1 alpha-2, in capitals.");
-const ZIP: Parameter = required("zipcode", Kind::Text, "As the country writes them.");
+const ZIP: Parameter = postal_code(
+    "At most 10 letters, digits, spaces, hyphens, points and slashes; may be left out where the country is IE.",
+);
 const PHONE_CODE: Parameter = required("phone-cc", Kind::Text, "A calling code, or 0.");
 const PHONE: Parameter = required("phone", Kind::Text, "4 to 12 digits.");
 const LANGUAGE: Parameter = required("lang-pref", Kind::Text, "A language, such as `en`.");
@@ -181,7 +184,7 @@ pub(crate) const FORGOT_PASSWORD: Operation = Operation::new(
     TAG,
     "logicboxesCustomersForgotPassword",
     "Mail a temporary password",
-    "Mails the customer a password that serves for a day beside its own, at most five times a day.",
+    "Mails the customer a password that serves for three days beside its own, at most five times a day.",
     boolean,
     || json!(true),
 )
@@ -191,7 +194,7 @@ pub(crate) const TEMPORARY_PASSWORD: Operation = Operation::new(
     TAG,
     "logicboxesCustomersTempPassword",
     "Make a temporary password",
-    "Answers a password that serves for a day beside the customer's own.",
+    "Answers a password that serves for three days beside the customer's own.",
     text,
     || json!("x7qm2v9kd4hw8ztb"),
 )
@@ -226,10 +229,41 @@ pub(crate) const AUTHENTICATE_TOKEN: Operation = Operation::new(
     "logicboxesCustomersAuthenticateToken",
     "Customer by token",
     "The customer whose token this is. It may be asked for more than once while the token serves.",
-    details,
-    example,
+    by_token,
+    by_token_example,
 )
-.takes(&[required("token", Kind::Text, "The token.")]);
+.takes(TOKEN_ALONE);
+
+pub(crate) const AUTHENTICATE_TOKEN_2: Operation = Operation::new(
+    TAG,
+    "logicboxesCustomersAuthenticateTokenWithoutHistory",
+    "Customer by token, as where it was redirected",
+    "The same as `customers/authenticate-token`.",
+    by_token,
+    by_token_example,
+)
+.takes(TOKEN_ALONE);
+
+const TOKEN_ALONE: &[Parameter] = &[required("token", Kind::Text, "The token.")];
+
+/// The details, with what is empty in its place, and whom the customer turns to.
+fn by_token() -> Json {
+    let mut schema = details();
+    for key in ["address2", "address3", "salesrepresentative"] {
+        schema["properties"][key] = text();
+        let needed = schema["required"].as_array_mut();
+        needed.expect("details have such").push(json!(key));
+    }
+    schema
+}
+
+fn by_token_example() -> Json {
+    let mut example = example();
+    example["address2"] = json!("");
+    example["address3"] = json!("");
+    example["salesrepresentative"] = json!("Panel Ltd (sales@panel.example)");
+    example
+}
 
 const ALWAYS: [&str; 26] = [
     "customerid",
