@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         "server",
         &[
             "app",
+            "bodies",
             "console",
             "domain",
             "issuers",

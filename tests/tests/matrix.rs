@@ -106,6 +106,7 @@ const ROWS: &[Row] = {
         row("GET /ssl/v2/orders/statistics", Nothing, "", None),
         row("GET /ssl/v2/orders/statistics/graph", Nothing, "", None),
         row("POST /ssl/v2/orders/{orderId}/cancel", Order, "", Json("[]")),
+        row("POST /ssl/v2/orders/{orderId}/revoke", IssuedOrder, "", Json(r#"{"reason": "superseded"}"#)),
         row("POST /ssl/v2/orders/{orderId}/download/format/{format}", IssuedOrder, "",
             Form("--cut\r\nContent-Disposition: form-data; name=\"bundle\"\r\n\r\ntrue\r\n--cut--\r\n")),
         row("GET /ssl/v2/orders/{orderId}/dcv-status", Order, "", None),

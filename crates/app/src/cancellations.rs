@@ -1,23 +1,22 @@
 //! Ending orders, and giving back what was charged for them.
 
-use chancery_domain::Timestamp;
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceState};
 use chancery_domain::ledger::Posting;
 use chancery_domain::money::Money;
-use chancery_domain::orders::{Failure, OrderId, OrderState};
+use chancery_domain::orders::{Failure, Order, OrderId, OrderState};
 use chancery_domain::products::DEFAULT_REFUND_DAYS;
 use chancery_domain::resellers::Reseller;
+use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
+use chancery_domain::stages::Stage;
 use chancery_domain::validity::days;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
-use crate::jobs::{self, Task};
+use crate::jobs::{self, Task, refresh_crl_soon};
 use crate::orders::{OrderReport, put_order};
 use crate::{App, AppError, Refusal};
-
-/// *cessationOfOperation* (RFC 5280 §5.3.1): the subscriber no longer wants the certificate.
-const CESSATION: u8 = 5;
 
 impl App {
     /// Ends an order at the reseller's wish, and gives back all that was charged for it: before its first
@@ -37,7 +36,7 @@ impl App {
                 OrderState::Failed(_) => None,
             };
             let Some(change) = change else {
-                return Err(AppError::WrongState(Box::new(report)));
+                return Err(self.not_cancelled(report));
             };
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. } | StoreError::Refused("posting")) => {}
@@ -66,7 +65,7 @@ impl App {
         order.price = Money::zero(order.price.currency);
         self.refund(&mut change, &issuance, *now).await?;
         put_order(&mut change, &mut order, &issuance, None, *now);
-        self.stop(&mut change, &issuance, *now);
+        stop_run(&mut change, &issuance, *now);
         self.unlink_renewed(&mut change, order.renews, *now).await?;
         let kind = EventKind::OrderCancelled;
         self.note(&mut change, &order, Actor::Reseller, kind, None)
@@ -74,13 +73,32 @@ impl App {
         Ok(Some(change))
     }
 
+    /// Why an order cannot be cancelled, and what can be done instead.
+    fn not_cancelled(&self, report: OrderReport) -> AppError {
+        let OrderReport { file, now } = &report;
+        let in_force = file.certificate.filter(|held| held.is_in_force(*now));
+        match (&file.order.state, in_force) {
+            (OrderState::Active { settled_at, .. }, Some(held)) => Refusal::RefundWindowOver {
+                order: file.order.id,
+                stage: Stage::of(&file.order, &file.issuance, Some(&held), *now),
+                ended_at: *settled_at + self.refund_window(&file.order),
+            }
+            .into(),
+            _ => AppError::WrongState(Box::new(report)),
+        }
+    }
+
+    fn refund_window(&self, order: &Order) -> SignedDuration {
+        let sold = self.catalogue.product(&order.product_key);
+        days(sold.map_or(DEFAULT_REFUND_DAYS, |product| product.refund_days))
+    }
+
     /// The change that revokes an order's certificates and gives all back; `None` where it is too late.
     async fn refund_change(
         &self,
         OrderReport { file, now }: &OrderReport,
     ) -> Result<Option<Change>, AppError> {
-        let sold = self.catalogue.product(&file.order.product_key);
-        let window = days(sold.map_or(DEFAULT_REFUND_DAYS, |product| product.refund_days));
+        let window = self.refund_window(&file.order);
         let Ok(mut order) = file.order.clone().refund(window, *now) else {
             return Ok(None);
         };
@@ -92,7 +110,7 @@ impl App {
         let mut issuance = file.issuance.clone();
         if !issuance.is_settled() {
             issuance = issuance.cancel(*now)?;
-            self.stop(&mut change, &issuance, *now);
+            stop_run(&mut change, &issuance, *now);
         }
         for charged in self.store.charged_issuances(order.id).await? {
             self.refund(&mut change, &charged, *now).await?;
@@ -106,15 +124,18 @@ impl App {
             *now,
         );
         for certificate in self.store.issued_certificates(order.id).await? {
-            if certificate.revoked_at.is_none() && *now <= certificate.validity.not_after {
-                change.revoke_certificate(certificate.id, *now, Some(CESSATION));
+            if certificate.is_in_force(*now) {
+                // The subscriber no longer wants it.
+                let reason = RevocationReason::CessationOfOperation;
+                let revocation = Revocation::new(reason, Requester::Reseller, *now, *now);
+                change.revoke_certificate(certificate.id, &revocation);
                 let detail = Some(format!("certificate {}", certificate.id));
                 let kind = EventKind::CertificateRevoked;
                 self.note(&mut change, &order, Actor::Reseller, kind, detail)
                     .await?;
             }
         }
-        self.refresh_crl_soon(&mut change, *now);
+        refresh_crl_soon(&mut change, *now);
         self.unlink_renewed(&mut change, order.renews, *now).await?;
         let kind = EventKind::OrderRefunded;
         self.note(&mut change, &order, Actor::Reseller, kind, None)
@@ -168,15 +189,6 @@ impl App {
             .await
     }
 
-    /// Saves a run that was stopped, and ends what was under way for it.
-    pub(crate) fn stop(&self, change: &mut Change, issuance: &Issuance, now: Timestamp) {
-        change.save_issuance(issuance);
-        change.void_approvals(issuance.id);
-        // Its next run finds nothing to do and ends.
-        let task = Task::PollDcv(issuance.id);
-        change.bring_forward(task.kind(), task.subject(), now);
-    }
-
     /// Adds the counter-entry of a run's charge, if it cost anything.
     pub(crate) async fn refund(
         &self,
@@ -228,6 +240,15 @@ impl App {
         );
         self.tend_soon(change, id, now).await
     }
+}
+
+/// Saves a run that was stopped, and ends what was under way for it.
+pub(crate) fn stop_run(change: &mut Change, issuance: &Issuance, now: Timestamp) {
+    change.save_issuance(issuance);
+    change.void_approvals(issuance.id);
+    // Its next run finds nothing to do and ends.
+    let task = Task::PollDcv(issuance.id);
+    change.bring_forward(task.kind(), task.subject(), now);
 }
 
 /// Whether a certificate is on its way that would have to be revoked as well.

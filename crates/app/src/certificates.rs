@@ -30,6 +30,15 @@ pub struct SentKey {
     pub password: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// What to do where the certificate is revoked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Revoked {
+    /// Say so, and deliver nothing.
+    Refuse,
+    /// Deliver it all the same: that was asked for.
+    Deliver,
+}
+
 impl App {
     /// The certificate of an order that is in force, without its key.
     pub async fn deliver(
@@ -37,8 +46,9 @@ impl App {
         reseller: &Reseller,
         id: OrderId,
         form: Form,
+        revoked: Revoked,
     ) -> Result<Delivery, AppError> {
-        let (common_name, chain) = self.chain_of(reseller, id).await?;
+        let (common_name, chain) = self.chain_of(reseller, id, revoked).await?;
         let content = chain
             .pack(form, &common_name, self.clock.now())
             .map_err(AppError::internal)?;
@@ -55,8 +65,9 @@ impl App {
         id: OrderId,
         store: KeyStore,
         sent: SentKey,
+        revoked: Revoked,
     ) -> Result<Delivery, AppError> {
-        let (common_name, chain) = self.chain_of(reseller, id).await?;
+        let (common_name, chain) = self.chain_of(reseller, id, revoked).await?;
         let now = self.clock.now();
         let name = common_name.clone();
         let packed = self.compute(move || {
@@ -71,11 +82,12 @@ impl App {
         })
     }
 
-    /// The common name of an order, and its certificate in force with those above it.
+    /// The common name of an order, and its latest certificate with those above it.
     async fn chain_of(
         &self,
         reseller: &Reseller,
         id: OrderId,
+        revoked: Revoked,
     ) -> Result<(String, Chain), AppError> {
         let report = self.order(reseller, Some(id), None).await?;
         let in_force = report.file.order.certificate.ok_or(Refusal::NotIssued)?;
@@ -83,6 +95,13 @@ impl App {
         let certificate =
             found.ok_or_else(|| AppError::Internal("a certificate is not there".into()))?;
         let der = certificate.der().ok_or(Refusal::NotIssued)?;
+        if let (Revoked::Refuse, Some(revocation)) = (revoked, certificate.revocation()) {
+            return Err(Refusal::CertificateRevoked {
+                at: revocation.at,
+                reason: revocation.reason,
+            }
+            .into());
+        }
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let issuer =
             issuer.ok_or_else(|| AppError::Internal("the issuing CA is not there".into()))?;

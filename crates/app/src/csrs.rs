@@ -9,9 +9,13 @@ use crate::{App, AppError, Refusal};
 
 impl App {
     /// Reads a CSR, its signature and key checked.
-    pub fn decode_csr(&self, text: &str) -> Result<Csr, AppError> {
-        Csr::parse(text)
-            .map_err(|error| AppError::field(FieldError::invalid(Field::Csr, error.to_string())))
+    pub async fn decode_csr(&self, text: &str) -> Result<Csr, AppError> {
+        let invalid = |text: String| AppError::field(FieldError::invalid(Field::Csr, text));
+        let csr = Csr::parse(text).map_err(|error| invalid(error.to_string()))?;
+        match self.key_fault(&csr).await? {
+            Some(fault) => Err(AppError::field(fault)),
+            None => Ok(csr),
+        }
     }
 
     /// Makes a key and a CSR for it. The key is returned once and kept nowhere.

@@ -10,6 +10,8 @@ use chancery_domain::money::Currency;
 use chancery_domain::orders::OrderId;
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::rates::Excess;
+use chancery_domain::revocations::RevocationReason;
+use chancery_domain::stages::Stage;
 use chancery_domain::vetting::VettingError;
 use chancery_domain::{Timestamp, TransitionError};
 use chancery_store::StoreError;
@@ -106,6 +108,8 @@ pub enum Noun {
     Approval,
     /// A credential.
     Credential,
+    /// A certificate.
+    Certificate,
     /// A job that gave up.
     ParkedJob,
     /// A customer, by its id.
@@ -128,6 +132,7 @@ impl std::fmt::Display for Noun {
             Self::Reseller => "reseller",
             Self::Approval => "approval",
             Self::Credential => "credential",
+            Self::Certificate => "certificate",
             Self::ParkedJob => "parked job",
             Self::Customer => "customer",
             Self::CustomerOfName => "customer named",
@@ -175,6 +180,27 @@ pub enum Refusal {
     /// There is no certificate yet.
     #[error("the certificate is not issued yet")]
     NotIssued,
+    /// The certificate is revoked.
+    #[error("the certificate was revoked on {at} ({reason})")]
+    CertificateRevoked {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: RevocationReason,
+    },
+    /// The certificate has ended, so that there is nothing to revoke.
+    #[error("the certificate has ended")]
+    CertificateEnded,
+    /// The certificate is in force, but nothing is given back any more.
+    #[error("the refund window of order {order} ended on {ended_at}")]
+    RefundWindowOver {
+        /// The order.
+        order: OrderId,
+        /// How far it has come.
+        stage: Stage,
+        /// When it ended.
+        ended_at: Timestamp,
+    },
     /// The operator has switched key generation off.
     #[error("key generation is switched off; make the key and the CSR where the key is used")]
     KeyGenerationOff,

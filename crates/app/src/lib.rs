@@ -6,9 +6,11 @@
 
 mod approvals;
 mod authorities;
+mod blocked_keys;
 mod call_counts;
 mod cancellations;
 mod catalogue;
+mod certificate_desk;
 mod certificates;
 mod challenges;
 mod clock;
@@ -26,6 +28,7 @@ mod erasures;
 mod errors;
 mod identities;
 pub mod jobs;
+mod key_holders;
 mod notices;
 mod operators;
 mod order_requests;
@@ -40,6 +43,7 @@ mod products;
 mod reissues;
 mod renewals;
 mod resellers;
+mod revocations;
 mod sign_in;
 mod sponsors;
 mod time_travel;
@@ -63,11 +67,13 @@ pub use approvals::{ApprovalAsked, ApprovalState};
 pub use authorities::{Authorities, AuthoritySettings};
 pub use call_counts::CallLimits;
 pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
-pub use certificates::{Delivery, SentKey};
+pub use certificate_desk::KeyBlocked;
+pub use certificates::{Delivery, Revoked, SentKey};
 pub use chancery_domain::certificates::CertificateSummary;
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
 pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
+pub use chancery_store::certificates::CertificateFilter;
 pub use chancery_store::contact_searches::{ContactFilter, ContactPage};
 pub use chancery_store::contacts::ContactRecord;
 pub use chancery_store::customer_searches::{CustomerFilter, CustomerPage};
@@ -83,6 +89,7 @@ pub use contacts::{ContactRequest, NewContact};
 pub use crls::PublishedCrl;
 pub use errors::{AppError, Noun, Refusal, TooMany};
 pub use operators::{CaCertificates, Credited, NewCredential, Operations, OperatorRefusal};
+pub use key_holders::{KeyHolderError, KeyHolderReport, KeyProof};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use order_searches::{ENDING_DAYS, OrderStatistics};
 pub use orders::{OrderReport, Placed, RepeatKey};
@@ -92,6 +99,7 @@ pub use prices::{Amounts, ListedPrice, PriceChange, PriceChangeError, Standing};
 pub use products::{Offer, PriceAsked};
 pub use reissues::ReissueRequest;
 pub use renewals::RenewalRequest;
+pub use revocations::{Outcome, RevocationReport, RevocationRequest};
 pub use sign_in::{Admitted, SignedIn, Token};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;
@@ -166,6 +174,8 @@ pub struct Inner {
     failed_customers: sign_in::FailedSignIns,
     /// The same of customers wherever they are: programs tell us where that is, and may be told anything.
     failed_anywhere: sign_in::FailedSignIns,
+    /// Calls of whoever comes without an account to revoke, by address.
+    key_holders: sign_in::FailedSignIns,
     call_counts: call_counts::CallCounts,
     computers: Arc<tokio::sync::Semaphore>,
     /// The same for passwords: who has many of them hashed holds up nobody who has a key made.
@@ -207,6 +217,7 @@ impl App {
             failed_sign_ins: sign_in::FailedSignIns::new(parts.settings.call_limits),
             failed_customers: sign_in::FailedSignIns::new(parts.settings.call_limits),
             failed_anywhere: sign_in::FailedSignIns::anywhere(parts.settings.call_limits),
+            key_holders: sign_in::FailedSignIns::per_minute(key_holders::CALLS_PER_MINUTE),
             call_counts: call_counts::CallCounts::new(parts.settings.call_limits),
             store: parts.store,
             authorities: parts.authorities,

@@ -7,6 +7,7 @@ use chancery_domain::issuances::NameControl;
 use chancery_domain::names::DomainName;
 use chancery_domain::notices::{News, Notice, NoticeId};
 use chancery_domain::orders::OrderId;
+use chancery_domain::revocations::{Requester, RevocationReason};
 use chancery_outside::mail::Mail;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
@@ -50,6 +51,7 @@ impl App {
         let order = &file.order;
         let name = order.common_name();
         let names: Vec<&str> = order.names.iter().map(DomainName::as_str).collect();
+        let revoked = certificate.map_or_else(String::new, revoked);
         let certificate = certificate.map_or_else(String::new, |held| {
             let ends = date(held.validity.not_after);
             format!("Certificate: serial {}, until {ends}\n", hex(&held.serial))
@@ -82,6 +84,9 @@ impl App {
                 format!("The order for {name} ends in {}", in_days(left)),
                 order_ending(order.renewed_by),
             ),
+            News::CertificateRevoked(_) => {
+                (format!("The certificate for {name} was revoked"), revoked)
+            }
         };
         let text = format!(
             "Order:       {}\nProduct:     {}\nNames:       {}\n{certificate}Term:        until {}\n\n{text}",
@@ -98,6 +103,37 @@ impl App {
             date: notice.created_at,
         }
     }
+}
+
+/// That a certificate was revoked, why, and what to do.
+fn revoked(certificate: &Certificate) -> String {
+    let Some(revocation) = certificate.revocation() else {
+        return String::new();
+    };
+    let why = match revocation.reason {
+        RevocationReason::Unspecified => "no reason was given".to_owned(),
+        reason => format!("the reason is {reason}"),
+    };
+    let next = match revocation.reason {
+        RevocationReason::KeyCompromise => {
+            "Its key was reported as compromised and is never certified again. Take it off every\n\
+             server, make a new key and a CSR with it, and reissue the order: it costs nothing.\n"
+        }
+        _ => {
+            "Programs that look at revocation lists do not accept it any more. Where a certificate\n\
+             is still needed, reissue the order: it costs nothing.\n"
+        }
+    };
+    format!(
+        "The certificate was revoked on {}; {why}. It was asked for by the {}.\n\n{next}",
+        date(revocation.at),
+        match &revocation.by {
+            Requester::Reseller => "reseller",
+            Requester::KeyHolder => "holder of its key",
+            Requester::Operator(_) => "operator",
+            Requester::Platform => "platform",
+        },
+    )
 }
 
 /// What is asked for each name, a line or two each.

@@ -98,6 +98,9 @@ impl App {
             let parsed = Csr::parse(&text);
             faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
         });
+        if let Some(csr) = &csr {
+            faults.0.extend(self.key_fault(csr).await?);
+        }
         let names = csr.as_ref().and_then(|csr| faults.names(csr, &asked.names));
         let method = faults.required(Field::Method, asked.method);
         if let (Some(product), Some(names)) = (product, &names) {

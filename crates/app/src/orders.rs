@@ -358,7 +358,7 @@ impl App {
                     return Ok(Some(signing));
                 }
                 // The run's first look is refused the same, ends it, and gives the price back.
-                Err(ReserveError::Refused(_)) => restage(
+                Err(ReserveError::Refused(_) | ReserveError::KeyBlocked) => restage(
                     change,
                     &mut file.order,
                     &file.issuance,

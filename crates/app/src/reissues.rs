@@ -19,6 +19,7 @@ use chancery_pki::pem;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
+use crate::cancellations::stop_run;
 use crate::challenges::challenges;
 use crate::jobs;
 use crate::order_requests::{Faults, controls};
@@ -124,6 +125,9 @@ impl App {
             let parsed = Csr::parse(&text);
             faults.keep(parsed.map_err(|e| FieldError::invalid(Field::Csr, e.to_string())))
         });
+        if let Some(csr) = &csr {
+            faults.0.extend(self.key_fault(csr).await?);
+        }
         let kept = || order.names[1..].iter().map(ToString::to_string).collect();
         let further: Vec<String> = asked.names.clone().unwrap_or_else(kept);
         let names = csr.as_ref().and_then(|csr| faults.names(csr, &further));
@@ -293,7 +297,7 @@ impl App {
             .plus(-file.issuance.price)
             .map_err(AppError::internal)?;
         file.issuance = file.issuance.clone().cancel(now)?;
-        self.stop(change, &file.issuance, now);
+        stop_run(change, &file.issuance, now);
         let kind = EventKind::IssuanceCancelled;
         self.note(change, &file.order, Actor::Reseller, kind, None)
             .await
@@ -303,14 +307,18 @@ impl App {
 /// Whether the latest run was begun by the very request that came now: the client lost the first answer.
 fn is_repeated(
     OrderFile {
-        order, issuance, ..
+        order,
+        issuance,
+        certificate,
     }: &OrderFile,
     asked: &CheckedReissue<'_>,
     now: Timestamp,
 ) -> bool {
+    // Who asks after the certificate was revoked wants another.
+    let is_revoked = certificate.is_some_and(|held| held.revoked_at.is_some());
     let is_recent = match issuance.state {
         IssuanceState::Validating | IssuanceState::Signing { .. } => true,
-        IssuanceState::Issued { .. } => now < issuance.modified_at + REPEATED_WITHIN,
+        IssuanceState::Issued { .. } => !is_revoked && now < issuance.modified_at + REPEATED_WITHIN,
         IssuanceState::Rejected { .. } | IssuanceState::Cancelled => false,
     };
     is_recent

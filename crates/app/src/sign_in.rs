@@ -241,7 +241,7 @@ impl FailedSignIns {
         Self::per_minute(times.saturating_mul(TIMES_ANYWHERE))
     }
 
-    fn per_minute(times: u32) -> Self {
+    pub(crate) fn per_minute(times: u32) -> Self {
         Self {
             pace: Pace::new(SignedDuration::from_mins(1), times, times),
             buckets: Mutex::default(),

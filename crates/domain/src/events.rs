@@ -16,6 +16,8 @@ pub enum Actor {
     Platform,
     /// A person who runs the platform.
     Operator,
+    /// Somebody who has shown to hold a certificate's private key.
+    KeyHolder,
 }
 
 impl Actor {
@@ -26,6 +28,7 @@ impl Actor {
             Self::Approver => "approver",
             Self::Platform => "platform",
             Self::Operator => "operator",
+            Self::KeyHolder => "key_holder",
         }
     }
 
@@ -36,6 +39,7 @@ impl Actor {
             Self::Approver,
             Self::Platform,
             Self::Operator,
+            Self::KeyHolder,
         ]
         .into_iter()
         .find(|actor| actor.as_str() == text)
@@ -79,6 +83,8 @@ pub enum EventKind {
     IssuanceCancelled,
     /// The certificate was revoked.
     CertificateRevoked,
+    /// The certificate's key turned out to be compromised after it was revoked for another reason.
+    RevocationAmended,
     /// A person was told by mail what to do.
     PersonTold,
     /// The term is over.
@@ -108,6 +114,7 @@ impl EventKind {
             Self::ReplacementBegun => "replacement_begun",
             Self::IssuanceCancelled => "issuance_cancelled",
             Self::CertificateRevoked => "certificate_revoked",
+            Self::RevocationAmended => "revocation_amended",
             Self::PersonTold => "person_told",
             Self::OrderExpired => "order_expired",
             Self::JobParked => "job_parked",
@@ -131,6 +138,7 @@ impl EventKind {
             Self::OrderExpired,
             Self::PersonTold,
             Self::CertificateRevoked,
+            Self::RevocationAmended,
             Self::IssuanceCancelled,
             Self::ReplacementBegun,
             Self::ReissueAsked,

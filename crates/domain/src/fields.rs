@@ -78,6 +78,12 @@ pub enum Field {
     StorePassword,
     /// Whether a key store is for software of an older day.
     Legacy,
+    /// Why a certificate is to be revoked.
+    RevocationReason,
+    /// The serial number of a certificate.
+    Serial,
+    /// Whether a certificate is wanted although it is revoked.
+    IncludeRevoked,
 }
 
 /// A part of a subject, beside its common name.

@@ -39,6 +39,7 @@ pub mod rates;
 pub mod registrations;
 pub mod reseller_settings;
 pub mod resellers;
+pub mod revocations;
 pub mod stages;
 pub mod states;
 pub mod telephones;

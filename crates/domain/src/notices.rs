@@ -39,6 +39,8 @@ pub enum News {
     CertificateEnding(CertificateId, u32),
     /// The term ends in so many days.
     OrderEnding(u32),
+    /// The certificate was revoked.
+    CertificateRevoked(CertificateId),
 }
 
 impl News {
@@ -49,6 +51,7 @@ impl News {
             Self::ControlWanted(_) => "control_wanted",
             Self::CertificateEnding(..) => "certificate_ending",
             Self::OrderEnding(_) => "order_ending",
+            Self::CertificateRevoked(_) => "certificate_revoked",
         }
     }
 
@@ -60,6 +63,7 @@ impl News {
             Self::ControlWanted(id) => (id.0, 0),
             Self::CertificateEnding(id, days) => (id.0, days),
             Self::OrderEnding(days) => (0, days),
+            Self::CertificateRevoked(id) => (id.0, 0),
         }
     }
 
@@ -70,6 +74,7 @@ impl News {
             Self::ControlWanted(IssuanceId(subject)),
             Self::CertificateEnding(CertificateId(subject), days),
             Self::OrderEnding(days),
+            Self::CertificateRevoked(CertificateId(subject)),
         ]
         .into_iter()
         .find(|news| news.kind() == kind)

@@ -283,6 +283,7 @@ mod tests {
             validity,
             signed_at: now,
             revoked_at: None,
+            revocation_reason: None,
         };
         let mut order = an_order();
         order.certificate = Some(CertificateId(9));

@@ -90,6 +90,9 @@ impl FieldWords {
             Field::PrivateKey => words("private-key", "privatekey", "Private Key"),
             Field::StorePassword => words("store-password", "storepassword", "Store Password"),
             Field::Legacy => words("legacy", "legacy", "Legacy"),
+            Field::RevocationReason => words("reason", "reason", "Reason"),
+            Field::Serial => words("serial", "serial", "Serial"),
+            Field::IncludeRevoked => words("include-revoked", "includerevoked", "Include Revoked"),
         }
     }
 }
@@ -218,6 +221,7 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         | Noun::Reseller
         | Noun::Approval
         | Noun::Credential
+        | Noun::Certificate
         | Noun::ParkedJob => format!("No Entity found: {what}"),
     }
 }
@@ -260,6 +264,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::OrganizationExists(_)
         | Refusal::Vetting(_)
         | Refusal::NotIssued
+        | Refusal::CertificateRevoked { .. }
+        | Refusal::CertificateEnded
+        | Refusal::RefundWindowOver { .. }
         | Refusal::KeyGenerationOff
         | Refusal::NotByEmail
         | Refusal::TooManyMails

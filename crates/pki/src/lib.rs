@@ -12,6 +12,7 @@ pub mod crl;
 pub mod csr;
 pub mod delivery;
 pub mod identities;
+pub mod jws;
 pub mod keys;
 pub mod lint;
 pub mod names;

@@ -15,6 +15,7 @@ pub mod listener;
 mod ote;
 mod repository;
 mod requests;
+mod revocations;
 mod secrets;
 mod wiring;
 mod write_deadline;

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteAccount, refuse_other_mode};
 use crate::ote::OutsideWorld;
-use crate::{contract, dialects, health, listener, repository, secrets};
+use crate::{contract, dialects, health, listener, repository, revocations, secrets};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -378,6 +378,11 @@ fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
     let mut router = Router::new()
         .merge(health::router(app.clone()))
         .merge(repository::router(app.clone()))
+        .merge(revocations::router(
+            app.clone(),
+            Duration::from_secs(config.limits.request_seconds),
+            &config.public_url(),
+        ))
         .merge(contract::router())
         .merge(chancery_console::router(app.clone()));
     if let Some(world) = world {

@@ -1,11 +1,13 @@
 //! Certificates: on record before they are signed.
 
 use chancery_domain::certificates::{
-    Certificate, CertificateId, CertificateState, CertificateSummary,
+    Certificate, CertificateId, CertificateLine, CertificateState, CertificateSummary,
 };
 use chancery_domain::issuances::IssuanceId;
+use chancery_domain::names::DomainName;
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
+use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
 use chancery_domain::validity::Validity;
 use chancery_domain::{SignedDuration, Timestamp};
 
@@ -27,11 +29,40 @@ macro_rules! select {
         concat!(
             "select id, issuance_id, order_id, reseller_id, issuer, serial, names, spki_sha256,
                 not_before, not_after, tbs, reserved_at, state, der, signed_at, revoked_at,
-                revocation_reason
+                revocation_reason, revocation_asked_at, revocation_due_at, revoked_by
             from certificates where ",
             $condition
         )
     };
+}
+
+macro_rules! select_lines {
+    ($condition:literal) => {
+        concat!(
+            "select id, order_id, reseller_id, serial, names, spki_sha256, not_before, not_after,
+                signed_at, revoked_at, revocation_reason, revocation_asked_at, revocation_due_at,
+                revoked_by
+            from certificates
+            where signed_at is not null and id > $1 and ",
+            $condition,
+            " order by id limit $2"
+        )
+    };
+}
+
+/// Which certificates are meant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CertificateFilter {
+    /// Those of an order.
+    Order(OrderId),
+    /// The one with this serial, or one of each issuer: the content octets of the DER integer.
+    Serial(Vec<u8>),
+    /// Those with this key: SHA-256 of its `SubjectPublicKeyInfo`.
+    Key([u8; 32]),
+    /// Those that cover this very name. It takes a look at every certificate.
+    Name(DomainName),
+    /// All.
+    All,
 }
 
 impl Change {
@@ -61,21 +92,39 @@ impl Change {
         );
     }
 
-    /// Stores the signed bytes of a reserved certificate; only once.
+    /// Stores the signed bytes of a reserved certificate; only once, and not where its key is blocked.
     pub fn store_signed(&mut self, id: CertificateId, der: Vec<u8>, signed_at: Timestamp) {
         const SQL: &str = "
             update certificates set state = 'issued', der = $1, signed_at = $2
-            where id = $3 and state = 'reserved'";
+            where id = $3 and state = 'reserved' and not exists (
+                select 1 from blocked_keys where blocked_keys.spki_sha256 = certificates.spki_sha256)";
         self.expect_one(SQL, values![der, signed_at, id.0], conflict(id));
     }
 
-    /// Revokes an issued certificate, for the CRLReason given; only once.
-    pub fn revoke_certificate(&mut self, id: CertificateId, at: Timestamp, reason: Option<u8>) {
+    /// Revokes an issued certificate; only once.
+    pub fn revoke_certificate(&mut self, id: CertificateId, revocation: &Revocation) {
         const SQL: &str = "
-            update certificates set state = 'revoked', revoked_at = $1, revocation_reason = $2
-            where id = $3 and state = 'issued'";
-        let reason = reason.map(i64::from);
-        self.expect_one(SQL, values![at, reason, id.0], conflict(id));
+            update certificates set state = 'revoked', revoked_at = $1, revocation_reason = $2,
+                revocation_asked_at = $3, revocation_due_at = $4, revoked_by = $5
+            where id = $6 and state = 'issued'";
+        let values = values![
+            revocation.at,
+            revocation.reason.entry_code().map(i64::from),
+            revocation.asked_at,
+            revocation.due_at,
+            revocation.by.to_string(),
+            id.0,
+        ];
+        self.expect_one(SQL, values, conflict(id));
+    }
+
+    /// Changes the reason of a revocation to *keyCompromise*; only once (BR 7.2.2).
+    pub fn amend_revocation(&mut self, id: CertificateId) {
+        const SQL: &str = "
+            update certificates set revocation_reason = $1
+            where id = $2 and state = 'revoked' and (revocation_reason is null or revocation_reason <> $1)";
+        let reason = i64::from(RevocationReason::KeyCompromise.code());
+        self.expect_one(SQL, values![reason, id.0], conflict(id));
     }
 
     /// Gives a reserved certificate up.
@@ -100,10 +149,65 @@ impl Store {
         order: OrderId,
     ) -> Result<Vec<CertificateSummary>, StoreError> {
         const SQL: &str = "
-            select id, not_before, not_after, signed_at, revoked_at from certificates
+            select id, not_before, not_after, signed_at, revoked_at, revocation_reason from certificates
             where order_id = $1 and signed_at is not null order by signed_at, id";
         let rows = self.query(SQL, values![order.0]).await?;
         rows.iter().map(|row| summary(row, 0)).collect()
+    }
+
+    /// Certificates that were signed, in the order of their ids and beyond `after`, at most `limit`.
+    pub async fn certificate_lines(
+        &self,
+        filter: &CertificateFilter,
+        after: CertificateId,
+        limit: i64,
+    ) -> Result<Vec<CertificateLine>, StoreError> {
+        // The serial's index begins with the issuer.
+        const SERIAL: &str = select_lines!(
+            "serial = $3 and issuer in (
+                select issuer from authorities union all select issuer from issuing_cas)"
+        );
+        const NAME: &str = select_lines!("names like $3 escape '!'");
+        let mut values = values![after.0, limit];
+        let sql = match filter {
+            CertificateFilter::All => select_lines!("1 = 1"),
+            CertificateFilter::Order(order) => {
+                values.push(order.0.into());
+                select_lines!("order_id = $3")
+            }
+            CertificateFilter::Serial(serial) => {
+                values.push(serial.as_slice().into());
+                SERIAL
+            }
+            CertificateFilter::Key(hash) => {
+                values.push((*hash).into());
+                select_lines!("spki_sha256 = $3")
+            }
+            CertificateFilter::Name(name) => {
+                // A name has neither quotes nor the wildcards of a pattern.
+                values.push(format!("%\"{name}\"%").into());
+                NAME
+            }
+        };
+        let rows = self.scan(sql, values).await?;
+        rows.iter().map(read_line).collect()
+    }
+
+    /// Certificates with this key that are in force, in the order of their ids, at most `limit`; of all resellers, or of
+    /// one.
+    pub async fn certificates_in_force_of_key(
+        &self,
+        spki_sha256: &[u8],
+        reseller: Option<ResellerId>,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<CertificateLine>, StoreError> {
+        const SQL: &str = select_lines!(
+            "spki_sha256 = $3 and state = 'issued' and not_after >= $4 and (reseller_id = $5 or $5 = 0)"
+        );
+        let reseller = reseller.map_or(0, |reseller| reseller.0);
+        let rows = self.scan(SQL, values![0_i64, limit, spki_sha256, now, reseller]);
+        rows.await?.iter().map(read_line).collect()
     }
 
     /// What an issuer has revoked and had not expired at `not_after_from`, read page by page: what is revoked
@@ -145,6 +249,10 @@ pub(crate) fn summary(row: &Row, from: usize) -> Result<CertificateSummary, Stor
         },
         signed_at: row.timestamp(from + 3)?,
         revoked_at: row.opt_timestamp(from + 4)?,
+        revocation_reason: match row.opt_timestamp(from + 4)? {
+            Some(_) => Some(read_reason(row, from + 5)?),
+            None => None,
+        },
     })
 }
 
@@ -159,23 +267,64 @@ fn reason(row: &Row, column: usize) -> Result<Option<u8>, StoreError> {
     row.opt_int(column)?.map(|_| row.small(column)).transpose()
 }
 
+fn read_reason(row: &Row, column: usize) -> Result<RevocationReason, StoreError> {
+    let code = reason(row, column)?.unwrap_or_default();
+    RevocationReason::from_code(code)
+        .ok_or_else(|| row.corrupt(column, "nobody revokes for this reason"))
+}
+
+/// Reads the five columns of a revocation, from that of its time on.
+fn read_revocation(row: &Row, from: usize) -> Result<Option<Revocation>, StoreError> {
+    let Some(at) = row.opt_timestamp(from)? else {
+        return Ok(None);
+    };
+    let asked_at = row.opt_timestamp(from + 2)?.unwrap_or(at);
+    Ok(Some(Revocation {
+        at,
+        reason: read_reason(row, from + 1)?,
+        by: match row.opt_text(from + 4)? {
+            Some(_) => row.parsed(from + 4, Requester::parse)?,
+            // Releases before revoked of themselves only.
+            None => Requester::Platform,
+        },
+        asked_at,
+        due_at: row.opt_timestamp(from + 3)?.unwrap_or(asked_at),
+    }))
+}
+
+fn read_line(row: &Row) -> Result<CertificateLine, StoreError> {
+    Ok(CertificateLine {
+        id: CertificateId(row.int(0)?),
+        order: OrderId(row.int(1)?),
+        reseller: ResellerId(row.int(2)?),
+        serial: row.bytes(3)?.to_vec(),
+        names: row.json(4)?,
+        spki_sha256: row.bytes(5)?.to_vec(),
+        validity: Validity {
+            not_before: row.timestamp(6)?,
+            not_after: row.timestamp(7)?,
+        },
+        signed_at: row.timestamp(8)?,
+        revocation: read_revocation(row, 9)?,
+    })
+}
+
 fn read(row: &Row) -> Result<Certificate, StoreError> {
     const STATE: usize = 12;
     let columns = (
         row.text(STATE)?,
         row.opt_bytes(13)?.map(<[u8]>::to_vec),
         row.opt_timestamp(14)?,
-        row.opt_timestamp(15)?,
+        read_revocation(row, 15)?,
     );
     let state = match columns {
         ("reserved", None, None, None) => CertificateState::Reserved,
         ("abandoned", None, None, None) => CertificateState::Abandoned,
         ("issued", Some(der), Some(signed_at), None) => CertificateState::Issued { der, signed_at },
-        ("revoked", Some(der), Some(signed_at), Some(revoked_at)) => CertificateState::Revoked {
+        ("revoked", Some(der), Some(signed_at), Some(revocation)) => CertificateState::Revoked {
             der,
             signed_at,
-            revoked_at,
-            reason: reason(row, 16)?,
+            revocation,
         },
         _ => return Err(row.corrupt(STATE, "the state does not fit its bytes and dates")),
     };

@@ -16,6 +16,7 @@
 pub mod approvals;
 pub mod authorities;
 mod authorizations;
+mod blocked_keys;
 pub mod call_counts;
 pub mod certificates;
 mod changes;

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(11, "0011_told_without_addresses"),
     migration!(12, "0012_reseller_settings"),
     migration!(13, "0013_asked_runs"),
+    migration!(14, "0014_revocation"),
 ];
 
 const JOURNAL_SQLITE: &str = "

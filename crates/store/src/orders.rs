@@ -46,7 +46,7 @@ macro_rules! file_query {
                 i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
                 i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
                 i.modified_at, i.version, i.purpose, i.amount, i.currency, i.sign_from,
-                c.id, c.not_before, c.not_after, c.signed_at, c.revoked_at
+                c.id, c.not_before, c.not_after, c.signed_at, c.revoked_at, c.revocation_reason
             from orders o
             join issuances i on i.id = o.issuance_id
             left join certificates c on c.id = o.certificate_id

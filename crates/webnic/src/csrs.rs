@@ -165,7 +165,7 @@ pub(crate) async fn decode(
     Caller(_): Caller,
     Body(DecodeCsr(text)): Body<DecodeCsr>,
 ) -> Result<Envelope, WebnicError> {
-    let csr = app.decode_csr(&text)?;
+    let csr = app.decode_csr(&text).await?;
     Ok(Envelope::of(&CsrView::of(&csr)))
 }
 

@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use chancery_app::{App, Extent, Form, KeyStore, SentKey, Server, file_stem};
+use chancery_app::{App, Extent, Form, KeyStore, Revoked, SentKey, Server, file_stem};
 use chancery_bodies::forms;
 use chancery_domain::fields::{Field, FieldError};
 use serde_json::Value;
@@ -169,6 +169,7 @@ impl FromRequestParts<Wire> for Format {
 pub(crate) struct DownloadForm {
     bundle: bool,
     legacy: bool,
+    revoked: Revoked,
     sent: SentKey,
 }
 
@@ -209,6 +210,7 @@ impl DownloadForm {
         };
         let bundle = members.take(Field::WithChain, boolean);
         let legacy = members.take(Field::Legacy, boolean);
+        let include_revoked = members.take(Field::IncludeRevoked, boolean);
         let faults: Vec<FieldError> = members.into_faults();
         if !faults.is_empty() {
             return Err(faults.into());
@@ -216,6 +218,10 @@ impl DownloadForm {
         Ok(Self {
             bundle: bundle.unwrap_or(false),
             legacy: legacy.unwrap_or(false),
+            revoked: match include_revoked {
+                Some(true) => Revoked::Deliver,
+                Some(false) | None => Revoked::Refuse,
+            },
             sent,
         })
     }
@@ -239,7 +245,7 @@ fn texts_and_secrets(parts: Vec<(String, &[u8])>, sent: &mut SentKey) -> Members
 
 /// The words of a form that mean something here.
 fn texts<'a>(pairs: impl Iterator<Item = (String, &'a [u8])>) -> Members {
-    let known = [Field::WithChain, Field::Legacy].map(wire_name);
+    let known = [Field::WithChain, Field::Legacy, Field::IncludeRevoked].map(wire_name);
     let value = |(name, content): (String, &[u8])| {
         let text = String::from_utf8_lossy(content).into_owned();
         (name, Value::String(text))
@@ -260,15 +266,19 @@ pub(crate) async fn download(
         true => Extent::WithIntermediates,
         false => Extent::Leaf,
     };
+    let revoked = form.revoked;
     let delivery = match format.packing {
-        Packing::AsAsked => app.deliver(&reseller, id, Form::Pem(extent)).await?,
-        Packing::Plain(form) => app.deliver(&reseller, id, form).await?,
+        Packing::AsAsked => {
+            app.deliver(&reseller, id, Form::Pem(extent), revoked)
+                .await?
+        }
+        Packing::Plain(form) => app.deliver(&reseller, id, form, revoked).await?,
         Packing::WithKey(store) => {
             let store = match store {
                 KeyStore::Pkcs12 if form.legacy => KeyStore::Pkcs12Legacy,
                 store => store,
             };
-            app.deliver_with_key(&reseller, id, store, form.sent)
+            app.deliver_with_key(&reseller, id, store, form.sent, revoked)
                 .await?
         }
     };

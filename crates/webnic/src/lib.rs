@@ -21,6 +21,7 @@ mod organizations;
 mod plans;
 mod products;
 mod query;
+mod revocations;
 mod routes;
 mod scalars;
 mod search;

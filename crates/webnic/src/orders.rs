@@ -11,6 +11,7 @@ use chancery_domain::issuances::IssuanceState;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::plans::Plan;
+use chancery_domain::revocations::RevocationReason;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -236,6 +237,12 @@ pub(crate) struct OrderView<'a> {
     special_instruction: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     organization_id: Option<i64>,
+    /// When the certificate was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dtrevoke: Option<Moment>,
+    /// Why the certificate was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_reason: Option<&'static str>,
     /// Why the latest run came to nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     remarks: Option<&'a str>,
@@ -289,6 +296,10 @@ impl<'a> OrderView<'a> {
             tecid: ContactNumber(order.technical),
             special_instruction: order.special_instruction.as_deref(),
             organization_id: order.organization.map(|id| id.0),
+            dtrevoke: certificate.and_then(|held| held.revoked_at.map(Moment)),
+            revocation_reason: certificate
+                .and_then(|held| held.revocation_reason)
+                .map(RevocationReason::name),
             remarks: match &issuance.state {
                 IssuanceState::Rejected { reason } => Some(reason),
                 _ => None,

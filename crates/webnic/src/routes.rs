@@ -18,7 +18,7 @@ use chancery_domain::access::Scope;
 use crate::contract::Operation;
 use crate::{
     balance, contacts, contract, csrs, downloads, errors, order_searches, order_statistics, orders,
-    organizations, products, tokens, validations as dcv,
+    organizations, products, revocations, tokens, validations as dcv,
 };
 
 /// One line of the table.
@@ -128,6 +128,7 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Read, GET, "/ssl/v2/orders/statistics", order_statistics::show, &contract::orders::STATISTICS),
         Row::of(Read, GET, "/ssl/v2/orders/statistics/graph", order_statistics::graph, &contract::orders::GRAPH),
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/cancel", orders::cancel, &contract::orders::CANCEL),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/revoke", revocations::revoke, &contract::orders::REVOKE),
         Row::of(Read, POST, "/ssl/v2/orders/{orderId}/download/format/{format}", downloads::download, &contract::downloads::DOWNLOAD),
         Row::of(Read, GET, "/ssl/v2/orders/{orderId}/dcv-status", dcv::status, &contract::validations::STATUS),
         Row::of(Read, GET, "/ssl/v2/orders/{orderId}/auth/info", dcv::info, &contract::validations::INFO),

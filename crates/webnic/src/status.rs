@@ -235,6 +235,7 @@ pub(crate) mod tests {
             },
             signed_at: at("2024-05-21T00:33:03Z"),
             revoked_at: None,
+            revocation_reason: None,
         };
         OrderFile {
             order,

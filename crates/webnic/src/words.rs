@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use chancery_app::{Noun, Refusal, TooMany};
+use chancery_domain::Timestamp;
 use chancery_domain::authorizations::Method;
 use chancery_domain::contacts::{ContactField, Role};
 use chancery_domain::customers::CustomerField;
@@ -14,6 +15,7 @@ use chancery_domain::rates::Excess;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::scalars::{ContactNumber, parse_digits};
+use crate::status::of_stage;
 
 /// Something wrong with a field, in the dialect's words.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -90,6 +92,9 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         Field::PrivateKey => "privateKey",
         Field::StorePassword => "pfxPassword",
         Field::Legacy => "legacy",
+        Field::RevocationReason => "reason",
+        Field::Serial => "serial",
+        Field::IncludeRevoked => "includeRevoked",
         Field::Person(role) => role_name(role),
         Field::OrganizationDetails => "organization",
         Field::ValidationType => "type",
@@ -249,6 +254,7 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         Noun::Reseller => "Reseller not found.".to_owned(),
         Noun::Approval => "Approval not found.".to_owned(),
         Noun::Credential => "Credential not found.".to_owned(),
+        Noun::Certificate => "Certificate not found.".to_owned(),
         Noun::ParkedJob => "Job not found.".to_owned(),
         Noun::Customer | Noun::CustomerOfName => format!("Customer not found: {id}"),
         Noun::Token => "Token not found.".to_owned(),
@@ -282,6 +288,11 @@ pub(crate) fn too_many(what: TooMany, retry_seconds: u64) -> String {
     format!("{what} Try again in {retry_seconds} second{plural}.")
 }
 
+/// A moment for people, to the second.
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// What is said when a rule of business forbids.
 pub(crate) fn refusal(refusal: &Refusal) -> String {
     match refusal {
@@ -300,6 +311,24 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         }
         Refusal::Vetting(error) => format!("The validation cannot go on: {error}."),
         Refusal::NotIssued => "The certificate is not issued yet.".to_owned(),
+        Refusal::CertificateRevoked { at, reason } => format!(
+            "The certificate was revoked on {} ({reason}). Reissue the order for another one, or send \
+             'includeRevoked' to download it all the same.",
+            second(*at)
+        ),
+        Refusal::CertificateEnded => {
+            "The certificate has ended: there is nothing to revoke.".to_owned()
+        }
+        Refusal::RefundWindowOver {
+            order,
+            stage,
+            ended_at,
+        } => format!(
+            "Action prohibited for '{}' status. The refund window ended on {}. To end the certificate without \
+             money back, revoke it: POST /ssl/v2/orders/{order}/revoke.",
+            of_stage(*stage).order,
+            second(*ended_at)
+        ),
         Refusal::KeyGenerationOff => {
             "Key generation is switched off. Make the key and the CSR where the key is used."
                 .to_owned()
@@ -337,7 +366,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
 mod tests {
     use chancery_domain::contacts::ContactId;
     use chancery_domain::money::Currency;
+    use chancery_domain::orders::OrderId;
     use chancery_domain::organizations::OrganizationId;
+    use chancery_domain::revocations::RevocationReason;
+    use chancery_domain::stages::Stage;
     use chancery_domain::vetting::VettingError;
 
     use super::*;
@@ -407,6 +439,16 @@ mod tests {
             Refusal::OrganizationExists(OrganizationId(8)),
             Refusal::Vetting(VettingError::Reason),
             Refusal::NotIssued,
+            Refusal::CertificateRevoked {
+                at: "2026-12-24T10:00:00Z".parse().unwrap(),
+                reason: RevocationReason::KeyCompromise,
+            },
+            Refusal::CertificateEnded,
+            Refusal::RefundWindowOver {
+                order: OrderId(1_000_000_003),
+                stage: Stage::Active,
+                ended_at: "2026-12-24T10:00:00Z".parse().unwrap(),
+            },
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
             Refusal::TooManyMails,
@@ -473,6 +515,7 @@ mod tests {
             Noun::Reseller,
             Noun::Approval,
             Noun::Credential,
+            Noun::Certificate,
             Noun::ParkedJob,
             Noun::Customer,
             Noun::CustomerOfName,

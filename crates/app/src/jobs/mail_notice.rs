@@ -29,6 +29,9 @@ impl App {
 
     async fn still_matters(&self, notice: &Notice, file: &OrderFile) -> Result<bool, AppError> {
         let now = self.clock.now();
+        if matches!(notice.news, News::CertificateRevoked(_)) {
+            return Ok(true);
+        }
         if !file.order.is_running(now) {
             return Ok(false);
         }
@@ -40,6 +43,7 @@ impl App {
             News::ControlWanted(issuance) => {
                 file.issuance.id == issuance && file.issuance.next_step(now) == NextStep::Wait
             }
+            News::CertificateRevoked(_) => true,
             News::OrderEnding(_) => !self.is_succeeded(&file.order, now).await?,
         })
     }
@@ -58,6 +62,10 @@ impl App {
             .into_iter()
             .map(|contact| contact.details.email)
             .collect();
+        if matches!(notice.news, News::CertificateRevoked(_)) {
+            let reseller = self.store.reseller(order.reseller).await?;
+            to.extend(reseller.and_then(|reseller| reseller.settings.notice_email));
+        }
         to.sort_unstable();
         to.dedup();
         let now = self.clock.now();

@@ -21,6 +21,7 @@ mod worker;
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::notices::NoticeId;
 use chancery_domain::orders::OrderId;
+use chancery_domain::revocations::BlockedKeyId;
 use chancery_domain::vetting::CaseId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::{Change, JobId, NewJob};
@@ -58,6 +59,8 @@ pub(crate) enum Task {
     MailPassword(i64),
     /// Approve a vetting case in a test environment.
     VetByItself(CaseId),
+    /// Revoke every certificate with a blocked key.
+    RevokeKey(BlockedKeyId),
     /// Sign fresh revocation lists.
     RefreshCrl,
     /// Make the issuing CA that follows, once it is time.
@@ -82,6 +85,7 @@ impl Task {
             Self::MailNotice(_) => "mail_notice",
             Self::MailPassword(_) => "mail_password",
             Self::VetByItself(_) => "vet_by_itself",
+            Self::RevokeKey(_) => "revoke_key",
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
             Self::Housekeep => "housekeep",
@@ -100,6 +104,7 @@ impl Task {
             Self::MailNotice(id) => id.0,
             Self::MailPassword(id) => id,
             Self::VetByItself(id) => id.0,
+            Self::RevokeKey(id) => id.0,
             Self::RefreshCrl
             | Self::FollowIssuingCa
             | Self::Housekeep
@@ -108,7 +113,12 @@ impl Task {
         }
     }
 
-    fn as_new_job(self, id: JobId, created_at: Timestamp, dedup: Option<&str>) -> NewJob<'_> {
+    pub(crate) fn as_new_job(
+        self,
+        id: JobId,
+        created_at: Timestamp,
+        dedup: Option<&str>,
+    ) -> NewJob<'_> {
         NewJob {
             id,
             kind: self.kind(),
@@ -130,7 +140,7 @@ impl Task {
     }
 
     /// A job of each kind, about this.
-    fn all(subject: i64) -> [Self; 13] {
+    fn all(subject: i64) -> [Self; 14] {
         let issuance = IssuanceId(subject);
         [
             Self::PollDcv(issuance),
@@ -141,6 +151,7 @@ impl Task {
             Self::MailNotice(NoticeId(subject)),
             Self::MailPassword(subject),
             Self::VetByItself(CaseId(subject)),
+            Self::RevokeKey(BlockedKeyId(subject)),
             Self::RefreshCrl,
             Self::FollowIssuingCa,
             Self::Housekeep,
@@ -194,15 +205,15 @@ impl App {
         change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
         Ok(())
     }
+}
 
-    /// Has fresh revocation lists signed at once, or as soon as those of the last moments allow: something was
-    /// revoked ([`crate::crls::REST`]).
-    pub(crate) fn refresh_crl_soon(&self, change: &mut Change, now: Timestamp) {
-        change.ask_for_run(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
-    }
+/// Has fresh revocation lists signed at once, or as soon as those of the last moments allow: something was revoked
+/// ([`crate::crls::REST`]).
+pub(crate) fn refresh_crl_soon(change: &mut Change, now: Timestamp) {
+    change.ask_for_run(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
 }
 
 /// What makes the job that tends an order the only one.
-fn tend_key(order: OrderId) -> String {
+pub(crate) fn tend_key(order: OrderId) -> String {
     format!("tend-{order}")
 }

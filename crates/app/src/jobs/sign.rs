@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::worker::Busy;
 use super::{LEASE, Task};
+use crate::blocked_keys::KEY_BLOCKED;
 use crate::identities::{Naming, VETTING_LOOK};
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
@@ -74,6 +75,8 @@ pub(crate) enum Proceeding {
 pub(crate) enum ReserveError {
     /// The issuer's rules forbid it; trying again is useless.
     Refused(String),
+    /// Its key is never certified again.
+    KeyBlocked,
     /// Something else failed.
     App(AppError),
 }
@@ -142,6 +145,12 @@ impl App {
                     .begin_signing(change, file, certificate, Put::Save)
                     .await?;
                 Ok(Proceeding::Signs(Box::new(signing)))
+            }
+            Err(ReserveError::KeyBlocked) => {
+                tracing::warn!(order.id = file.order.id.0, "{KEY_BLOCKED}");
+                let failure = Failure::IssuerRefused(KEY_BLOCKED.to_owned());
+                self.fail_issuance(change, file, failure, now).await?;
+                Ok(Proceeding::Ended)
             }
             Err(ReserveError::Refused(reason)) => {
                 tracing::error!(order.id = file.order.id.0, reason, "the issuer refused");
@@ -220,6 +229,9 @@ impl App {
         identity: Option<&Identity>,
         now: Timestamp,
     ) -> Result<Certificate, ReserveError> {
+        if self.is_key_blocked(&issuance.spki).await? {
+            return Err(ReserveError::KeyBlocked);
+        }
         let names = issuance.covered();
         let rule = self.rules.at(now);
         let term_end = order.term_end(self.settings.carry_at_most, now);
@@ -340,6 +352,11 @@ impl App {
             .certificate(certificate_id)
             .await?
             .ok_or_else(|| AppError::Internal("the reserved certificate is not there".into()))?;
+        if let Some(reason) = self.unwanted(&file, &certificate).await? {
+            return self
+                .give_up_signing(job, file, certificate.id, reason)
+                .await;
+        }
         let stale_proofs = file.issuance.clone().forget_stale(&self.rules, now);
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
@@ -356,6 +373,40 @@ impl App {
             Some(der) => self.finish_signing(job, file, certificate, der).await,
             None => self.reserve_afresh(job, file, certificate.id, now).await,
         }
+    }
+
+    /// Why a certificate on record must not be signed any more, if anything has happened since: its key was blocked,
+    /// or the certificate that it is to replace by itself was revoked.
+    async fn unwanted(
+        &self,
+        file: &OrderFile,
+        certificate: &Certificate,
+    ) -> Result<Option<&'static str>, AppError> {
+        if (self.store.blocked_key(&certificate.spki_sha256).await?).is_some() {
+            return Ok(Some(KEY_BLOCKED));
+        }
+        let predecessor = file.certificate.filter(|held| held.revoked_at.is_some());
+        let is_unasked = file.issuance.purpose == Purpose::Replacement && predecessor.is_some();
+        Ok(is_unasked.then_some("the certificate that was to be replaced is revoked"))
+    }
+
+    /// Ends a run whose certificate is on record and must not be signed.
+    async fn give_up_signing(
+        &self,
+        job: &ClaimedJob,
+        file: OrderFile,
+        certificate: CertificateId,
+        reason: &str,
+    ) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut change = Change::new();
+        change.finish_job(job.id, job.attempt);
+        change.abandon_certificate(certificate);
+        let failure = Failure::IssuerRefused(reason.to_owned());
+        self.fail_issuance(&mut change, file, failure, now).await?;
+        self.store.commit(change).await?;
+        self.wake_worker();
+        Ok(())
     }
 
     /// Signs what is on record; `None` where the rules refuse it today, such as after a change of the CA's

@@ -2,12 +2,11 @@
 
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, IssuanceState};
+use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
 use chancery_store::{Change, ClaimedJob};
 
+use super::refresh_crl_soon;
 use crate::{App, AppError};
-
-/// *superseded* (RFC 5280 §5.3.1).
-const SUPERSEDED: u8 = 4;
 
 impl App {
     /// Revokes every certificate of the order that was signed before the one this run came to.
@@ -25,14 +24,15 @@ impl App {
         {
             let issued = self.store.issued_certificates(order).await?;
             let older = issued.iter().take_while(|older| older.id != successor);
-            for old in older.filter(|old| old.revoked_at.is_none() && now <= old.validity.not_after)
-            {
-                change.revoke_certificate(old.id, now, Some(SUPERSEDED));
+            for old in older.filter(|old| old.is_in_force(now)) {
+                let reason = RevocationReason::Superseded;
+                let revocation = Revocation::new(reason, Requester::Platform, now, now);
+                change.revoke_certificate(old.id, &revocation);
                 let detail = Some(format!("certificate {}, superseded", old.id));
                 let kind = EventKind::CertificateRevoked;
                 self.note(&mut change, &file.order, Actor::Platform, kind, detail)
                     .await?;
-                self.refresh_crl_soon(&mut change, now);
+                refresh_crl_soon(&mut change, now);
             }
         }
         self.store.commit(change).await?;

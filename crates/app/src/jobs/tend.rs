@@ -18,6 +18,7 @@ use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 
 use super::{Signing, Task, tend_key};
+use crate::cancellations::stop_run;
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
 
@@ -129,7 +130,7 @@ impl App {
             self.refund(change, &file.issuance, now).await?;
             file.issuance = file.issuance.cancel(now)?;
             order.price = order.price.plus(-price).map_err(AppError::internal)?;
-            self.stop(change, &file.issuance, now);
+            stop_run(change, &file.issuance, now);
         }
         let before = order.stage;
         put_order(

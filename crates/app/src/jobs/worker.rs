@@ -224,6 +224,7 @@ impl App {
             Some(Task::MailNotice(id)) => self.mail_notice(job, id).await,
             Some(Task::MailPassword(id)) => self.send_password(job, id).await,
             Some(Task::VetByItself(id)) => self.vet_by_itself(job, id).await,
+            Some(Task::RevokeKey(id)) => self.revoke_key(job, id).await,
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
@@ -331,6 +332,7 @@ fn is_vital(job: &ClaimedJob) -> bool {
             | Task::MailNotice(_)
             | Task::MailPassword(_)
             | Task::VetByItself(_)
+            | Task::RevokeKey(_)
             | Task::RefreshCrl
             | Task::FollowIssuingCa
             | Task::Housekeep

@@ -21,6 +21,7 @@ mod organizations;
 mod people;
 mod prices;
 mod proxy;
+mod revocations;
 mod searches;
 mod sequences;
 mod things;

@@ -5,8 +5,11 @@ use chancery_domain::certificates::{CertificateId, CertificateState};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::notices::{News, Notice, NoticeId};
+use chancery_domain::operators::OperatorName;
 use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
+use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
 use chancery_domain::stages::Stage;
+use chancery_store::certificates::CertificateFilter;
 use chancery_store::{Change, Engine, StoreError, values};
 use futures_util::{StreamExt, stream};
 
@@ -340,13 +343,43 @@ async fn issued_certificates_come_the_oldest_first_and_are_revoked_once(bed: &Be
     assert_eq!(ids, [78, 79, 77]);
     let revoke = async || {
         commit(bed, |change| {
-            change.revoke_certificate(CertificateId(79), at(60), Some(4));
+            let by = Requester::Operator(OperatorName::parse("anna").unwrap());
+            let revocation = Revocation::new(RevocationReason::Superseded, by, at(59), at(60));
+            change.revoke_certificate(CertificateId(79), &revocation);
         })
         .await
     };
     revoke().await.unwrap();
     assert!(is_conflict(&revoke().await, "certificate"));
-    assert_eq!(issued().await[1].revoked_at, Some(at(60)));
+    let revoked = issued().await[1];
+    assert_eq!(revoked.revoked_at, Some(at(60)));
+    assert_eq!(
+        revoked.revocation_reason,
+        Some(RevocationReason::Superseded)
+    );
+    let filter = CertificateFilter::Order(order.id);
+    let lines = async |after, limit| {
+        let after = CertificateId(after);
+        let lines = bed.store.certificate_lines(&filter, after, limit).await;
+        lines.unwrap()
+    };
+    let all = lines(0, 10).await;
+    let ids: Vec<i64> = all.iter().map(|line| line.id.0).collect();
+    assert_eq!(ids, [77, 78, 79]);
+    let revocation = all[2].revocation.clone().unwrap();
+    assert_eq!(
+        (revocation.asked_at, revocation.by.to_string()),
+        (at(59), "operator anna".to_owned())
+    );
+    assert_eq!(lines(77, 1).await, all[1..2]);
+    // Later it turns out to be worse; that is told once.
+    let amend = async || commit(bed, |change| change.amend_revocation(CertificateId(79))).await;
+    amend().await.unwrap();
+    assert!(is_conflict(&amend().await, "certificate"));
+    assert_eq!(
+        issued().await[1].revocation_reason,
+        Some(RevocationReason::KeyCompromise)
+    );
 }
 
 async fn a_notice_is_decided_once(bed: &Bed) {
@@ -424,13 +457,11 @@ async fn revoked_certificates_are_listed_until_they_expire(bed: &Bed) {
         .await
         .unwrap()
         .unwrap();
-    assert!(matches!(
-        found.state,
-        CertificateState::Revoked {
-            reason: Some(1),
-            ..
-        }
-    ));
+    // What a release before has revoked of itself.
+    let revocation = found.revocation().unwrap();
+    assert_eq!(revocation.reason, RevocationReason::KeyCompromise);
+    assert_eq!(revocation.by, Requester::Platform);
+    assert_eq!(revocation.asked_at, at(50));
 }
 
 async fn rows_that_make_no_sense_are_corrupt(bed: &Bed) {

@@ -10,7 +10,8 @@ pub(crate) const DOWNLOAD: Operation = Operation::new(
     "downloadCertificate",
     "Download certificate",
     "The file itself, under the content type of its format. `PFX`, `P12`, `PKCS12` and `JKS` need the key and a \
-     password; other formats look at neither. Where nothing is to be said, no body is needed.",
+     password; other formats look at neither. A certificate that is revoked is refused unless \
+     `includeRevoked` says otherwise. Where nothing is to be said, no body is needed.",
 )
 .takes_form(|| {
     let parts = [
@@ -18,6 +19,7 @@ pub(crate) const DOWNLOAD: Operation = Operation::new(
         Field::PrivateKey,
         Field::StorePassword,
         Field::Legacy,
+        Field::IncludeRevoked,
     ];
     fields::object(&[], &parts)
 })

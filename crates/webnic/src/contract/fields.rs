@@ -6,6 +6,7 @@
 
 use chancery_domain::contacts::ContactField;
 use chancery_domain::fields::{Field, SubjectPart};
+use chancery_domain::revocations::RevocationReason;
 use serde_json::{Map, Value, json};
 
 use crate::csrs::KEY_SIZES;
@@ -64,6 +65,17 @@ pub(super) fn parameter(name: &str) -> Option<Value> {
         "schema": schema,
         "example": example,
     }))
+}
+
+/// Why something may be revoked by a reseller: by name or by number (RFC 5280 §5.3.1).
+fn reason() -> Value {
+    let reasons = RevocationReason::OF_SUBSCRIBERS;
+    let names = reasons.iter().map(|reason| json!(reason.name()));
+    let codes = reasons.iter().map(|reason| json!(reason.code()));
+    json!({
+        "enum": names.chain(codes).collect::<Vec<_>>(),
+        "description": "Why it is revoked, by name or by number.",
+    })
 }
 
 fn format() -> Value {
@@ -229,6 +241,13 @@ pub(super) fn schema(field: Field) -> Value {
             "description": "For `PFX` and `JKS`: what they are protected with.",
         }),
         Field::Legacy => boolean("A `PFX` in the encoding of old software."),
+        Field::IncludeRevoked => boolean("Whether to deliver a certificate that is revoked."),
+        Field::RevocationReason => reason(),
+        Field::Serial => json!({
+            "type": "string",
+            "pattern": "^[0-9A-Fa-f: ]+$",
+            "description": "The serial number of a certificate, in hexadecimal.",
+        }),
         Field::Person(_) => person(80, "A person."),
         Field::OrganizationDetails => person(
             64,

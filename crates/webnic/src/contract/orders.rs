@@ -8,6 +8,7 @@ use super::{Described, Operation, fields, validations};
 use crate::order_searches::LineView;
 use crate::order_statistics::{MonthView, Statistics};
 use crate::orders::{OrderView, PlaceOrder, Reissue, Renew, RenewalView};
+use crate::revocations::{RevocationView, Revoke};
 use crate::search::{PageView, Search};
 use crate::validations::ControlsView;
 
@@ -65,6 +66,14 @@ impl Described for Reissue {
             Field::ReuseKey,
         ];
         fields::object(&[], &optional)
+    }
+}
+
+impl Described for Revoke {
+    const NAME: &'static str = "RevokeCertificate";
+
+    fn schema() -> Value {
+        fields::object(&[Field::RevocationReason], &[Field::Serial])
     }
 }
 
@@ -210,8 +219,41 @@ pub(crate) const CANCEL: Operation = Operation::new(
     "cancelOrder",
     "Cancel order",
     "Gives back all that was charged: before the certificate, and after it within the product's refund window, \
-     when the certificate is revoked. Cancelling what is cancelled succeeds.",
+     when the certificate is revoked. Cancelling what is cancelled succeeds. Later, a certificate can be revoked without \
+     money back.",
 );
+
+pub(crate) const REVOKE: Operation = Operation::new(
+    TAG,
+    "revokeCertificate",
+    "Revoke certificate",
+    "Revokes the certificate with a serial, or all of the order's that are in force, at any time and without moving \
+     money. The revocation list has it within a minute. Revoking what is revoked succeeds. With `keyCompromise` the key \
+     is never certified again, and every certificate with it is revoked.",
+)
+.takes::<Revoke>(|| json!({ "reason": "keyCompromise" }))
+.answers::<RevocationView<'static>>(|| {
+    json!({
+        "orderId": "757512302",
+        "certificates": [{
+            "serial": "5b1f0c2d3e4f5061728394a5b6c7d8e9",
+            "commonName": "shop.example",
+            "dtcertexpire": "2027-06-19T09:45:09Z",
+            "dtrevoke": "2027-01-08T16:20:11Z",
+            "reason": "keyCompromise",
+            "reasonCode": 1,
+            "dtrequest": "2027-01-08T16:20:11Z",
+            "dtdeadline": "2027-01-09T16:20:11Z",
+        }],
+        "keyBlocked": true,
+        "sameKey": [{
+            "orderId": "757512388",
+            "serial": "1c2d3e4f5061728394a5b6c7d8e9f0a1",
+            "commonName": "mail.shop.example",
+            "dtcertexpire": "2027-05-02T11:00:00Z",
+        }],
+    })
+});
 
 fn an_order() -> Value {
     json!({

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::body::{FromMembers, Members, taken_members};
 use crate::routes::routes;
-use crate::{contacts, csrs, orders, organizations, search, tokens, validations};
+use crate::{contacts, csrs, orders, organizations, revocations, search, tokens, validations};
 
 #[test]
 fn every_route_is_in_the_document_and_nothing_else() {
@@ -157,6 +157,7 @@ fn bodies_are_read_as_they_are_told() {
     reads_what_is_told::<orders::PlaceOrder>(&order);
     reads_what_is_told::<orders::Renew>(&order);
     reads_what_is_told::<orders::Reissue>(&order);
+    reads_what_is_told::<revocations::Revoke>(&json!({ "reason": 4, "serial": "0a0b" }));
     let submitted = json!({ "validations": [{ "type": "OV" }, "EV"], "type": "OV" });
     reads_what_is_told::<organizations::Submit>(&submitted);
     let organization = json!({ "organization": person, "technicalContactId": "SSL1T" });
