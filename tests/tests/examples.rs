@@ -61,7 +61,7 @@ fn the_table_links_to_the_examples_and_says_what_is_served() {
         .collect();
     let page = fs::read_to_string(repository_root().join("docs/api/webnic-examples.md")).unwrap();
     let rows = rows();
-    assert_eq!(rows.len(), 33);
+    assert_eq!(rows.len(), 34);
     for (at, row) in rows.iter().enumerate() {
         assert_eq!(row.number, at + 1);
         let is_served = served.contains(&row.route);
@@ -193,6 +193,9 @@ impl Book {
                     && method != "email"
                 {
                     self.hide(value.as_str().unwrap());
+                }
+                if let Some(Value::String(serial)) = members.get("serial") {
+                    self.hide(serial);
                 }
                 members.values().for_each(|member| self.hide_values(member));
             }
@@ -340,10 +343,13 @@ async fn page(server: &TestServer) -> String {
     organizations(&mut book, server, &technical).await;
     products(&mut book).await;
     let order = validations(&mut book, &panel, &administrator, &technical).await;
-    issued(&mut book, &panel, &administrator).await;
+    let kiosk = issued(&mut book, &panel, &administrator).await;
     book.ask(11, &format!("/ssl/v2/orders/{order}/cancel"), "")
         .await;
     found_again(&mut book).await;
+    let reason = r#"{"reason":"cessationOfOperation"}"#;
+    book.ask(34, &format!("/ssl/v2/orders/{kiosk}/revoke"), reason)
+        .await;
     let [unused, _] = panel.contacts().await;
     book.ask(33, &format!("/ssl/v2/contact?contactId={unused}"), "")
         .await;
@@ -480,7 +486,7 @@ async fn validations(
 }
 
 /// An order with its certificate, and what is done to it.
-async fn issued(book: &mut Book, panel: &Panel, administrator: &str) {
+async fn issued(book: &mut Book, panel: &Panel, administrator: &str) -> String {
     let mut order = panel
         .order("ssl123", "dns", &["kiosk.example", "www.kiosk.example"])
         .await;
@@ -513,6 +519,7 @@ async fn issued(book: &mut Book, panel: &Panel, administrator: &str) {
     book.ask(12, &format!("{path}/renew"), &new_key(r#","term":1"#))
         .await;
     panel.world.run_due_jobs().await;
+    placed.id
 }
 
 /// All of them, found and counted.

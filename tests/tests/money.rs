@@ -19,6 +19,8 @@ enum Step {
     PlaceUnderKey { key: usize },
     /// Cancels the nth order, whatever became of it.
     Cancel(usize),
+    /// Revokes the certificates of the nth order, if it has any.
+    Revoke(usize),
     /// Proves the nth order's names.
     Prove(usize),
     /// Changes how the nth order is proved.
@@ -37,6 +39,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1..4_usize).prop_map(|names| Step::Place { names }),
         2 => (0..3_usize).prop_map(|key| Step::PlaceUnderKey { key }),
         3 => (0..8_usize).prop_map(Step::Cancel),
+        2 => (0..8_usize).prop_map(Step::Revoke),
         3 => (0..8_usize).prop_map(Step::Prove),
         1 => (0..8_usize).prop_map(Step::ChangeMethod),
         3 => (0..8_usize, 0..3_usize).prop_map(|(at, more)| Step::Reissue { at, more }),
@@ -253,6 +256,16 @@ async fn take(
                 // Cancelled before, or expired: either way nothing moves.
                 State::GivenBack => {}
             }
+        }
+        Step::Revoke(at) => {
+            let Some(held) = book.orders.get(at) else {
+                return;
+            };
+            let path = format!("/ssl/v2/orders/{}/revoke", held.id);
+            let reply = panel.http.post(&path, &json!({ "reason": 5 })).await;
+            // Whatever became of it, nothing moves.
+            let was_issued = held.state != State::Open;
+            assert!(was_issued || reply.status == 400, "{}", reply.text());
         }
         Step::Prove(at) => {
             let Some(held) = book.orders.get_mut(at) else {

@@ -1,6 +1,7 @@
 //! The operator's certificates and keys: listed, revoked, blocked; with the server running or stopped. Revocation lists
 //! are signed by a server: at once where one runs, else when one starts.
 
+use chancery_domain::Timestamp;
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateLine};
 use chancery_domain::operators::OperatorName;
 use chancery_domain::revocations::{BlockedKey, BlockedKeyId, Requester, RevocationReason};
@@ -25,6 +26,11 @@ pub struct KeyBlocked {
 }
 
 impl Operations {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Certificates that were signed, beyond `after`, some hundred at most; the next page begins after the last.
     pub async fn certificates(
         &self,

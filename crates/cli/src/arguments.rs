@@ -1,5 +1,6 @@
 //! The command line.
 
+mod certificates;
 mod people;
 mod resellers;
 
@@ -11,6 +12,7 @@ use chancery_domain::resellers::CredentialKind;
 use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use certificates::{CertificateCommand, KeyCommand, Which, WhichKey};
 pub(crate) use people::{ContactCommand, CustomerCommand};
 pub(crate) use resellers::{ResellerCommand, SetFlags, SwitchFlags};
 
@@ -54,6 +56,12 @@ pub(crate) enum Command {
     /// The embedded CA
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Certificates, to be looked at and revoked
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
+    /// Keys that are never certified again
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Jobs that gave up
     #[command(subcommand)]
     Job(JobCommand),

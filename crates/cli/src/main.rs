@@ -2,6 +2,7 @@
 
 mod arguments;
 mod authority;
+mod certificates;
 mod contacts;
 mod customers;
 mod demo;
@@ -59,6 +60,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Price(command) => prices::price(command).await,
         Command::Job(command) => operators::job(command).await,
         Command::Vetting(command) => vetting::vetting(command).await,
+        Command::Certificate(command) => certificates::certificate(command).await,
+        Command::Key(command) => certificates::key(command).await,
         Command::Ca(command) => authority::ca(command).await,
         Command::Demo(asked) => demo::demo(&asked).await,
     }

@@ -16,5 +16,6 @@ mod operators;
 mod passing_keys;
 mod programs;
 mod resellers;
+mod revocations;
 mod shutdown;
 mod vetting;
