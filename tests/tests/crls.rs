@@ -6,6 +6,7 @@ use chancery_domain::issuances::IssuanceId;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
+use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
 use chancery_domain::validity::Validity;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_server::open_store;
@@ -90,7 +91,9 @@ async fn thousands_of_revocations_share_a_few_lists(server: &mut TestServer) {
         let mut change = Change::new();
         change.insert_certificate(&certificate);
         change.store_signed(certificate.id, vec![0x30, 0], now);
-        change.revoke_certificate(certificate.id, now, Some(4));
+        let reason = RevocationReason::Superseded;
+        let revocation = Revocation::new(reason, Requester::Platform, now, now);
+        change.revoke_certificate(certificate.id, &revocation);
         change.ask_for_run("refresh_crl", 0, server.app().now());
         store.commit(change).await.unwrap();
     };

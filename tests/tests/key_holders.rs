@@ -158,7 +158,8 @@ async fn whoever_holds_the_key_revokes_by_a_csr_made_for_it(server: &mut TestSer
                 &json!(true)
             )
         );
-        server.world().advance(59).await;
+        server.world().run_due_jobs().await;
+        server.world().advance(50).await;
         let reason = held.certificate.revocation_reason_now(&server.http()).await;
         assert_eq!(reason.as_deref(), Some("Key Compromise"));
         assert_eq!(panel.statuses(&held.id).await.1, "REVOKED");

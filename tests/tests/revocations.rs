@@ -41,6 +41,12 @@ async fn downloaded(panel: &Panel, id: &str) -> Downloaded {
     Downloaded::of(&panel.http, &panel.certificate(id).await).await
 }
 
+/// Lets so much time pass that what was revoked is on its list: less than a minute.
+async fn until_listed(server: &TestServer) {
+    server.world().run_due_jobs().await;
+    server.world().advance(50).await;
+}
+
 /// How many certificates with the key of a CSR are in force.
 async fn in_force(server: &TestServer, csr: &str) -> usize {
     let key = CertificateFilter::Key(Csr::parse(csr).unwrap().spki_sha256);
@@ -89,7 +95,7 @@ async fn a_certificate_is_revoked_at_any_time_and_no_money_moves(server: &mut Te
     assert!(at("dtrevoke") <= at("dtdeadline"));
 
     // The list has it within a minute.
-    server.world().advance(59).await;
+    until_listed(server).await;
     let reason = certificate.revocation_reason_now(&server.http()).await;
     assert_eq!(reason.as_deref(), Some("Cessation Of Operation"));
     assert_eq!(panel.statuses(&id).await, pair("COMPLETED", "REVOKED"));
@@ -137,7 +143,7 @@ async fn each_reason_of_a_subscriber_is_taken_by_name_and_number(server: &mut Te
             .await
             .data();
         assert_eq!(data["certificates"][0]["reason"], json!(name));
-        server.world().run_due_jobs().await;
+        until_listed(server).await;
         let found = certificate.revocation_reason_now(&server.http()).await;
         // No reason is told by leaving it out (BR 7.2.2).
         assert_eq!(found.as_deref(), Some(listed.unwrap_or_default()), "{name}");
@@ -264,7 +270,7 @@ async fn a_revoked_order_is_brought_back_by_a_reissue_and_not_by_itself(server: 
         revoke(&panel, &placed.id, &json!({ "reason": 0 }))
             .await
             .data();
-        server.world().run_due_jobs().await;
+        until_listed(server).await;
         let reason = certificate.revocation_reason_now(&server.http()).await;
         assert_eq!(reason.as_deref(), Some(""));
     }
@@ -454,7 +460,7 @@ async fn a_reason_that_turns_out_to_be_compromise_is_amended(server: &mut TestSe
         (&json!("superseded"), &json!("keyCompromise"))
     );
     assert_eq!(second["keyBlocked"], json!(true));
-    server.world().run_due_jobs().await;
+    until_listed(server).await;
     let reason = certificate.revocation_reason_now(&server.http()).await;
     assert_eq!(reason.as_deref(), Some("Key Compromise"));
     // And does not turn back.
