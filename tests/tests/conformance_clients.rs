@@ -87,6 +87,7 @@ async fn a_client_that_signs_in_again_when_refused(server: &mut TestServer) {
 /// A panel that has one way to send: `POST` with a JSON array, empty where there is nothing to say. It takes any
 /// answer whose `code` is the string `1000` for a success, and then reads `data` without looking.
 async fn a_panel_that_posts_everything(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let http = panel.http.with_header("accept", "application/json");
     let post = async |path: &str, body: &Value| -> Value {

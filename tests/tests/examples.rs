@@ -33,8 +33,9 @@ Tokens, the values to be published and the times of day are made up; PEM is shor
 ";
 
 async fn the_page_is_what_is_said(engine: Engine, logs: Logs) {
-    let server = TestServer::start_at(engine, logs, "2027-05-03T09:30:00Z".parse().unwrap()).await;
-    let page = page(&server).await;
+    let begin = "2027-05-03T09:30:00Z".parse().unwrap();
+    let mut server = TestServer::start_at(engine, logs, begin).await;
+    let page = page(&mut server).await;
     server.finish().await;
     let file = repository_root().join("docs/api/webnic-examples.md");
     if std::env::var_os("UPDATE_EXAMPLES").is_some() {
@@ -335,13 +336,14 @@ fn escaped(pem: &str) -> String {
     pem.replace('\n', "\\n")
 }
 
-async fn page(server: &TestServer) -> String {
+async fn page(server: &mut TestServer) -> String {
     let panel = server.panel().await;
     let mut book = Book::new(server, &panel);
     account(&mut book, server, &panel).await;
     let [administrator, technical] = people(&mut book).await;
     organizations(&mut book, server, &technical).await;
     products(&mut book).await;
+    server.renew_at_once().await;
     let order = validations(&mut book, &panel, &administrator, &technical).await;
     let kiosk = issued(&mut book, &panel, &administrator).await;
     book.ask(11, &format!("/ssl/v2/orders/{order}/cancel"), "")

@@ -243,12 +243,35 @@ async fn what_nobody_sees_to_is_announced_and_not_twice(server: &mut TestServer)
         expected.push(format!("The certificate for {name} ends in {left}"));
     }
     assert_eq!(subjects, expected);
-    let lapsed = ("COMPLETED".to_owned(), "EXPIRED".to_owned());
+    let lapsed = ("EXPIRED".to_owned(), "EXPIRED".to_owned());
     assert_eq!(panel.statuses(&subscriber.id).await, lapsed);
+    assert_eq!(of_status(&panel, "EXPIRED").await, 1);
+    assert_eq!(of_status(&panel, "COMPLETED").await, 0);
+    assert_eq!(statistic(&panel, "expired").await, 1);
+    assert_eq!(statistic(&panel, "lapsed").await, 1);
     // It is never too late within the term.
     subscriber.reissue(&panel).await;
     let issued = ("COMPLETED".to_owned(), "ACTIVE".to_owned());
     assert_eq!(panel.statuses(&subscriber.id).await, issued);
+    assert_eq!(of_status(&panel, "COMPLETED").await, 1);
+    assert_eq!(statistic(&panel, "expired").await, 0);
+}
+
+/// How many orders a search finds in a status.
+async fn of_status(panel: &Panel, status: &str) -> u64 {
+    let filter = json!({ "field": "orderStatus", "operator": "EQUAL", "value": status });
+    let asked = json!({ "filters": [filter] });
+    let found = panel
+        .http
+        .post("/ssl/v2/orders/search", &asked)
+        .await
+        .data();
+    found["totalItems"].as_u64().unwrap()
+}
+
+async fn statistic(panel: &Panel, number: &str) -> u64 {
+    let path = format!("/ssl/v2/orders/statistics?type={number}");
+    panel.http.get(&path).await.data().as_u64().unwrap()
 }
 
 async fn set_clock(server: &TestServer, to: &str) {

@@ -1,12 +1,14 @@
 //! Renewals and reissues: linked, paid for once, and never at the cost of the certificate in force.
 
-use chancery_domain::Timestamp;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_testkit::{TestServer, csr, on_both_engines};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 on_both_engines!(
     a_renewal_is_linked_both_ways_and_keeps_what_was_left,
+    a_renewal_opens_ninety_days_before_the_end_and_is_refused_with_the_date_before,
+    all_that_is_left_of_a_term_is_carried_over,
     a_renewal_asked_for_often_is_one_order,
     a_renewal_that_comes_to_nothing_can_be_tried_again,
     only_an_issued_order_is_renewed_and_not_for_ever,
@@ -68,7 +70,6 @@ async fn a_renewal_is_linked_both_ways_and_keeps_what_was_left(server: &mut Test
         (&old["renewal"], &new["renewal"]),
         (&json!(false), &json!(true))
     );
-    assert_eq!(old["orderStatus"], "COMPLETED");
     let planned = old["plan"]["certificates"].as_array().unwrap();
     assert!(
         planned
@@ -85,7 +86,51 @@ async fn a_renewal_is_linked_both_ways_and_keeps_what_was_left(server: &mut Test
     assert!((364.9..366.1).contains(&days), "{days} days");
 }
 
+async fn a_renewal_opens_ninety_days_before_the_end_and_is_refused_with_the_date_before(
+    server: &mut TestServer,
+) {
+    let panel = server.panel().await;
+    let id = panel.issue("ssl123", &["shop.test"]).await;
+    let info = panel.info(&id).await;
+    let end = instant(&info["dtorderexpire"]);
+    let opens = end - SignedDuration::from_hours(24 * 90);
+    let before = panel.cents().await;
+    let asked = json!({ "term": 1 });
+    let refusal = (panel.http.post(&renew_path(&id), &asked).await).refusal();
+    let text = format!("The order can be renewed from {opens} on.");
+    refusal.is(400, "SSL2400", &text);
+    assert_eq!(panel.cents().await, before);
+    assert_eq!(info["dtrenewable"], json!(opens.to_string()));
+
+    let now: Timestamp = server.world().now().await.parse().unwrap();
+    let wait = opens.duration_since(now).as_secs();
+    server.world().advance(wait - 60).await;
+    let panel = server.panel().await;
+    let refusal = (panel.http.post(&renew_path(&id), &asked).await).refusal();
+    refusal.is(400, "SSL2400", &text);
+    server.world().advance_clock(61).await;
+    panel.http.post(&renew_path(&id), &asked).await.data();
+    assert_eq!(panel.cents().await, before - 1000);
+}
+
+async fn all_that_is_left_of_a_term_is_carried_over(server: &mut TestServer) {
+    server.renew_at_once().await;
+    let panel = server.panel().await;
+    let old = panel.issue("ssl123", &["shop.test"]).await;
+    let data = panel
+        .http
+        .post(&renew_path(&old), &json!({ "term": 1 }))
+        .await;
+    let new = renewal_of(&data.data());
+    panel.world.run_due_jobs().await;
+    let end = async |id: &str| instant(&panel.info(id).await["dtorderexpire"]);
+    let gained = end(&new).await.duration_since(end(&old).await).as_secs() / DAY;
+    // A whole year on top of nearly a whole year.
+    assert!((364..=366).contains(&gained), "{gained} days");
+}
+
 async fn a_renewal_asked_for_often_is_one_order(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let old = panel.issue("ssl123", &["shop.test"]).await;
     let before = panel.cents().await;
@@ -105,14 +150,14 @@ async fn a_renewal_asked_for_often_is_one_order(server: &mut TestServer) {
     refusal.is(400, "SSL2400", &text);
 
     // Under a key too, and across a restart; under another path the key is another request's.
-    server.world().run_due_jobs().await;
+    let other = panel.issue("ssl123", &["kiosk.test"]).await;
     let keyed = panel.http.with_header("idempotency-key", "r-1");
     let asked = json!({ "term": 1 });
-    let first = keyed.post(&renew_path(&new), &asked).await;
+    let first = keyed.post(&renew_path(&other), &asked).await;
     server.restart().await;
     let panel = server.panel().await;
     let keyed = panel.http.with_header("idempotency-key", "r-1");
-    let again = keyed.post(&renew_path(&new), &asked).await;
+    let again = keyed.post(&renew_path(&other), &asked).await;
     assert_eq!((again.status, &again.body), (200, &first.body));
     let other = keyed.post(&renew_path(&old), &asked).await.refusal();
     other.is(
@@ -123,6 +168,7 @@ async fn a_renewal_asked_for_often_is_one_order(server: &mut TestServer) {
 }
 
 async fn a_renewal_that_comes_to_nothing_can_be_tried_again(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let old = panel.issue("ssl123", &["shop.test"]).await;
     server.world().advance(250 * DAY).await;
@@ -373,6 +419,7 @@ async fn a_reissue_without_a_csr_certifies_a_key_that_may_be_again(server: &mut 
 }
 
 async fn a_repeated_renewal_with_another_key_is_told_of_the_first(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let old = panel.issue("ssl123", &["shop.test", "a.shop.test"]).await;
     let asked = json!({ "term": 1, "csr": csr(&["shop.test"]), "sanfield": ["a.shop.test"] });
@@ -391,6 +438,7 @@ async fn a_repeated_renewal_with_another_key_is_told_of_the_first(server: &mut T
 }
 
 async fn approvers_stay_as_they_were(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let mut order = panel.order("ssl123", "email", &["shop.test"]).await;
     order["approverEmail"] = json!(["postmaster@shop.test"]);
@@ -412,6 +460,7 @@ async fn approvers_stay_as_they_were(server: &mut TestServer) {
 }
 
 async fn what_is_wrong_with_a_renewal_or_reissue_is_told_at_once(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let id = panel.issue("ssl123", &["shop.test"]).await;
     let before = panel.cents().await;

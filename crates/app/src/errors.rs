@@ -216,6 +216,9 @@ pub enum Refusal {
     /// The order was renewed already.
     #[error("the order was renewed by order {0}")]
     RenewedBefore(OrderId),
+    /// The order's term has longer to go than its product lets it be renewed ahead of its end.
+    #[error("the order can be renewed from {0} on")]
+    RenewalNotOpen(Timestamp),
     /// A credit must be more than zero.
     #[error("a credit is more than zero")]
     CreditOfNothing,

@@ -92,7 +92,7 @@ pub use key_holders::{KeyHolderError, KeyHolderReport, KeyProof};
 pub use operators::{CaCertificates, Credited, NewCredential, Operations, OperatorRefusal};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use order_searches::{ENDING_DAYS, OrderStatistics};
-pub use orders::{OrderReport, Placed, RepeatKey};
+pub use orders::{OrderDescription, OrderReport, Placed, RepeatKey};
 pub use organizations::{OrganizationPage, OrganizationRequest};
 pub use people_on_record::Stretch;
 pub use prices::{Amounts, ListedPrice, PriceChange, PriceChangeError, Standing};
@@ -115,8 +115,6 @@ pub struct Settings {
     pub validation_time: SignedDuration,
     /// The domain below which the targets of CNAME challenges lie.
     pub challenge_domain: String,
-    /// How much of a renewed order's remaining term is added to its renewal at most.
-    pub carry_at_most: SignedDuration,
     /// How long the certificate that a reissue takes the place of stays good.
     pub supersede_delay: SignedDuration,
     /// Whether keys may be generated for subscribers.

@@ -56,7 +56,7 @@ impl App {
             let ends = date(held.validity.not_after);
             format!("Certificate: serial {}, until {ends}\n", hex(&held.serial))
         });
-        let term_end = order.term_end(self.settings.carry_at_most, notice.created_at);
+        let term_end = order.term_end(notice.created_at);
         let (subject, text) = match notice.news {
             News::CsrWanted(_) => (
                 format!("A new CSR is needed for {name}"),

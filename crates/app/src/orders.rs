@@ -1,5 +1,6 @@
 //! Orders: place, look at.
 
+use chancery_domain::Timestamp;
 use chancery_domain::authorizations::Authorization;
 use chancery_domain::certificates::CertificateSummary;
 use chancery_domain::checklists::VettingKind;
@@ -13,7 +14,6 @@ use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
 use chancery_domain::plans::Plan;
 use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_domain::stages::Stage;
-use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::idempotency::Remembered;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, Sequence, StoreError};
@@ -50,6 +50,17 @@ pub struct OrderReport {
     pub file: OrderFile,
     /// The moment.
     pub now: Timestamp,
+}
+
+/// All that is to be said of an order.
+#[derive(Clone, Debug)]
+pub struct OrderDescription {
+    /// The order at a moment.
+    pub report: OrderReport,
+    /// The certificates it has had and will have.
+    pub plan: Plan,
+    /// From when on it can be renewed; nothing before its term and after its renewal.
+    pub renewable_from: Option<Timestamp>,
 }
 
 impl App {
@@ -157,16 +168,27 @@ impl App {
         }
     }
 
-    /// The same with the order's plan.
+    /// The same with all that is to be said of the order.
     pub async fn described_order(
         &self,
         reseller: &Reseller,
         id: Option<OrderId>,
         common_name: Option<&DomainName>,
-    ) -> Result<(OrderReport, Plan), AppError> {
+    ) -> Result<OrderDescription, AppError> {
         let report = self.order(reseller, id, common_name).await?;
         let plan = self.plan(&report.file, report.now).await?;
-        Ok((report, plan))
+        let order = &report.file.order;
+        let renewable_from = match order.state {
+            OrderState::Active { expires_at, .. } if order.renewed_by.is_none() => {
+                Some(self.renewable_from(&order.product_key, expires_at))
+            }
+            _ => None,
+        };
+        Ok(OrderDescription {
+            report,
+            plan,
+            renewable_from,
+        })
     }
 
     /// What the reseller has proved about the domains of these names, fresh enough to be used today.
@@ -289,7 +311,7 @@ impl App {
             reuse_key: checked.reuse_key,
             renews: renews.map(|order| order.id),
             renewed_by: None,
-            carry_until: renews.map(|order| order.term_end(SignedDuration::ZERO, now)),
+            carry_until: renews.map(|order| order.term_end(now)),
             special_instruction: checked.special_instruction,
             state: OrderState::Open,
             stage: Stage::Placed,

@@ -28,7 +28,7 @@ impl App {
             (Some(only), Purpose::First) => vec![*only],
             (Some(_), _) => self.store.issued_certificates(file.order.id).await?,
         };
-        let term_end = file.order.term_end(self.settings.carry_at_most, now);
+        let term_end = file.order.term_end(now);
         let names = &file.issuance.names;
         Ok(Plan::of(
             &file.order,

@@ -1,11 +1,13 @@
 //! Renewals: a new order in the place of one that ends, linked both ways.
 
-use chancery_domain::SignedDuration;
 use chancery_domain::authorizations::Method;
 use chancery_domain::fields::{Field, FieldError};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
+use chancery_domain::products::DEFAULT_RENEWAL_DAYS;
 use chancery_domain::resellers::Reseller;
+use chancery_domain::validity::days;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_pki::csr::Csr;
 use chancery_pki::pem;
 use chancery_store::orders::OrderFile;
@@ -40,8 +42,8 @@ pub struct RenewalRequest {
 }
 
 impl App {
-    /// Opens the order that renews another, and charges it. What is left of the old term when the new one
-    /// begins is added to it, up to a bound.
+    /// Opens the order that renews another, and charges it, from a time before the end of its term on that the
+    /// product sets. All that is left of the old term when the new one begins is added to it.
     ///
     /// An order is renewed once: asking again for the same gives the answer of the first.
     pub async fn renew_order(
@@ -65,6 +67,10 @@ impl App {
             if report.now >= expires_at + GRACE {
                 return Err(AppError::WrongState(Box::new(report)));
             }
+            let opens_at = self.renewable_from(&report.file.order.product_key, expires_at);
+            if report.now < opens_at {
+                return Err(Refusal::RenewalNotOpen(opens_at).into());
+            }
             let request = self.renewal(&report, asked.clone()).await?;
             let checked = self.check_order(reseller, request).await?;
             let renewed = Some(report.file);
@@ -78,6 +84,12 @@ impl App {
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// From when on an order for a product, whose term ends then, can be renewed.
+    pub(crate) fn renewable_from(&self, product: &str, term_end: Timestamp) -> Timestamp {
+        let sold = self.catalogue.product(product);
+        term_end - days(sold.map_or(DEFAULT_RENEWAL_DAYS, |product| product.renewal_days))
     }
 
     /// The answer to a renewal that was asked for once more.

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use crate::authorizations::{Method, RecordType};
 use crate::money::Currency;
 use crate::prices::TermPrice;
-use crate::products::{DEFAULT_REFUND_DAYS, Product, Term, Validation};
+use crate::products::{DEFAULT_REFUND_DAYS, DEFAULT_RENEWAL_DAYS, Product, Term, Validation};
+
+/// The earliest that a product's orders may be renewed: all that is left of their term is added to the renewal.
+const RENEWAL_DAYS_MAX: u32 = 366;
 
 /// All that is sold, by key.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +49,8 @@ pub struct RawProduct {
     pub record_type: RecordType,
     #[serde(default = "refund_days")]
     pub refund_days: u32,
+    #[serde(default = "renewal_days")]
+    pub renewal_days: u32,
     pub price: Vec<RawPrice>,
 }
 
@@ -65,6 +70,10 @@ pub struct RawPrice {
 
 fn refund_days() -> u32 {
     DEFAULT_REFUND_DAYS
+}
+
+fn renewal_days() -> u32 {
+    DEFAULT_RENEWAL_DAYS
 }
 
 fn txt() -> RecordType {
@@ -124,6 +133,11 @@ fn check_product(raw: RawProduct) -> Result<Product, String> {
     if !(1..=250).contains(&raw.max_names) {
         return Err("max-names lies between 1 and 250".to_owned());
     }
+    if !(1..=RENEWAL_DAYS_MAX).contains(&raw.renewal_days) {
+        return Err(format!(
+            "renewal-days lies between 1 and {RENEWAL_DAYS_MAX}"
+        ));
+    }
     let sells_further = raw.further_names || raw.further_wildcards;
     if sells_further != (raw.max_names > 1) {
         return Err("max-names above 1 and further names go together".to_owned());
@@ -171,6 +185,7 @@ fn check_product(raw: RawProduct) -> Result<Product, String> {
         methods: raw.methods,
         record_type: raw.record_type,
         refund_days: raw.refund_days,
+        renewal_days: raw.renewal_days,
         prices,
     })
 }
@@ -205,6 +220,7 @@ pub(crate) mod tests {
             methods: vec![Method::Dns, Method::File],
             record_type: RecordType::Txt,
             refund_days: 30,
+            renewal_days: 90,
             price: vec![price("USD", 1), price("USD", 2), price("EUR", 1)],
         }
     }
@@ -223,6 +239,10 @@ pub(crate) mod tests {
             raw.methods = vec![Method::File];
         });
         assert_eq!(proofless, "none of the methods proves a wildcard");
+        assert_eq!(
+            refused(|raw| raw.renewal_days = 367),
+            "renewal-days lies between 1 and 366"
+        );
         let text = "the price of a further name is missing";
         assert_eq!(refused(|raw| raw.price[0].name = None), text);
         assert_eq!(

@@ -173,20 +173,19 @@ impl Order {
         }
     }
 
-    /// Notes that an issuance was signed. With the first the term begins, and what is left of the order it
-    /// renews is added, so much at most.
+    /// Notes that an issuance was signed. With the first the term begins, and all that is left of the order
+    /// it renews is added.
     pub fn settle(
         self,
         issuance: &Issuance,
         certificate: CertificateId,
-        carry_at_most: SignedDuration,
         now: Timestamp,
     ) -> Result<Self, TransitionError> {
         let state = match self.state {
             OrderState::Active { .. } => self.state,
             OrderState::Open => OrderState::Active {
                 settled_at: now,
-                expires_at: end_of_term(now, self.term) + self.carried(carry_at_most, now),
+                expires_at: end_of_term(now, self.term) + self.carried(now),
             },
             OrderState::Cancelled | OrderState::Refunded { .. } | OrderState::Failed(_) => {
                 return Err(self.cannot("settle"));
@@ -204,13 +203,13 @@ impl Order {
     }
 
     /// When the term ends, or would end if the first certificate were issued now.
-    pub fn term_end(&self, carry_at_most: SignedDuration, now: Timestamp) -> Timestamp {
+    pub fn term_end(&self, now: Timestamp) -> Timestamp {
         match self.state {
             OrderState::Active { expires_at, .. } | OrderState::Refunded { expires_at, .. } => {
                 expires_at
             }
             OrderState::Open | OrderState::Cancelled | OrderState::Failed(_) => {
-                end_of_term(now, self.term) + self.carried(carry_at_most, now)
+                end_of_term(now, self.term) + self.carried(now)
             }
         }
     }
@@ -220,11 +219,12 @@ impl Order {
         matches!(self.state, OrderState::Active { expires_at, .. } if now < expires_at)
     }
 
-    fn carried(&self, at_most: SignedDuration, now: Timestamp) -> SignedDuration {
+    /// What is left at `now` of the order it renews.
+    fn carried(&self, now: Timestamp) -> SignedDuration {
         let left = self
             .carry_until
             .map_or(SignedDuration::ZERO, |until| until.duration_since(now));
-        left.clamp(SignedDuration::ZERO, at_most)
+        left.max(SignedDuration::ZERO)
     }
 
     /// The first of the names.
@@ -312,11 +312,8 @@ pub(crate) mod tests {
     }
 
     fn settled(order: Order, now: Timestamp) -> Order {
-        let window = SignedDuration::from_hours(24 * 90);
         let issuance = an_issuance();
-        order
-            .settle(&issuance, CertificateId(9), window, now)
-            .unwrap()
+        order.settle(&issuance, CertificateId(9), now).unwrap()
     }
 
     #[test]
@@ -333,12 +330,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_left_of_the_renewed_order_is_added_up_to_a_bound() {
+    fn all_that_is_left_of_the_renewed_order_is_added() {
         let now: Timestamp = "2027-06-01T00:00:00Z".parse().unwrap();
         let end = |until: &str| {
             let mut order = an_order();
             order.carry_until = Some(until.parse().unwrap());
-            settled(order, now).term_end(SignedDuration::ZERO, now)
+            settled(order, now).term_end(now)
         };
         assert_eq!(
             end("2027-06-21T00:00:00Z").to_string(),
@@ -346,7 +343,7 @@ pub(crate) mod tests {
         );
         assert_eq!(
             end("2027-12-01T00:00:00Z").to_string(),
-            "2028-08-30T00:00:00Z"
+            "2028-12-01T00:00:00Z"
         );
         assert_eq!(
             end("2027-05-01T00:00:00Z").to_string(),
@@ -383,7 +380,7 @@ pub(crate) mod tests {
                     0 => order.clone().cancel(now),
                     1 => order.clone().fail(Failure::ValidationExpired, now),
                     2 => order.clone().refund(window, now),
-                    _ => order.clone().settle(&issuance, CertificateId(9), window, now),
+                    _ => order.clone().settle(&issuance, CertificateId(9), now),
                 };
                 order = moved.unwrap_or_else(|_| before.clone());
                 left += usize::from(before.state == OrderState::Open && order.state != OrderState::Open);

@@ -58,6 +58,9 @@ impl Term {
 /// The refund window of a product that names none, in days.
 pub const DEFAULT_REFUND_DAYS: u32 = 30;
 
+/// How many days before the end of its term an order for a product can be renewed, where the product says nothing.
+pub const DEFAULT_RENEWAL_DAYS: u32 = 90;
+
 /// Something that can be ordered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Product {
@@ -87,6 +90,8 @@ pub struct Product {
     pub record_type: RecordType,
     /// For so many days after its first certificate an order may be given back.
     pub refund_days: u32,
+    /// So many days before the end of its term an order can be renewed for the first time.
+    pub renewal_days: u32,
     pub(crate) prices: BTreeMap<(Currency, Term), TermPrice>,
 }
 

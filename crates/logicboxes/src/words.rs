@@ -275,6 +275,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::CustomerHeld(..)
         | Refusal::CustomerErased(_)
         | Refusal::RenewedBefore(_)
+        | Refusal::RenewalNotOpen(_)
         | Refusal::ProductWithdrawn(_)
         | Refusal::CreditOfNothing
         | Refusal::Operator(_)

@@ -281,7 +281,6 @@ async fn parts(
             public_url: config.public_url(),
             validation_time: days(config.validation.days),
             challenge_domain: config.challenge_domain(),
-            carry_at_most: days(config.orders.carry_days),
             supersede_delay: SignedDuration::from_hours(config.orders.supersede_hours.into()),
             generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
             worker_slots: config.limits.jobs,

@@ -94,6 +94,16 @@ impl TestServer {
         self.server = Some(server);
     }
 
+    /// Starts the server again with products whose orders can be renewed as soon as they have a certificate.
+    pub async fn renew_at_once(&mut self) {
+        const BUILT_IN: &str = include_str!("../../app/src/catalogue.toml");
+        let catalogue = self.folder.path().join("renewed-at-once.toml");
+        let sold = BUILT_IN.replace("\nvalidation =", "\nrenewal-days = 366\nvalidation =");
+        std::fs::write(&catalogue, sold).unwrap();
+        self.restart_with(|config| config.catalogue = Some(catalogue))
+            .await;
+    }
+
     /// Stops the server and starts it again.
     pub async fn restart(&mut self) {
         self.restart_with(|_| {}).await;

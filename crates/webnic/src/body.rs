@@ -2,7 +2,7 @@
 //!
 //! A body becomes a JSON value first and is then read member by member, each fault noted and none final, so
 //! that a client learns of all of them at once. The tolerances real clients need are here: a member that is
-//! null or blank is absent; numbers may come as numeric strings where either has been seen; what a request
+//! null or blank is absent, and so is a blank entry of a list; numbers may come as numeric strings where either has been seen; what a request
 //! does not know is ignored; and where no member is needed, any body will do.
 
 use std::time::Duration;
@@ -172,14 +172,14 @@ impl Members {
         taken
     }
 
-    /// Takes a member by its name, unless it is null or blank.
+    /// Takes a member by its name, unless it is null or blank, or a list of nothing but such entries. An empty
+    /// list is said to be empty.
     pub(crate) fn take_value(&mut self, name: &str) -> Option<Value> {
         #[cfg(test)]
         TAKEN.with_borrow_mut(|taken| taken.insert(name.to_owned()));
         self.members.remove(name).filter(|value| match value {
-            Value::Null => false,
-            Value::String(text) => !text.trim().is_empty(),
-            _ => true,
+            Value::Array(items) => items.is_empty() || !items.iter().all(is_blank),
+            value => !is_blank(value),
         })
     }
 
@@ -211,6 +211,15 @@ impl From<Map<String, Value>> for Members {
             members,
             faults: Vec::new(),
         }
+    }
+}
+
+/// Whether a member or an entry of a list says nothing: forms send what was left empty.
+pub(crate) fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        _ => false,
     }
 }
 
@@ -272,6 +281,7 @@ pub(crate) fn texts(value: Value) -> Result<Vec<String>, Problem> {
     match value {
         Value::Array(items) if items.len() <= ARRAY_LIMIT => items
             .into_iter()
+            .filter(|item| !is_blank(item))
             .map(|item| text(item).map_err(|_| WANTED))
             .collect(),
         _ => Err(WANTED),
@@ -311,7 +321,8 @@ pub(crate) fn contact_number(value: Value) -> Result<ContactId, Problem> {
 pub(crate) fn approvers(value: Value) -> Result<Vec<ApproverChoice>, Problem> {
     match value {
         Value::Array(items) if items.len() <= ARRAY_LIMIT => {
-            items.into_iter().map(approver).collect()
+            let said = items.into_iter().filter(|item| !is_blank(item));
+            said.map(approver).collect()
         }
         Value::Array(_) => Err(Problem::Type("at most 1000 approvers")),
         one => Ok(vec![approver(one)?]),
@@ -451,6 +462,19 @@ mod tests {
         assert!(texts(json!(vec!["a"; ARRAY_LIMIT])).is_ok());
         assert!(texts(json!(vec!["a"; ARRAY_LIMIT + 1])).is_err());
         assert!(texts(json!(["a", 1])).is_err());
+    }
+
+    #[test]
+    fn blank_entries_of_lists_are_left_out() {
+        let names = json!(["www.shop.example", "", null, " "]);
+        assert_eq!(texts(names), Ok(vec!["www.shop.example".to_owned()]));
+        let approver = json!(["", "admin@shop.example"]);
+        assert_eq!(approvers(approver).unwrap().len(), 1);
+        // A list of blanks says nothing; an empty one says that there are none.
+        let mut body = members(&json!({ "sanfield": [""], "approverEmail": [] }));
+        assert_eq!(body.take(Field::Names, texts), None);
+        assert!(body.take(Field::Approver, approvers).unwrap().is_empty());
+        assert!(body.into_faults().is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::errors::{Obstacle, WebnicError};
 use crate::query::Query;
 use crate::words::{Fault, FaultKind};
 
-/// The numbers. Each order is in `total` and in one other, and perhaps in `totalExpiring`.
+/// The numbers. Each order is in `total` and in one other; `totalExpiring` and `totalLapsed` count some again.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "OrderStatistics")]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +49,7 @@ impl StatisticsView {
         Self {
             total: of(&Stage::ALL),
             total_active: of(&[Active, Reissuing]),
-            total_expired: of(&[Expired, ValidationExpired]),
+            total_expired: of(&[Expired, ValidationExpired, Lapsed]),
             total_expiring: counted.ending,
             total_pending: of(&[Placed, Validating, Issuing]),
             total_cancelled: of(&[Cancelled]),
@@ -242,7 +242,7 @@ mod tests {
         let numbers = StatisticsView::of(&counted);
         let text = serde_json::to_string(&numbers).unwrap();
         let expected = concat!(
-            r#"{"total":78,"totalActive":9,"totalExpired":17,"totalExpiring":5,"totalPending":6,"#,
+            r#"{"total":78,"totalActive":9,"totalExpired":23,"totalExpiring":5,"totalPending":6,"#,
             r#""totalCancelled":10,"totalRefunded":11,"totalRejected":12,"totalRevoked":7,"totalLapsed":6}"#
         );
         assert_eq!(text, expected);

@@ -4,13 +4,13 @@ use aws_lc_rs::digest;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, Uri};
 use chancery_app::{
-    App, OrderFile, OrderReport, OrderRequest, ReissueRequest, RenewalRequest, RepeatKey,
+    App, OrderDescription, OrderFile, OrderReport, OrderRequest, ReissueRequest, RenewalRequest,
+    RepeatKey,
 };
 use chancery_domain::fields::{Field, FieldError};
 use chancery_domain::issuances::IssuanceState;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
-use chancery_domain::plans::Plan;
 use chancery_domain::revocations::RevocationReason;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -253,10 +253,14 @@ pub(crate) struct OrderView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed_by: Option<Quoted<OrderId>>,
     plan: PlanView<'a>,
+    /// From when on it can be renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dtrenewable: Option<Moment>,
 }
 
 impl<'a> OrderView<'a> {
-    fn of(OrderReport { file, now }: &'a OrderReport, plan: &'a Plan) -> Self {
+    fn of(description: &'a OrderDescription) -> Self {
+        let OrderReport { file, now } = &description.report;
         let OrderFile {
             order,
             issuance,
@@ -306,7 +310,8 @@ impl<'a> OrderView<'a> {
             },
             renews: order.renews.map(Quoted),
             renewed_by: order.renewed_by.map(Quoted),
-            plan: PlanView::of(plan),
+            plan: PlanView::of(&description.plan),
+            dtrenewable: description.renewable_from.map(Moment),
         }
     }
 }
@@ -330,8 +335,8 @@ pub(crate) async fn info(
         fault.text = fault.text.replace("'orderId'", "'orderId' or 'commonName'");
         return Err(Obstacle::Faults(vec![fault]).into());
     }
-    let (report, plan) = app.described_order(&reseller, id, name.as_ref()).await?;
-    Ok(Envelope::of(&OrderView::of(&report, &plan)))
+    let description = app.described_order(&reseller, id, name.as_ref()).await?;
+    Ok(Envelope::of(&OrderView::of(&description)))
 }
 
 /// A name no order can have is one no order has.
@@ -354,24 +359,28 @@ pub(crate) async fn cancel(
 mod tests {
     use chancery_domain::authorizations::Method;
     use chancery_domain::contacts::ContactId;
+    use chancery_domain::plans::Plan;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::status::tests::{a_file, an_open_file, at};
 
-    fn no_plan() -> Plan {
-        Plan {
-            certificates: vec![],
-            authorizations: vec![],
+    fn described(file: OrderFile) -> OrderDescription {
+        OrderDescription {
+            report: OrderReport {
+                file,
+                now: at("2025-01-01T00:00:00Z"),
+            },
+            plan: Plan {
+                certificates: vec![],
+                authorizations: vec![],
+            },
+            renewable_from: Some(at("2025-02-20T04:00:00Z")),
         }
     }
 
     #[test]
     fn an_order_looks_as_documented() {
-        let report = OrderReport {
-            file: a_file(),
-            now: at("2025-01-01T00:00:00Z"),
-        };
         let documented = concat!(
             r#"{"id":757512302,"orderId":"757512302","commonName":"*.webnic.cc","resid":2222,"#,
             r#""sanfield":["webnic.cc"],"term":"1","orderStatus":"COMPLETED","#,
@@ -380,10 +389,10 @@ mod tests {
             r#""dtmodify":"2024-12-02T09:42:34Z","dtsettle":"2024-05-21T00:33:03Z","#,
             r#""dtorderexpire":"2025-05-21T04:00:00Z","dtcertexpire":"2025-05-20T04:00:00Z","#,
             r#""admid":"SSL10618T","tecid":"SSL10619T","plan":{"certificates":[],"#,
-            r#""authorizations":[]}}"#
+            r#""authorizations":[]},"dtrenewable":"2025-02-20T04:00:00Z"}"#
         );
         assert_eq!(
-            serde_json::to_string(&OrderView::of(&report, &no_plan())).unwrap(),
+            serde_json::to_string(&OrderView::of(&described(a_file()))).unwrap(),
             documented
         );
     }
@@ -392,19 +401,15 @@ mod tests {
     fn what_is_not_known_yet_is_null() {
         let mut file = an_open_file(0);
         file.order.special_instruction = Some("call first".to_owned());
-        let report = OrderReport {
-            file,
-            now: at("2025-01-01T00:00:00Z"),
-        };
-        let view = serde_json::to_value(OrderView::of(&report, &no_plan())).unwrap();
+        let mut description = described(file);
+        let view = serde_json::to_value(OrderView::of(&description)).unwrap();
         for key in ["dtsettle", "dtorderexpire", "dtcertexpire"] {
             assert_eq!(view[key], Value::Null, "{key}");
         }
         assert_eq!(view["orderStatus"], "PENDING");
         assert_eq!(view["specialInstruction"], "call first");
-        let mut cancelled = report.clone();
-        cancelled.file.order.state = OrderState::Cancelled;
-        let view = serde_json::to_value(OrderView::of(&cancelled, &no_plan())).unwrap();
+        description.report.file.order.state = OrderState::Cancelled;
+        let view = serde_json::to_value(OrderView::of(&description)).unwrap();
         assert_eq!(view["cancel"], true);
     }
 

@@ -14,7 +14,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::Caller;
-use crate::body::{Body, FromMembers, Members, OptionalBody, contact_number, path_segment, text};
+use crate::body::{
+    Body, FromMembers, Members, OptionalBody, contact_number, is_blank, path_segment, text,
+};
 use crate::contacts::{DetailsView, read_details};
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError};
@@ -172,6 +174,7 @@ impl FromMembers for Submit {
             None => vec![body.take_value("type")],
             Some(Value::Array(items)) if items.len() <= VALIDATIONS_MAX => items
                 .into_iter()
+                .filter(|item| !is_blank(item))
                 .map(|item| match item {
                     Value::Object(members) => Members::from(members).take_value("type"),
                     other => Some(other),

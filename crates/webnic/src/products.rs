@@ -44,6 +44,8 @@ pub(crate) struct ProductView<'a> {
     /// Of the shortest term, in the reseller's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<Amount>,
+    /// The most further names, as the rules have it.
+    max_san: u32,
 }
 
 /// Further names within the base price; empty for a product of one name.
@@ -77,6 +79,7 @@ impl<'a> ProductView<'a> {
                 w_san: is_multi.then_some(product.included_wildcards),
             },
             price: None,
+            max_san: product.max_further_names(),
         }
     }
 
@@ -145,6 +148,8 @@ pub(crate) struct Rules {
     wildcard_auth_types: Vec<&'static str>,
     /// What an order has to have.
     required_fields: Vec<Cow<'static, str>>,
+    /// So many days before the end of its term an order can be renewed for the first time.
+    renewal_days: u32,
 }
 
 fn auth_types_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -172,6 +177,7 @@ impl<'a> RulesView<'a> {
                 auth_types: words(&methods),
                 wildcard_auth_types: words(&of_wildcards),
                 required_fields: required.map(wire_name).collect(),
+                renewal_days: product.renewal_days,
             },
         }
     }
@@ -308,11 +314,11 @@ mod tests {
             concat!(
                 r#"{"productKey":"ssl123","productName":"SSL 123","provider":"Chancery","#,
                 r#""certType":"DV","validationType":"DV","wildcard":false,"allowSan":true,"#,
-                r#""allowWsan":true,"allowWSan":true,"bundle":{"san":0,"wSan":0}}"#
+                r#""allowWsan":true,"allowWSan":true,"bundle":{"san":0,"wSan":0},"maxSan":4}"#
             )
         );
         assert!(
-            json("single").ends_with(r#""allowWSan":false,"bundle":{}}"#),
+            json("single").ends_with(r#""allowWSan":false,"bundle":{},"maxSan":0}"#),
             "{}",
             json("single")
         );
@@ -340,7 +346,7 @@ mod tests {
                 r#"{"productKey":"ssl123","rules":{"terms":[1,2],"minSan":0,"maxSan":4,"#,
                 r#""wildcard":false,"allowSan":true,"allowWsan":true,"#,
                 r#""authTypes":["email","dns","file"],"wildcardAuthTypes":["email","dns"],"#,
-                r#""requiredFields":["productKey","term","csr","authType","administratorContactId"]}}"#
+                r#""requiredFields":["productKey","term","csr","authType","administratorContactId"],"renewalDays":90}}"#
             )
         );
     }

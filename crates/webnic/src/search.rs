@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::body::{FromMembers, Members, integer, number_or_text, text};
+use crate::body::{FromMembers, Members, integer, is_blank, number_or_text, text};
 use crate::errors::{Obstacle, WebnicError};
 use crate::words::{Fault, FaultKind};
 
@@ -86,6 +86,7 @@ fn filters(value: Option<Value>, faults: &mut Faults) -> Vec<Filter> {
         Some(Value::Array(items)) if items.len() <= FILTERS_MAX => items
             .into_iter()
             .enumerate()
+            .filter(|(_, item)| !says_nothing(item))
             .filter_map(|(at, item)| filter(format!("filters[{at}]"), item, faults))
             .collect(),
         Some(_) => {
@@ -93,6 +94,14 @@ fn filters(value: Option<Value>, faults: &mut Faults) -> Vec<Filter> {
             faults.add("filters", &wanted);
             Vec::new()
         }
+    }
+}
+
+/// Whether a filter was left empty in a form: it filters nothing.
+fn says_nothing(item: &Value) -> bool {
+    match item {
+        Value::Object(members) => members.get("value").is_some_and(is_blank),
+        item => is_blank(item),
     }
 }
 
@@ -251,6 +260,18 @@ mod tests {
         assert_eq!((search.page, search.page_size), (2, PAGE_SIZE_MAX));
         assert_eq!(search.filters[0].operator, Operator::Equal);
         assert_eq!(search.filters[0].value, "5");
+    }
+
+    #[test]
+    fn a_filter_with_a_blank_value_is_none() {
+        let blank = |value: Value| json!({ "field": "company", "operator": "?", "value": value });
+        let search = read(&json!({
+            "filters": [blank(json!("")), blank(Value::Null), "", { "field": "company", "value": "x" }],
+        }));
+        let filters = search.unwrap().filters;
+        assert_eq!(filters.len(), 1);
+        assert_eq!(filters[0].place, "filters[3]");
+        assert!(read(&json!({ "filters": [{ "field": "company" }] })).is_err());
     }
 
     #[tokio::test]

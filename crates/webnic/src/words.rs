@@ -338,6 +338,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
             "Too many approval mails were sent for this order. Try again later.".to_owned()
         }
         Refusal::RenewedBefore(order) => format!("The order was renewed by order {order} already."),
+        Refusal::RenewalNotOpen(from) => {
+            let from = chancery_domain::Timestamp::from_second(from.as_second()).unwrap_or(*from);
+            format!("The order can be renewed from {from} on.")
+        }
         Refusal::ProductWithdrawn(key) => format!("The product '{key}' is not sold any more."),
         Refusal::CreditOfNothing => "A credit is more than zero.".to_owned(),
         Refusal::Operator(refusal) => format!("This is refused: {refusal}."),
@@ -453,6 +457,7 @@ mod tests {
             Refusal::NotByEmail,
             Refusal::TooManyMails,
             Refusal::RenewedBefore(chancery_domain::orders::OrderId(1_000_000_003)),
+            Refusal::RenewalNotOpen(chancery_domain::Timestamp::UNIX_EPOCH),
             Refusal::ProductWithdrawn("ssl123".to_owned()),
             Refusal::CreditOfNothing,
             Refusal::Operator(chancery_app::OperatorRefusal::NoReason),

@@ -234,7 +234,7 @@ impl App {
         }
         let names = issuance.covered();
         let rule = self.rules.at(now);
-        let term_end = order.term_end(self.settings.carry_at_most, now);
+        let term_end = order.term_end(now);
         let validity = self.rules.leaf_validity(now, term_end);
         let request = LeafRequest {
             names: &names,
@@ -445,8 +445,7 @@ impl App {
     ) -> Result<(), AppError> {
         let now = self.clock.now();
         let issuance = file.issuance.issue(now)?;
-        let carry = self.settings.carry_at_most;
-        let mut order = file.order.settle(&issuance, certificate.id, carry, now)?;
+        let mut order = file.order.settle(&issuance, certificate.id, now)?;
         certificate.state = CertificateState::Issued {
             der: der.clone(),
             signed_at: now,

@@ -63,7 +63,7 @@ impl App {
         certificate: Validity,
     ) -> Result<(), AppError> {
         let now = self.clock.now();
-        let end = order.term_end(self.settings.carry_at_most, now);
+        let end = order.term_end(now);
         let mut due = Due {
             now,
             at: now + AT_LEAST_EVERY,

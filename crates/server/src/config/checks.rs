@@ -172,8 +172,11 @@ impl Config {
         {
             return Err(setting("validation.days lies between 1 and 30"));
         }
-        if self.orders.carry_days > 366 {
-            return Err(setting("orders.carry_days is 366 at most"));
+        if self.orders.carry_days.is_some() {
+            return Err(setting(
+                "orders.carry_days is no setting any more: a renewal takes over all that is left of the term, \
+                 and opens renewal-days of the catalogue before its end; remove it",
+            ));
         }
         if self.orders.supersede_hours > 24 * 366 {
             return Err(setting("orders.supersede_hours is 8784 at most"));
@@ -276,7 +279,7 @@ mod tests {
                 c.smtp.password = Some(Secret("y".to_owned()));
             }),
             ("validation.days", |c| c.validation.days = 31),
-            ("orders.carry_days", |c| c.orders.carry_days = 367),
+            ("orders.carry_days", |c| c.orders.carry_days = Some(90)),
             ("orders.supersede_hours", |c| {
                 c.orders.supersede_hours = 9_000;
             }),

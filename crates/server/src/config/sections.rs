@@ -80,8 +80,9 @@ pub struct ValidationConfig {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OrdersConfig {
-    /// How many days of a renewed order's remaining term are added to its renewal at most.
-    pub carry_days: u32,
+    /// Was the bound of what a renewal takes over of the term before; refused, since it takes over all.
+    #[serde(skip_serializing)]
+    pub carry_days: Option<u32>,
     /// For how many hours a certificate stays good after a reissue has taken its place.
     pub supersede_hours: u32,
 }
@@ -227,7 +228,7 @@ impl Default for ValidationConfig {
 impl Default for OrdersConfig {
     fn default() -> Self {
         Self {
-            carry_days: 90,
+            carry_days: None,
             supersede_hours: 72,
         }
     }

@@ -102,8 +102,9 @@ pub(crate) const RENEW: Operation = Operation::new(
     TAG,
     "renewOrder",
     "Renew order",
-    "Opens a new order, charged like any other; what is left of the old term is added to it, up to a bound. What \
-     is left out is as it was. Possible from the first certificate until 30 days after the end, and once.",
+    "Opens a new order, charged like any other; all that is left of the old term is added to it. What is left out is \
+     as it was. Possible from 90 days before the end of the term, or as many as the product says, until 30 days after \
+     it, and once.",
 )
 .repeatable()
 .takes::<Renew>(|| json!({ "term": 1, "csr": A_CSR }))
@@ -293,5 +294,6 @@ fn an_order() -> Value {
                 "dtrenew": null,
             }],
         },
+        "dtrenewable": "2027-09-03T09:45:10Z",
     })
 }

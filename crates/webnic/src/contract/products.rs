@@ -75,6 +75,7 @@ pub(crate) const RULES: Operation = Operation::new(
             "authTypes": ["email", "dns", "file"],
             "wildcardAuthTypes": ["email", "dns"],
             "requiredFields": ["productKey", "term", "csr", "authType", "administratorContactId"],
+            "renewalDays": 90,
         },
     })
 });
