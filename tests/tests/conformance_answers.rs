@@ -137,20 +137,32 @@ async fn made_technical(panel: &Panel) -> Value {
 async fn products_and_prices(server: &mut TestServer) {
     let panel = server.panel().await;
     let http = &panel.http;
-    let bundles =
-        |more: &str| format!("[{{{{PRODUCT}}{{san:0,wSan:0}}{more}}}|{{{{PRODUCT}}{{}}{more}}}]");
+    let bundles = |more: &str| {
+        let of = |bundle: &str, companion: &str| {
+            format!("{{{{PRODUCT}}{bundle}{more},maxSan:0,companion:{companion}}}")
+        };
+        let kinds = [
+            of("{san:0,wSan:0}", "null"),
+            of("{san:0,wSan:0}", "text"),
+            of("{}", "text"),
+        ];
+        format!("[{}]", kinds.join("|"))
+    };
     has(&http.get("/ssl/v2/products/list").await, &bundles(""));
     has(
         &http.get("/ssl/v2/products/list/price").await,
         &bundles(",price:0.0"),
     );
     let info = http.get("/ssl/v2/products/info?productKey=ssl123").await;
-    has(&info, "{{PRODUCT}{san:0,wSan:0},price:0.0}");
+    has(
+        &info,
+        "{{PRODUCT}{san:0,wSan:0},price:0.0,maxSan:0,companion:null}",
+    );
     let rules = http.get("/ssl/v2/products/rules?productKey=ssl123").await;
     has(
         &rules,
         "{productKey:text,rules:{terms:[0],minSan:0,maxSan:0,wildcard:bool,allowSan:bool,allowWsan:bool,\
-         authTypes:[text],wildcardAuthTypes:[text],requiredFields:[text]}}",
+         authTypes:[text],wildcardAuthTypes:[text],requiredFields:[text],renewalDays:0}}",
     );
     for query in ["", "&commonSAN=2&wildcardSAN=1"] {
         let path = format!("/ssl/v2/products/pricing?productKey=ssl123&term=1{query}");

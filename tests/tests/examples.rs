@@ -62,7 +62,7 @@ fn the_table_links_to_the_examples_and_says_what_is_served() {
         .collect();
     let page = fs::read_to_string(repository_root().join("docs/api/webnic-examples.md")).unwrap();
     let rows = rows();
-    assert_eq!(rows.len(), 34);
+    assert_eq!(rows.len(), 35);
     for (at, row) in rows.iter().enumerate() {
         assert_eq!(row.number, at + 1);
         let is_served = served.contains(&row.route);
@@ -518,6 +518,8 @@ async fn issued(book: &mut Book, panel: &Panel, administrator: &str) -> String {
     book.ask(13, &format!("{path}/reissue"), &new_key(further))
         .await;
     panel.world.run_due_jobs().await;
+    book.ask(35, &format!("{path}/reuse-key"), r#"{"reuseKey":false}"#)
+        .await;
     book.ask(12, &format!("{path}/renew"), &new_key(r#","term":1"#))
         .await;
     panel.world.run_due_jobs().await;

@@ -2,6 +2,8 @@
 //! asked only for what only they can do.
 
 use chancery_domain::Timestamp;
+use chancery_domain::reseller_settings::ResellerChanges;
+use chancery_domain::resellers::NoticeRecipients;
 use chancery_testkit::{Downloaded, Panel, TestServer, csr, on_both_engines};
 use serde_json::{Value, json};
 
@@ -10,6 +12,8 @@ on_both_engines!(
     a_year_from_2029_lives_on_certificates_of_47_days,
     a_year_without_key_reuse_asks_for_a_new_csr_each_time,
     what_nobody_sees_to_is_announced_and_not_twice,
+    keys_are_used_again_as_the_reseller_says_unless_the_order_says_otherwise,
+    notices_go_to_whom_the_reseller_says_in_its_name,
 );
 
 const DAY: i64 = 86_400;
@@ -31,7 +35,8 @@ struct Lived {
 }
 
 impl Subscriber {
-    async fn order(panel: &Panel, names: &[&'static str], reuse_key: bool) -> Self {
+    /// An order that says nothing of its key, or what is given.
+    async fn order(panel: &Panel, names: &[&'static str], reuse_key: Option<bool>) -> Self {
         let mut order = panel.order("dv-multi", "dns", names).await;
         order["reuseKey"] = json!(reuse_key);
         let placed = panel.place(&order).await;
@@ -155,7 +160,7 @@ async fn live(server: &TestServer, subscriber: &mut Subscriber) {
 async fn a_year_from_today_lives_through_the_switch_to_100_days(server: &mut TestServer) {
     let panel = server.panel().await;
     let mut subscriber =
-        Subscriber::order(&panel, &["shop.example.com", "www.shop.example.com"], true).await;
+        Subscriber::order(&panel, &["shop.example.com", "www.shop.example.com"], None).await;
     let planned = panel.info(&subscriber.id).await["plan"]["certificates"].clone();
     let planned = planned.as_array().unwrap();
     assert!(planned.len() >= 3, "{planned:#?}");
@@ -190,7 +195,7 @@ async fn a_year_from_today_lives_through_the_switch_to_100_days(server: &mut Tes
 async fn a_year_from_2029_lives_on_certificates_of_47_days(server: &mut TestServer) {
     set_clock(server, "2029-04-02T12:00:00Z").await;
     let panel = server.panel().await;
-    let mut subscriber = Subscriber::order(&panel, &["shop.example.com"], true).await;
+    let mut subscriber = Subscriber::order(&panel, &["shop.example.com"], None).await;
     live(server, &mut subscriber).await;
     subscriber.judge();
     assert!(
@@ -202,7 +207,7 @@ async fn a_year_from_2029_lives_on_certificates_of_47_days(server: &mut TestServ
 
 async fn a_year_without_key_reuse_asks_for_a_new_csr_each_time(server: &mut TestServer) {
     let panel = server.panel().await;
-    let mut subscriber = Subscriber::order(&panel, &["shop.example.com"], false).await;
+    let mut subscriber = Subscriber::order(&panel, &["shop.example.com"], Some(false)).await;
     live(server, &mut subscriber).await;
     subscriber.judge();
     let asked = subscriber
@@ -228,7 +233,7 @@ async fn a_year_without_key_reuse_asks_for_a_new_csr_each_time(server: &mut Test
 async fn what_nobody_sees_to_is_announced_and_not_twice(server: &mut TestServer) {
     set_clock(server, "2027-04-01T12:00:00Z").await;
     let panel = server.panel().await;
-    let subscriber = Subscriber::order(&panel, &["shop.example.com"], false).await;
+    let subscriber = Subscriber::order(&panel, &["shop.example.com"], Some(false)).await;
     for _ in 0..100 {
         server.world().advance(DAY).await;
     }
@@ -296,4 +301,141 @@ fn words(value: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("{value}"))
         .to_owned()
+}
+
+/// How many certificates an order has had.
+async fn issued(panel: &Panel, id: &str) -> usize {
+    let info = panel.info(id).await;
+    let planned = info["plan"]["certificates"].as_array().unwrap().iter();
+    planned
+        .filter(|certificate| certificate["status"] != "PLANNED")
+        .count()
+}
+
+async fn keys_are_used_again_as_the_reseller_says_unless_the_order_says_otherwise(
+    server: &mut TestServer,
+) {
+    set_clock(server, "2027-04-01T12:00:00Z").await;
+    server
+        .set_reseller(ResellerChanges {
+            reuse_keys: Some(false),
+            ..ResellerChanges::default()
+        })
+        .await;
+    let panel = server.panel().await;
+    let silent = Subscriber::order(&panel, &["shop.example.com"], None)
+        .await
+        .id;
+    let willing = Subscriber::order(&panel, &["kiosk.example.com"], Some(true))
+        .await
+        .id;
+    let late = Subscriber::order(&panel, &["store.example.com"], None)
+        .await
+        .id;
+    let path = |id: &str| format!("/ssl/v2/orders/{id}/reuse-key");
+    let told = panel.info(&silent).await;
+    assert_eq!(told["reuseKey"], json!(false));
+    assert_eq!(panel.info(&willing).await["reuseKey"], json!(true));
+
+    server.world().advance(70 * DAY).await;
+    let panel = server.panel().await;
+    assert_eq!(issued(&panel, &silent).await, 1);
+    assert_eq!(issued(&panel, &willing).await, 2);
+    assert_eq!(issued(&panel, &late).await, 1);
+    // An order that changes its mind is seen to at once.
+    let said = panel
+        .http
+        .put(&path(&late), &json!({ "reuseKey": true }))
+        .await;
+    assert_eq!(said.data()["reuseKey"], json!(true));
+    panel.world.run_due_jobs().await;
+    assert_eq!(issued(&panel, &late).await, 2);
+    let said = panel
+        .http
+        .put(&path(&late), &json!({ "reuseKey": "default" }))
+        .await;
+    assert_eq!(said.data()["reuseKey"], json!(false));
+    let wrong = panel
+        .http
+        .put(&path(&late), &json!({ "reuseKey": "perhaps" }))
+        .await;
+    assert_eq!(wrong.refusal().about("reuseKey").len(), 1);
+    let other = server.another_panel("10.00").await;
+    let foreign = other
+        .http
+        .put(&path(&late), &json!({ "reuseKey": false }))
+        .await;
+    foreign.refusal().is(400, "SSL2400", "Order not found.");
+
+    // So is a reseller's, for orders that have said nothing.
+    server
+        .set_reseller(ResellerChanges {
+            reuse_keys: Some(true),
+            ..ResellerChanges::default()
+        })
+        .await;
+    server.world().advance(31 * DAY).await;
+    let panel = server.panel().await;
+    assert!(issued(&panel, &silent).await >= 2);
+    panel.cancel(&silent).await;
+    let over = panel
+        .place(&panel.order("ssl123", "dns", &["over.example.com"]).await)
+        .await
+        .id;
+    panel.cancel(&over).await.json();
+    let refused = panel
+        .http
+        .put(&path(&over), &json!({ "reuseKey": true }))
+        .await;
+    refused
+        .refusal()
+        .is(400, "SSL2400", "Action prohibited for 'CANCELLED' status.");
+}
+
+async fn notices_go_to_whom_the_reseller_says_in_its_name(server: &mut TestServer) {
+    set_clock(server, "2027-04-01T12:00:00Z").await;
+    let wanted = |notices_to| ResellerChanges {
+        notices_to: Some(notices_to),
+        notice_email: Some("certificates@panel.example".to_owned()),
+        notice_sender: Some("Panel & Söhne".to_owned()),
+        notice_footer: Some("Panel & Söhne\n1 Harbour Road".to_owned()),
+        ..ResellerChanges::default()
+    };
+    let own = "certificates@panel.example";
+    let theirs = "ann@shop.example";
+    let expected = [
+        (NoticeRecipients::Reseller, Some(own.to_owned())),
+        (NoticeRecipients::Administrator, Some(theirs.to_owned())),
+        (NoticeRecipients::Both, Some(format!("{theirs}, {own}"))),
+        (NoticeRecipients::None, None),
+    ];
+    for (number, (notices_to, to)) in expected.into_iter().enumerate() {
+        server.set_reseller(wanted(notices_to)).await;
+        let panel = server.panel().await;
+        panel.world.clear_mail().await;
+        let name = format!("shop{number}.example.com");
+        let mut order = panel.order("dv-single", "dns", &[&name]).await;
+        order["reuseKey"] = json!(false);
+        let placed = panel.place(&order).await;
+        panel.publish(&placed.data).await;
+        panel.finish(&placed.id).await;
+        server.world().advance(68 * DAY).await;
+        let mails = panel.world.mails().await;
+        let subject = format!("A new CSR is needed for {name}");
+        let told = mails.iter().find(|mail| mail["subject"] == json!(subject));
+        assert_eq!(told.map(|mail| words(&mail["to"])), to, "{mails:#?}");
+        if let Some(mail) = told {
+            let mail = panel.world.mail(&mail["id"]).await;
+            let text = words(&mail["text"]);
+            let text = text.replace("\r\n", "\n");
+            assert!(
+                text.trim_end()
+                    .ends_with("\n-- \nPanel & Söhne\n1 Harbour Road"),
+                "{text}"
+            );
+            let raw = words(&mail["raw"]);
+            let from = raw.lines().find(|line| line.starts_with("From:")).unwrap();
+            assert!(from.contains("=?utf-8?b?") && from.contains('<'), "{from}");
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod documented;
 mod downloads;
 mod examples;
 mod foreign;
+mod free_names;
 mod key_holders;
 mod lives;
 mod logicboxes_contact_changes;

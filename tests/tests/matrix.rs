@@ -100,6 +100,7 @@ const ROWS: &[Row] = {
                 "administratorContactId": "{contactId}", "technicalContactId": "{contactId}"}"#)),
         row("POST /ssl/v2/orders/{orderId}/renew", IssuedOrder, "", Json(r#"{"term": 1, "csr": "{csr}"}"#)),
         row("POST /ssl/v2/orders/{orderId}/reissue", IssuedOrder, "", Json(r#"{"csr": "{csr}"}"#)),
+        row("PUT /ssl/v2/orders/{orderId}/reuse-key", Order, "", Json(r#"{"reuseKey": true}"#)),
         row("GET /ssl/v2/orders/info", Order, "?orderId={orderId}", None),
         row("POST /ssl/v2/orders/search", Nothing, "",
             Json(r#"{"filters": [{"field": "commonName", "operator": "LIKE", "value": "shop"}]}"#)),

@@ -60,9 +60,10 @@ impl App {
         let (subject, text) = match notice.news {
             News::CsrWanted(_) => (
                 format!("A new CSR is needed for {name}"),
-                "Two thirds of the certificate's life are over, and it is time to replace it. The\n\
-                 order does not allow its key to be used again, so please make a new key and a\n\
-                 CSR, and send the CSR with a reissue of the order. It costs nothing.\n"
+                "Two thirds of the certificate's life are over, and it is time to replace it. Its\n\
+                 key is not to be used again, so please make a new key and a CSR, and send the CSR\n\
+                 with a reissue of the order. It costs nothing. Where the order allows its key to\n\
+                 be used again, this happens by itself.\n"
                     .to_owned(),
             ),
             News::ControlWanted(_) => (

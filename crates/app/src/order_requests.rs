@@ -6,9 +6,8 @@ use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::issuances::NameControl;
 use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::NameCounts;
 use chancery_domain::organizations::OrganizationId;
-use chancery_domain::products::{Product, Term};
+use chancery_domain::products::{Product, Term, name_fault};
 use chancery_domain::resellers::Reseller;
 use chancery_pki::csr::Csr;
 
@@ -24,8 +23,8 @@ pub struct OrderRequest {
     pub term: Option<i64>,
     /// The CSR, PEM. Its common name is the order's.
     pub csr: Option<String>,
-    /// Further names.
-    pub names: Vec<String>,
+    /// Further names; where none are given and the product takes some, those of the CSR.
+    pub names: Option<Vec<String>>,
     /// The contact who administers the order.
     pub administrator: Option<ContactId>,
     /// The contact for technical matters; the administrator, where none is given.
@@ -38,7 +37,8 @@ pub struct OrderRequest {
     pub method: Option<Method>,
     /// Who is to approve, for the email method.
     pub approvers: Vec<ApproverChoice>,
-    /// Whether the key may be certified again when a certificate is replaced; not, where nothing is said.
+    /// Whether the platform may certify the key again when it replaces a certificate; as the reseller's settings
+    /// have it, where nothing is said.
     pub reuse_key: Option<bool>,
     /// A note.
     pub special_instruction: Option<String>,
@@ -64,7 +64,7 @@ pub(crate) struct CheckedOrder<'a> {
     pub(crate) names: Vec<DomainName>,
     pub(crate) method: Method,
     pub(crate) organization: Option<OrganizationId>,
-    pub(crate) reuse_key: bool,
+    pub(crate) reuse_key: Option<bool>,
     pub(crate) administrator: ContactId,
     pub(crate) technical: ContactId,
     pub(crate) controls: Vec<NameControl>,
@@ -101,10 +101,24 @@ impl App {
         if let Some(csr) = &csr {
             faults.0.extend(self.key_fault(csr).await?);
         }
-        let names = csr.as_ref().and_then(|csr| faults.names(csr, &asked.names));
+        let source = match asked.names {
+            Some(_) => Field::Names,
+            None => Field::Csr,
+        };
+        let names = csr.as_ref().and_then(|csr| {
+            let of_csr = || product.map_or_else(Vec::new, |product| names_of(csr, product));
+            faults.names(csr, &asked.names.unwrap_or_else(of_csr))
+        });
         let method = faults.required(Field::Method, asked.method);
         if let (Some(product), Some(names)) = (product, &names) {
-            faults.0.extend(product.check_names(names));
+            let wrong = product.check_names(names).into_iter();
+            faults.0.extend(wrong.map(|error| match error.field {
+                Field::Names => FieldError {
+                    field: source,
+                    ..error
+                },
+                _ => error,
+            }));
             if let Some(method) = method {
                 faults
                     .0
@@ -153,7 +167,7 @@ impl App {
         else {
             return Err(AppError::Invalid(faults.0));
         };
-        let counts = NameCounts::of(&names);
+        let counts = product.counts(&names);
         let quote = prices.quote(term, counts.names, counts.wildcards)?;
         let controls = controls(&names, made);
         Ok(CheckedOrder {
@@ -164,7 +178,7 @@ impl App {
             names,
             method,
             organization,
-            reuse_key: asked.reuse_key.unwrap_or(false),
+            reuse_key: asked.reuse_key,
             administrator,
             technical,
             controls,
@@ -234,6 +248,40 @@ pub(crate) fn controls(names: &[DomainName], challenges: Vec<Challenge>) -> Vec<
             proof: None,
         })
         .collect()
+}
+
+/// The host names of a CSR that an order for a product is for, where it says nothing else: none where the product
+/// takes no further names. What no certificate may have, such as the name of a machine, was never meant to be in one.
+pub(crate) fn names_of(csr: &Csr, product: &Product) -> Vec<String> {
+    let can_be_certified =
+        |text: &&String| DomainName::parse(text).is_ok_and(|name| name_fault(&name).is_none());
+    match product.takes_further() {
+        true => csr
+            .dns_names
+            .iter()
+            .filter(can_be_certified)
+            .cloned()
+            .collect(),
+        false => Vec::new(),
+    }
+}
+
+/// The host names of a CSR that are neither among the names of an order, which begin with the common name, nor the one
+/// that comes along with it; each once.
+pub(crate) fn left_out(csr: &Csr, names: &[DomainName], product: Option<&Product>) -> Vec<String> {
+    let companion = (names.first().zip(product)).and_then(|(name, sold)| sold.companion_of(name));
+    let mut left_out = Vec::new();
+    for text in &csr.dns_names {
+        let told = match DomainName::parse(text) {
+            Ok(name) if names.contains(&name) || companion.as_ref() == Some(&name) => continue,
+            Ok(name) => name.to_string(),
+            Err(_) => text.clone(),
+        };
+        if !left_out.contains(&told) {
+            left_out.push(told);
+        }
+    }
+    left_out
 }
 
 /// Collects what is wrong, one fault a field where one is enough.

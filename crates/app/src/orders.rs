@@ -10,10 +10,11 @@ use chancery_domain::issuances::{
 };
 use chancery_domain::ledger::Posting;
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
+use chancery_domain::orders::{Order, OrderId, OrderState};
 use chancery_domain::plans::Plan;
 use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_domain::stages::Stage;
+use chancery_pki::csr::Csr;
 use chancery_store::idempotency::Remembered;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, Sequence, StoreError};
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identities::Naming;
 use crate::jobs::{CONFLICT_TRIES, Put, ReserveError, Signing, Task};
-use crate::order_requests::{CheckedOrder, OrderRequest};
+use crate::order_requests::{CheckedOrder, OrderRequest, left_out};
 use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
 
 /// What makes a repeated request known as one.
@@ -41,6 +42,9 @@ pub struct Placed {
     pub order: OrderId,
     /// What has to be proved, and how, common name first.
     pub controls: Vec<NameControl>,
+    /// Names of the CSR that the certificate will not have.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 /// An order with all that its description needs, at a moment.
@@ -61,6 +65,8 @@ pub struct OrderDescription {
     pub plan: Plan,
     /// From when on it can be renewed; nothing before its term and after its renewal.
     pub renewable_from: Option<Timestamp>,
+    /// Whether the platform certifies its key again by itself when it replaces a certificate.
+    pub reuses_key: bool,
 }
 
 impl App {
@@ -185,6 +191,7 @@ impl App {
             _ => None,
         };
         Ok(OrderDescription {
+            reuses_key: order.reuses_key(&reseller.settings),
             report,
             plan,
             renewable_from,
@@ -212,6 +219,22 @@ impl App {
         Ok(held.into_iter().flatten().collect())
     }
 
+    /// What was answered when the latest run of an order was begun, or nearly: names may have been proved since.
+    pub(crate) fn placed_before(
+        &self,
+        OrderFile {
+            order, issuance, ..
+        }: OrderFile,
+    ) -> Placed {
+        let product = self.catalogue.product(&order.product_key);
+        let csr = Csr::from_der(issuance.csr.clone()).ok();
+        Placed {
+            order: order.id,
+            left_out: csr.map_or_else(Vec::new, |csr| left_out(&csr, &issuance.covered(), product)),
+            controls: issuance.names,
+        }
+    }
+
     /// Opens an order in one change set with its charge, its first run and, for a renewal, the link from the
     /// order it renews.
     pub(crate) async fn open_order(
@@ -226,11 +249,13 @@ impl App {
         let id = OrderId(self.store.next_id(Sequence::Order).await?);
         let run = IssuanceId(self.row_id().await?);
         let renews = renewed.as_ref().map(|file| &file.order);
+        let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
         let (mut order, mut issuance) = self.draft(reseller.id, checked, renews, (id, run), now);
         issuance.reuse(&held, &self.rules, now);
         let placed = Placed {
             order: id,
             controls: issuance.names.clone(),
+            left_out,
         };
         let naming = self.identity_for(&order, &issuance, now).await?;
         if issuance.next_step(now) == NextStep::Sign && matches!(naming, Naming::Ready(_)) {
@@ -299,7 +324,7 @@ impl App {
             product_key: checked.product.key.clone(),
             product_name: checked.product.name.clone(),
             term: checked.term,
-            paid: NameCounts::of(&checked.names),
+            paid: checked.product.counts(&checked.names),
             names: checked.names,
             organization: checked.organization,
             vetting: VettingKind::of(checked.product.validation),
@@ -309,6 +334,7 @@ impl App {
             issuance: run,
             certificate: None,
             reuse_key: checked.reuse_key,
+            companion: None,
             renews: renews.map(|order| order.id),
             renewed_by: None,
             carry_until: renews.map(|order| order.term_end(now)),

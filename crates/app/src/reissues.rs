@@ -1,4 +1,5 @@
-//! Reissues: another certificate under the same order, for another key, other names, or both.
+//! Reissues: another certificate under the same order, for another key, other names, or both. A CSR with the key in
+//! use is taken: to send it is to ask for that.
 //!
 //! The certificate in force stays good until the new one is issued, and for a while after it. Names beyond
 //! those that are paid for are charged, and given back if the run comes to nothing.
@@ -22,7 +23,7 @@ use chancery_store::orders::OrderFile;
 use crate::cancellations::stop_run;
 use crate::challenges::challenges;
 use crate::jobs;
-use crate::order_requests::{Faults, controls};
+use crate::order_requests::{Faults, controls, left_out, names_of};
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey, put_order};
 use crate::plans::last_approvers;
 use crate::{Admitted, App, AppError, ApproverChoice, Refusal};
@@ -34,15 +35,15 @@ const REPEATED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 /// A reissue as a dialect understood it: form is checked, content is not.
 #[derive(Clone, Debug, Default)]
 pub struct ReissueRequest {
-    /// The CSR, PEM. Its common name is the order's. Left out, the last one is certified again, if the key may be.
+    /// The CSR, PEM. Its common name is the order's. Left out, the last one is certified again.
     pub csr: Option<String>,
-    /// The further names; those of the order, where none are given.
+    /// The further names; where none are given, those of the order and those that a new CSR adds.
     pub names: Option<Vec<String>>,
     /// How control of the names is to be shown; as before, where nothing is said.
     pub method: Option<Method>,
     /// Who is to approve, for the email method; as before, where nobody is named.
     pub approvers: Vec<ApproverChoice>,
-    /// Whether the key may be certified again; as before, where nothing is said.
+    /// Whether the platform may certify the key again by itself from now on; as before, where nothing is said.
     pub reuse_key: Option<bool>,
     /// What the dialect found wrong already; reported together with what is found here.
     pub errors: Vec<FieldError>,
@@ -54,7 +55,7 @@ struct CheckedReissue<'a> {
     csr: Csr,
     names: Vec<DomainName>,
     method: Method,
-    reuse_key: bool,
+    reuse_key: Option<bool>,
 }
 
 impl App {
@@ -78,12 +79,9 @@ impl App {
             if !report.file.order.is_running(report.now) {
                 return Err(AppError::WrongState(Box::new(report)));
             }
-            let checked = self.check_reissue(&report, &asked).await?;
+            let checked = self.check_reissue(reseller, &report, &asked).await?;
             if is_repeated(&report.file, &checked, report.now) {
-                return Ok(Placed {
-                    order: id,
-                    controls: report.file.issuance.names,
-                });
+                return Ok(self.placed_before(report.file));
             }
             let begun = self
                 .begin_reissue(
@@ -106,6 +104,7 @@ impl App {
     /// Holds a reissue against the order and its product's rules; reports all faults at once.
     async fn check_reissue(
         &self,
+        reseller: &Reseller,
         OrderReport { file, now }: &OrderReport,
         asked: &ReissueRequest,
     ) -> Result<CheckedReissue<'_>, AppError> {
@@ -113,11 +112,13 @@ impl App {
         let key = &order.product_key;
         let sold = self.catalogue.product(key);
         let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
-        let reuse_key = asked.reuse_key.unwrap_or(order.reuse_key);
         let last = self.last_issued(file).await?;
         let mut faults = Faults(asked.errors.clone());
         let has_csr = asked.csr.is_some() || asked.errors.iter().any(|e| e.field == Field::Csr);
-        let csr = match reuse_key && !has_csr {
+        // Who asks for other names under the key in use asks for the key, too.
+        let is_asked_for = || asked.names.is_some() || order.reuses_key(&reseller.settings);
+        let takes_last = !has_csr && asked.reuse_key.unwrap_or_else(is_asked_for);
+        let csr = match takes_last {
             true => Some(pem::encode("CERTIFICATE REQUEST", &last.csr)),
             false => faults.required(Field::Csr, asked.csr.clone()),
         };
@@ -128,9 +129,10 @@ impl App {
         if let Some(csr) = &csr {
             faults.0.extend(self.key_fault(csr).await?);
         }
-        let kept = || order.names[1..].iter().map(ToString::to_string).collect();
-        let further: Vec<String> = asked.names.clone().unwrap_or_else(kept);
-        let names = csr.as_ref().and_then(|csr| faults.names(csr, &further));
+        let names = csr.as_ref().and_then(|csr| {
+            let kept = || kept_names(order, csr, &last, product);
+            faults.names(csr, &asked.names.clone().unwrap_or_else(kept))
+        });
         let method = asked.method.unwrap_or(file.issuance.method);
         let (Some(csr), Some(names)) = (csr, names) else {
             return Err(AppError::Invalid(faults.0));
@@ -148,13 +150,8 @@ impl App {
             csr,
             names,
             method,
-            reuse_key,
+            reuse_key: asked.reuse_key,
         };
-        if !reuse_key && last.spki == checked.csr.spki_der && !is_repeated(file, &checked, *now) {
-            let text =
-                "its key is the one in use: make a new key, or ask for the key to be used again";
-            faults.0.push(FieldError::invalid(Field::Csr, text));
-        }
         match faults.0.is_empty() {
             true => Ok(checked),
             false => Err(AppError::Invalid(faults.0)),
@@ -190,6 +187,7 @@ impl App {
             approvers = last_approvers(&report.file.issuance);
         }
         let reuse_key = checked.reuse_key;
+        let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
         let issuance = self
             .reissue_run(&file.order, checked, &approvers, price, now)
             .await?;
@@ -197,10 +195,11 @@ impl App {
         let placed = Placed {
             order: file.order.id,
             controls: issuance.names.clone(),
+            left_out,
         };
         let order = &mut file.order;
         order.issuance = run;
-        order.reuse_key = reuse_key;
+        order.reuse_key = reuse_key.or(order.reuse_key);
         order.price = order.price.plus(price).map_err(AppError::internal)?;
         order.modified_at = now;
         self.remember(&mut change, reseller, repeat, &placed, now)?;
@@ -274,7 +273,7 @@ impl App {
         asked: &CheckedReissue<'_>,
         now: Timestamp,
     ) -> Result<Money, AppError> {
-        let wanted = order.paid.or(NameCounts::of(&asked.names));
+        let wanted = order.paid.or(asked.product.counts(&asked.names));
         if wanted == order.paid {
             return Ok(Money::zero(order.price.currency));
         }
@@ -304,6 +303,21 @@ impl App {
     }
 }
 
+/// The further names of an order that says nothing of them: those it has, and those that a CSR adds which is not the
+/// last one.
+pub(crate) fn kept_names(
+    order: &Order,
+    csr: &Csr,
+    last: &Issuance,
+    product: &Product,
+) -> Vec<String> {
+    let mut names: Vec<String> = order.names[1..].iter().map(ToString::to_string).collect();
+    if csr.der != last.csr {
+        names.extend(names_of(csr, product));
+    }
+    names
+}
+
 /// Whether the latest run was begun by the very request that came now: the client lost the first answer.
 fn is_repeated(
     OrderFile {
@@ -326,5 +340,5 @@ fn is_repeated(
         && issuance.csr == asked.csr.der
         && issuance.method == asked.method
         && issuance.covered() == asked.names
-        && order.reuse_key == asked.reuse_key
+        && (asked.reuse_key.is_none() || order.reuse_key == asked.reuse_key)
 }

@@ -15,6 +15,7 @@ use chancery_store::orders::OrderFile;
 use crate::jobs;
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey};
 use crate::plans::last_approvers;
+use crate::reissues::kept_names;
 use crate::{App, AppError, ApproverChoice, OrderRequest, Refusal};
 
 /// For so long after its end an order may still be renewed.
@@ -27,7 +28,7 @@ pub struct RenewalRequest {
     pub term: Option<i64>,
     /// The CSR, PEM. Left out, the last one is certified again, which is to ask for its key to be reused.
     pub csr: Option<String>,
-    /// Further names.
+    /// Further names; where none are given, those of the order and those that a new CSR adds.
     pub names: Option<Vec<String>>,
     /// How control of the names is to be shown.
     pub method: Option<Method>,
@@ -101,10 +102,7 @@ impl App {
     ) -> Result<Placed, AppError> {
         let report = self.order(reseller, Some(renewal), None).await?;
         match is_repeated(&report.file, asked) {
-            true => Ok(Placed {
-                order: renewal,
-                controls: report.file.issuance.names,
-            }),
+            true => Ok(self.placed_before(report.file)),
             false => Err(Refusal::RenewedBefore(renewal).into()),
         }
     }
@@ -116,15 +114,21 @@ impl App {
         asked: RenewalRequest,
     ) -> Result<OrderRequest, AppError> {
         let order = &report.file.order;
+        let last = self.last_issued(&report.file).await?;
         let has_csr = asked.csr.is_some() || asked.errors.iter().any(|e| e.field == Field::Csr);
         let csr = match has_csr {
             true => asked.csr,
-            false => {
-                let last = self.last_issued(&report.file).await?;
-                Some(pem::encode("CERTIFICATE REQUEST", &last.csr))
+            false => Some(pem::encode("CERTIFICATE REQUEST", &last.csr)),
+        };
+        let kept = || {
+            let parsed = csr.as_deref().and_then(|text| Csr::parse(text).ok());
+            let sold = self.catalogue.product(&order.product_key);
+            match parsed.zip(sold) {
+                Some((csr, product)) => kept_names(order, &csr, &last, product),
+                None => order.names[1..].iter().map(ToString::to_string).collect(),
             }
         };
-        let kept = || order.names[1..].iter().map(ToString::to_string).collect();
+        let names = Some(asked.names.unwrap_or_else(kept));
         let method = asked.method.or(Some(report.file.issuance.method));
         let approvers = match asked.approvers.is_empty() {
             true => last_approvers(&report.file.issuance),
@@ -134,14 +138,14 @@ impl App {
             product: Some(order.product_key.clone()),
             term: asked.term,
             csr,
-            names: asked.names.unwrap_or_else(kept),
+            names,
             administrator: Some(order.administrator),
             technical: Some(order.technical),
             shipment: None,
             organization: order.organization.map(|id| id.to_string()),
             method,
             approvers,
-            reuse_key: asked.reuse_key.or(Some(order.reuse_key)),
+            reuse_key: asked.reuse_key.or(order.reuse_key),
             special_instruction: asked.special_instruction,
             errors: asked.errors,
         })

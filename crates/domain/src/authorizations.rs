@@ -55,6 +55,15 @@ impl Method {
             Self::File => false,
         }
     }
+
+    /// Whether evidence that was found at a domain vouches for a name.
+    pub fn covers(self, domain: &DomainName, name: &DomainName) -> bool {
+        if self.covers_subdomains() {
+            name.is_at_or_below(domain)
+        } else {
+            name == domain
+        }
+    }
 }
 
 /// The kind of record a DNS challenge wants.
@@ -184,11 +193,7 @@ pub struct Authorization {
 impl Authorization {
     /// Whether this vouches for `name`, its age aside.
     pub fn covers(&self, name: &DomainName) -> bool {
-        if self.method.covers_subdomains() {
-            name.is_at_or_below(&self.domain)
-        } else {
-            *name == self.domain
-        }
+        self.method.covers(&self.domain, name)
     }
 }
 

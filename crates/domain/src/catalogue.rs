@@ -7,7 +7,9 @@ use serde::Deserialize;
 use crate::authorizations::{Method, RecordType};
 use crate::money::Currency;
 use crate::prices::TermPrice;
-use crate::products::{DEFAULT_REFUND_DAYS, DEFAULT_RENEWAL_DAYS, Product, Term, Validation};
+use crate::products::{
+    Companion, DEFAULT_REFUND_DAYS, DEFAULT_RENEWAL_DAYS, Product, Term, Validation,
+};
 
 /// The earliest that a product's orders may be renewed: all that is left of their term is added to the renewal.
 const RENEWAL_DAYS_MAX: u32 = 366;
@@ -44,6 +46,8 @@ pub struct RawProduct {
     #[serde(default)]
     pub included_wildcards: u32,
     pub max_names: u32,
+    #[serde(default)]
+    pub companion: Option<Companion>,
     pub methods: Vec<Method>,
     #[serde(default = "txt")]
     pub record_type: RecordType,
@@ -138,6 +142,16 @@ fn check_product(raw: RawProduct) -> Result<Product, String> {
             "renewal-days lies between 1 and {RENEWAL_DAYS_MAX}"
         ));
     }
+    let wanted = match raw.wildcard {
+        true => Companion::Bare,
+        false => Companion::Www,
+    };
+    if raw.companion.is_some_and(|companion| companion != wanted) {
+        return Err(format!(
+            "the companion of its common names is '{}', or none",
+            wanted.as_str()
+        ));
+    }
     let sells_further = raw.further_names || raw.further_wildcards;
     if sells_further != (raw.max_names > 1) {
         return Err("max-names above 1 and further names go together".to_owned());
@@ -182,6 +196,7 @@ fn check_product(raw: RawProduct) -> Result<Product, String> {
         included_names: raw.included_names,
         included_wildcards: raw.included_wildcards,
         max_names: raw.max_names,
+        companion: raw.companion,
         methods: raw.methods,
         record_type: raw.record_type,
         refund_days: raw.refund_days,
@@ -217,6 +232,7 @@ pub(crate) mod tests {
             included_names: 0,
             included_wildcards: 0,
             max_names: 5,
+            companion: None,
             methods: vec![Method::Dns, Method::File],
             record_type: RecordType::Txt,
             refund_days: 30,
@@ -242,6 +258,10 @@ pub(crate) mod tests {
         assert_eq!(
             refused(|raw| raw.renewal_days = 367),
             "renewal-days lies between 1 and 366"
+        );
+        assert_eq!(
+            refused(|raw| raw.companion = Some(Companion::Bare)),
+            "the companion of its common names is 'www', or none"
         );
         let text = "the price of a further name is missing";
         assert_eq!(refused(|raw| raw.price[0].name = None), text);

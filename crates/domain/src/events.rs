@@ -69,8 +69,12 @@ pub enum EventKind {
     NameProved,
     /// A serial was reserved and the bytes to be signed were stored.
     CertificateReserved,
+    /// A name comes along for nothing, since a proof covers it.
+    CompanionAdded,
     /// The certificate was signed and stored.
     CertificateIssued,
+    /// Whether the key may be certified again by itself was said.
+    KeyReuseSet,
     /// The order was renewed by another.
     OrderRenewed,
     /// The order was cancelled after its first certificate; its price was given back.
@@ -107,7 +111,9 @@ impl EventKind {
             Self::ApproverMailed => "approver_mailed",
             Self::NameProved => "name_proved",
             Self::CertificateReserved => "certificate_reserved",
+            Self::CompanionAdded => "companion_added",
             Self::CertificateIssued => "certificate_issued",
+            Self::KeyReuseSet => "key_reuse_set",
             Self::OrderRenewed => "order_renewed",
             Self::OrderRefunded => "order_refunded",
             Self::ReissueAsked => "reissue_asked",
@@ -134,7 +140,9 @@ impl EventKind {
             Self::ApproverMailed,
             Self::NameProved,
             Self::CertificateReserved,
+            Self::CompanionAdded,
             Self::CertificateIssued,
+            Self::KeyReuseSet,
             Self::OrderExpired,
             Self::PersonTold,
             Self::CertificateRevoked,

@@ -117,6 +117,13 @@ pub struct Proof {
     pub obtained_at: Timestamp,
 }
 
+impl Proof {
+    /// Whether the evidence vouches for a name, its age aside.
+    pub fn covers(&self, name: &DomainName) -> bool {
+        self.method.covers(&self.domain, name)
+    }
+}
+
 /// How far an issuance has come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum IssuanceState {
@@ -189,18 +196,13 @@ impl Issuance {
         if self.state != IssuanceState::Validating {
             return false;
         }
-        let held = Authorization {
-            domain: proof.domain.clone(),
-            method: proof.method,
-            obtained_at: proof.obtained_at,
-        };
         let mut news = false;
         for control in self
             .names
             .iter_mut()
             .filter(|control| control.proof.is_none())
         {
-            if control.name == *name || held.covers(&control.name) {
+            if control.name == *name || proof.covers(&control.name) {
                 control.proof = Some(proof.clone());
                 news = true;
             }
@@ -282,6 +284,22 @@ impl Issuance {
     pub fn is_looked_for(&self) -> bool {
         self.unproved()
             .any(|control| control.challenge.method() != Method::Email)
+    }
+
+    /// The proof of one of its names that covers another name, too, and may still be used.
+    pub fn proof_covering(
+        &self,
+        name: &DomainName,
+        rules: &ValidityRules,
+        now: Timestamp,
+    ) -> Option<&Proof> {
+        let proofs = self
+            .names
+            .iter()
+            .filter_map(|control| control.proof.as_ref());
+        proofs
+            .filter(|proof| is_fresh(proof, rules, now))
+            .find(|proof| proof.covers(name))
     }
 
     /// What this issuance needs now. The poll job asks, then does as it is told.

@@ -55,6 +55,18 @@ impl News {
         }
     }
 
+    /// Whether it has to reach somebody even where a reseller wants no notices: the subscriber's other ways to learn of
+    /// it are not enough. What orders wait for, and what ends, order info shows to every panel.
+    pub fn is_duty(self) -> bool {
+        match self {
+            Self::CsrWanted(_)
+            | Self::ControlWanted(_)
+            | Self::CertificateEnding(..)
+            | Self::OrderEnding(_) => false,
+            Self::CertificateRevoked(_) => true,
+        }
+    }
+
     /// The id of what it is about, 0 for the order itself, and the days that are left, 0 where they do not
     /// matter.
     pub fn about(self) -> (i64, u32) {

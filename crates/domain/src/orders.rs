@@ -17,7 +17,7 @@ use crate::money::Money;
 use crate::names::DomainName;
 use crate::organizations::OrganizationId;
 use crate::products::Term;
-use crate::resellers::ResellerId;
+use crate::resellers::{ResellerId, ResellerSettings};
 use crate::stages::Stage;
 
 crate::id! {
@@ -56,8 +56,11 @@ pub struct Order {
     pub issuance: IssuanceId,
     /// The certificate in force: the latest that was issued.
     pub certificate: Option<CertificateId>,
-    /// Whether the last key may be certified again when a certificate is replaced.
-    pub reuse_key: bool,
+    /// Whether the platform may certify the last key again when it replaces a certificate, where the order says
+    /// so; else it is as [`ResellerSettings::reuse_keys`] has it.
+    pub reuse_key: Option<bool>,
+    /// The name that comes along, for nothing, in the certificate in force; it is none of `names`.
+    pub companion: Option<DomainName>,
     /// The order this one renews.
     pub renews: Option<OrderId>,
     /// The order this one was renewed by.
@@ -88,13 +91,13 @@ pub struct NameCounts {
 }
 
 impl NameCounts {
-    /// The further names of a list that begins with the common name.
-    pub fn of(names: &[DomainName]) -> Self {
-        let further = names.get(1..).unwrap_or_default();
-        let wildcards = further.iter().filter(|name| name.is_wildcard()).count();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    /// The further names of a list that begins with the common name, without the one that is free.
+    pub fn of(names: &[DomainName], free: Option<&DomainName>) -> Self {
+        let further = names.iter().skip(1).filter(|name| Some(*name) != free);
+        let (wildcards, names): (Vec<_>, Vec<_>) = further.partition(|name| name.is_wildcard());
+        let count = |names: Vec<&DomainName>| u32::try_from(names.len()).unwrap_or(u32::MAX);
         Self {
-            names: count(further.len() - wildcards),
+            names: count(names),
             wildcards: count(wildcards),
         }
     }
@@ -174,11 +177,13 @@ impl Order {
     }
 
     /// Notes that an issuance was signed. With the first the term begins, and all that is left of the order
-    /// it renews is added.
+    /// it renews is added. `paid` counts those of its names that cost, and `companion` is what came along with them.
     pub fn settle(
         self,
         issuance: &Issuance,
         certificate: CertificateId,
+        paid: NameCounts,
+        companion: Option<DomainName>,
         now: Timestamp,
     ) -> Result<Self, TransitionError> {
         let state = match self.state {
@@ -191,10 +196,10 @@ impl Order {
                 return Err(self.cannot("settle"));
             }
         };
-        let names = issuance.covered();
         Ok(Self {
-            paid: self.paid.or(NameCounts::of(&names)),
-            names,
+            paid: self.paid.or(paid),
+            names: issuance.covered(),
+            companion,
             certificate: Some(certificate),
             state,
             modified_at: now,
@@ -212,6 +217,11 @@ impl Order {
                 end_of_term(now, self.term) + self.carried(now)
             }
         }
+    }
+
+    /// Whether the platform may certify the last key again by itself, its reseller having these settings.
+    pub fn reuses_key(&self, settings: &ResellerSettings) -> bool {
+        self.reuse_key.unwrap_or(settings.reuse_keys)
     }
 
     /// Whether the order is in its term.
@@ -298,7 +308,8 @@ pub(crate) mod tests {
             paid: NameCounts::default(),
             issuance: IssuanceId(5),
             certificate: None,
-            reuse_key: false,
+            reuse_key: None,
+            companion: None,
             renews: None,
             renewed_by: None,
             carry_until: None,
@@ -313,7 +324,15 @@ pub(crate) mod tests {
 
     fn settled(order: Order, now: Timestamp) -> Order {
         let issuance = an_issuance();
-        order.settle(&issuance, CertificateId(9), now).unwrap()
+        order
+            .settle(
+                &issuance,
+                CertificateId(9),
+                NameCounts::default(),
+                None,
+                now,
+            )
+            .unwrap()
     }
 
     #[test]
@@ -352,6 +371,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_order_says_no_to_its_key_only_if_it_says_so() {
+        let settings = |reuse_keys| ResellerSettings {
+            reuse_keys,
+            ..ResellerSettings::default()
+        };
+        let order = |reuse_key| Order {
+            reuse_key,
+            ..an_order()
+        };
+        assert!(order(None).reuses_key(&ResellerSettings::default()));
+        for reuse_keys in [true, false] {
+            assert_eq!(order(None).reuses_key(&settings(reuse_keys)), reuse_keys);
+            assert!(order(Some(true)).reuses_key(&settings(reuse_keys)));
+            assert!(!order(Some(false)).reuses_key(&settings(reuse_keys)));
+        }
+    }
+
+    #[test]
     fn an_order_is_given_back_within_its_window_only() {
         let now = an_order().created_at;
         let window = SignedDuration::from_hours(24 * 30);
@@ -380,7 +417,7 @@ pub(crate) mod tests {
                     0 => order.clone().cancel(now),
                     1 => order.clone().fail(Failure::ValidationExpired, now),
                     2 => order.clone().refund(window, now),
-                    _ => order.clone().settle(&issuance, CertificateId(9), now),
+                    _ => order.clone().settle(&issuance, CertificateId(9), NameCounts::default(), None, now),
                 };
                 order = moved.unwrap_or_else(|_| before.clone());
                 left += usize::from(before.state == OrderState::Open && order.state != OrderState::Open);

@@ -12,6 +12,7 @@ use crate::authorizations::{Method, RecordType};
 use crate::fields::{Field, FieldError, Problem};
 use crate::money::Currency;
 use crate::names::DomainName;
+use crate::orders::NameCounts;
 use crate::prices::TermPrice;
 use crate::validity::ValidityRules;
 
@@ -55,6 +56,41 @@ impl Term {
     }
 }
 
+/// Which name comes along with a common name, for nothing, where a proof of the order covers it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Companion {
+    /// The common name with `www.` before it or, where it begins with that, without it.
+    Www,
+    /// The name that a wildcard is below.
+    Bare,
+}
+
+impl Companion {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Www => "www",
+            Self::Bare => "bare",
+        }
+    }
+
+    /// The name that comes along with a common name, if that is one a certificate may have.
+    pub fn of(self, common_name: &DomainName) -> Option<DomainName> {
+        let host = common_name.host_str();
+        let text = match (self, common_name.is_wildcard()) {
+            (Self::Www, false) => match host.strip_prefix("www.") {
+                Some(bare) => bare.to_owned(),
+                None => format!("www.{host}"),
+            },
+            (Self::Bare, true) => host.to_owned(),
+            (Self::Www, true) | (Self::Bare, false) => return None,
+        };
+        let name = DomainName::parse(&text).ok()?;
+        name_fault(&name).is_none().then_some(name)
+    }
+}
+
 /// The refund window of a product that names none, in days.
 pub const DEFAULT_REFUND_DAYS: u32 = 30;
 
@@ -84,6 +120,8 @@ pub struct Product {
     pub included_wildcards: u32,
     /// The greatest number of names, the common name among them.
     pub max_names: u32,
+    /// Which name comes along for nothing.
+    pub companion: Option<Companion>,
     /// How control of names may be shown.
     pub methods: Vec<Method>,
     /// What kind of record a DNS proof wants.
@@ -116,6 +154,22 @@ impl Product {
             rules.is_in_force(*method, now) && (!self.wildcard || method.covers_subdomains())
         };
         self.methods.iter().copied().filter(is_offered).collect()
+    }
+
+    /// Whether further names of any kind may be asked for.
+    pub fn takes_further(&self) -> bool {
+        self.further_names || self.further_wildcards
+    }
+
+    /// The name that comes along with a common name.
+    pub fn companion_of(&self, common_name: &DomainName) -> Option<DomainName> {
+        self.companion?.of(common_name)
+    }
+
+    /// How many further names there are in a list that begins with the common name, without the one that is free.
+    pub fn counts(&self, names: &[DomainName]) -> NameCounts {
+        let free = names.first().and_then(|name| self.companion_of(name));
+        NameCounts::of(names, free.as_ref())
     }
 
     /// How many names an order may have beside the common name.
@@ -171,11 +225,11 @@ impl Product {
             };
             errors.push(FieldError::invalid(Field::Csr, text));
         }
-        let further = names.get(1..).unwrap_or_default();
-        let (wildcards, ordinary): (Vec<_>, Vec<_>) =
-            further.iter().partition(|name| name.is_wildcard());
-        let count = |names: &[&DomainName]| u32::try_from(names.len()).unwrap_or(u32::MAX);
-        for mut error in self.check_counts(count(&ordinary), count(&wildcards)) {
+        let NameCounts {
+            names: ordinary,
+            wildcards,
+        } = self.counts(names);
+        for mut error in self.check_counts(ordinary, wildcards) {
             error.field = Field::Names;
             errors.push(error);
         }
@@ -217,7 +271,7 @@ impl Product {
 }
 
 /// What keeps a name out of any certificate, as a sentence.
-fn name_fault(name: &DomainName) -> Option<String> {
+pub fn name_fault(name: &DomainName) -> Option<String> {
     if name.is_reverse_zone() {
         Some(format!("{name} is a reverse-lookup name"))
     } else if name.is_internal() {
@@ -275,6 +329,46 @@ mod tests {
         let many: Vec<String> = (0..6).map(|n| format!("n{n}.shop.example")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(product.check_names(&names(&many)).len(), 1);
+    }
+
+    #[test]
+    fn a_name_comes_along_where_the_trade_has_one() {
+        let of = |companion: Companion, name: &str| {
+            let along = companion.of(&names(&[name])[0]);
+            along.map(String::from)
+        };
+        let is = |name: &str| Some(name.to_owned());
+        assert_eq!(of(Companion::Www, "shop.example"), is("www.shop.example"));
+        assert_eq!(of(Companion::Www, "www.shop.example"), is("shop.example"));
+        assert_eq!(
+            of(Companion::Www, "a.shop.example"),
+            is("www.a.shop.example")
+        );
+        assert_eq!(
+            of(Companion::Bare, "*.a.shop.example"),
+            is("a.shop.example")
+        );
+        // Nobody has these.
+        assert_eq!(of(Companion::Www, "www.co.uk"), None);
+        assert_eq!(of(Companion::Www, "*.shop.example"), None);
+        assert_eq!(of(Companion::Bare, "shop.example"), None);
+    }
+
+    #[test]
+    fn what_comes_along_is_not_counted_where_it_is_asked_for() {
+        let single = Product {
+            further_names: false,
+            further_wildcards: false,
+            max_names: 1,
+            companion: Some(Companion::Www),
+            ..a_product()
+        };
+        let asked = names(&["shop.example", "www.shop.example"]);
+        assert!(single.check_names(&asked).is_empty());
+        assert_eq!(single.counts(&asked), NameCounts::default());
+        let others = names(&["shop.example", "www.shop.example", "mail.shop.example"]);
+        assert_eq!(single.counts(&others).names, 1);
+        assert!(!single.check_names(&others).is_empty());
     }
 
     #[test]

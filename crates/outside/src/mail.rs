@@ -226,7 +226,12 @@ impl Mailer {
 
     /// Sends one message. `Ok` means that the relay has taken responsibility for it (RFC 5321 §6.1).
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        let message = self.compose(mail)?;
+        self.send_as(None, mail).await
+    }
+
+    /// The same under another name of the sender; the address stays.
+    pub async fn send_as(&self, sender: Option<&str>, mail: &Mail) -> Result<(), MailError> {
+        let message = self.compose(sender, mail)?;
         // The transport's own limit covers connecting only.
         match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
@@ -238,10 +243,14 @@ impl Mailer {
         }
     }
 
-    fn compose(&self, mail: &Mail) -> Result<Message, MailError> {
+    fn compose(&self, sender: Option<&str>, mail: &Mail) -> Result<Message, MailError> {
         // An automatic message says so, and gets no automatic reply (RFC 3834 §5).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
-        let mut message = Message::builder().from(self.from.clone());
+        let mut from = self.from.clone();
+        if let Some(sender) = sender {
+            from.name = Some(sender.to_owned());
+        }
+        let mut message = Message::builder().from(from);
         for address in &mail.to {
             let address = address.parse().map_err(MailError::Address)?;
             message = message.to(Mailbox::new(None, address));
@@ -303,8 +312,8 @@ mod tests {
     #[tokio::test]
     async fn a_message_is_the_same_each_time_it_is_composed() {
         let mailer = Mailer::new(&settings()).unwrap();
-        let first = mailer.compose(&mail()).unwrap().formatted();
-        assert_eq!(first, mailer.compose(&mail()).unwrap().formatted());
+        let first = mailer.compose(None, &mail()).unwrap().formatted();
+        assert_eq!(first, mailer.compose(None, &mail()).unwrap().formatted());
         let text = String::from_utf8(first).unwrap();
         assert!(text.contains("Message-ID: <1@ca.example>\r\n"), "{text}");
         assert!(
@@ -324,13 +333,16 @@ mod tests {
             subject: "a\r\nBcc: evil@example.net".to_owned(),
             ..mail()
         };
-        let text = String::from_utf8(mailer.compose(&evil).unwrap().formatted()).unwrap();
+        let text = String::from_utf8(mailer.compose(None, &evil).unwrap().formatted()).unwrap();
         assert!(!text.contains("\nBcc:"), "{text}");
         let evil = Mail {
             to: vec!["a@b.example\r\nBcc: evil@example.net".to_owned()],
             ..mail()
         };
-        assert!(matches!(mailer.compose(&evil), Err(MailError::Address(_))));
+        assert!(matches!(
+            mailer.compose(None, &evil),
+            Err(MailError::Address(_))
+        ));
     }
 
     /// What comes of a message where the relay replies so to its recipient.

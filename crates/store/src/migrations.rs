@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(12, "0012_reseller_settings"),
     migration!(13, "0013_asked_runs"),
     migration!(14, "0014_revocation"),
+    migration!(15, "0015_order_choices"),
 ];
 
 const JOURNAL_SQLITE: &str = "

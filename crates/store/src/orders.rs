@@ -42,7 +42,7 @@ macro_rules! file_query {
                 o.settled_at, o.expires_at, o.reason, o.special_instruction, o.created_at,
                 o.modified_at, o.version, o.organization_id, o.certificate_id, o.paid_names,
                 o.paid_wildcards, o.reuse_key, o.renews_id, o.renewed_by_id, o.carry_until, o.stage,
-                o.vetting_kind,
+                o.vetting_kind, o.reuse_refused, o.companion,
                 i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
                 i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
                 i.modified_at, i.version, i.purpose, i.amount, i.currency, i.sign_from,
@@ -56,8 +56,8 @@ macro_rules! file_query {
     };
 }
 
-const ISSUANCE_COLUMNS: usize = 29;
-const CERTIFICATE_COLUMNS: usize = 49;
+const ISSUANCE_COLUMNS: usize = 31;
+const CERTIFICATE_COLUMNS: usize = 51;
 
 impl Change {
     /// Inserts an order just placed, as the next of its reseller's, with its charge, and counts it. Refused
@@ -83,9 +83,9 @@ impl Change {
                 names, administrator_id, technical_id, issuance_id, amount, currency, state,
                 settled_at, expires_at, reason, special_instruction, created_at, modified_at, version,
                 organization_id, certificate_id, paid_names, paid_wildcards, reuse_key, renews_id,
-                renewed_by_id, carry_until, stage, vetting_kind, ordinal)
+                renewed_by_id, carry_until, stage, vetting_kind, reuse_refused, companion, ordinal)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
+                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
                 (select order_count from resellers where id = $2))";
         let state = StateColumns::from(&order.state);
         self.execute(
@@ -115,12 +115,14 @@ impl Change {
                 order.certificate.map(|id| id.0),
                 order.paid.names,
                 order.paid.wildcards,
-                order.reuse_key,
+                order.reuse_key == Some(true),
                 order.renews.map(|id| id.0),
                 order.renewed_by.map(|id| id.0),
                 order.carry_until,
                 order.stage.as_str(),
                 order.vetting.map(VettingKind::as_str),
+                order.reuse_key == Some(false),
+                order.companion.as_ref().map(DomainName::as_str),
             ],
         );
         self.count_placed(order);
@@ -134,8 +136,8 @@ impl Change {
             set issuance_id = $1, state = $2, settled_at = $3, expires_at = $4, reason = $5,
                 modified_at = $6, names = $7, amount = $8, certificate_id = $9, paid_names = $10,
                 paid_wildcards = $11, reuse_key = $12, renewed_by_id = $13, stage = $14,
-                version = version + 1
-            where id = $15 and version = $16";
+                reuse_refused = $15, companion = $16, version = version + 1
+            where id = $17 and version = $18";
         let state = StateColumns::from(&order.state);
         self.expect_one(
             SQL,
@@ -151,9 +153,11 @@ impl Change {
                 order.certificate.map(|id| id.0),
                 order.paid.names,
                 order.paid.wildcards,
-                order.reuse_key,
+                order.reuse_key == Some(true),
                 order.renewed_by.map(|id| id.0),
                 order.stage.as_str(),
+                order.reuse_key == Some(false),
+                order.companion.as_ref().map(DomainName::as_str),
                 order.id.0,
                 order.version,
             ],
@@ -350,7 +354,16 @@ fn read_order(row: &Row) -> Result<Order, StoreError> {
             names: row.small(21)?,
             wildcards: row.small(22)?,
         },
-        reuse_key: row.truth(23)?,
+        // Two columns, for the release before this one knows the first: it takes what is not allowed for refused.
+        reuse_key: match (row.truth(23)?, row.truth(29)?) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        },
+        companion: match row.opt_text(30)? {
+            None => None,
+            Some(_) => Some(row.parsed(30, |text| DomainName::parse(text).ok())?),
+        },
         renews: row.opt_int(24)?.map(OrderId),
         renewed_by: row.opt_int(25)?.map(OrderId),
         carry_until: row.opt_timestamp(26)?,

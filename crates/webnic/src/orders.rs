@@ -7,25 +7,26 @@ use chancery_app::{
     App, OrderDescription, OrderFile, OrderReport, OrderRequest, ReissueRequest, RenewalRequest,
     RepeatKey,
 };
-use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::issuances::IssuanceState;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::revocations::RevocationReason;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::auth::{Caller, ScopedCaller};
 use crate::body::{
-    FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, boolean, contact_number,
-    integer, method, note, number_or_text, pem, read, text, texts,
+    Body, FromMembers, JSON_LIMIT, Members, NoFields, OrderPath, approvers, boolean,
+    contact_number, integer, method, note, number_or_text, pem, read, text, texts,
 };
 use crate::envelope::Envelope;
 use crate::errors::{Obstacle, WebnicError, order_id};
 use crate::plans::PlanView;
 use crate::query::Query;
 use crate::routes::Wire;
-use crate::scalars::{ContactNumber, Moment, Names, Quoted};
+use crate::scalars::{ContactNumber, Moment, Quoted};
 use crate::status::{CertStatus, OrderStatus, statuses};
 use crate::validations::ControlsView;
 use crate::words::Fault;
@@ -101,7 +102,7 @@ fn order_request(mut body: Members) -> OrderRequest {
         product: body.take(Field::Product, text),
         term: body.take(Field::Term, integer),
         csr: body.take(Field::Csr, pem),
-        names: body.take(Field::Names, texts).unwrap_or_default(),
+        names: body.take(Field::Names, texts),
         administrator: body.take(Field::Administrator, contact_number),
         technical: body.take(Field::Technical, contact_number),
         shipment: body.take(Field::Shipment, contact_number),
@@ -150,10 +151,7 @@ pub(crate) async fn place(
 ) -> Result<Envelope, WebnicError> {
     let PlaceOrder(request) = asked.request;
     let placed = app.place_order(&reseller, request, asked.repeat).await?;
-    Ok(Envelope::of(&ControlsView::of(
-        placed.order,
-        &placed.controls,
-    )))
+    Ok(Envelope::of(&ControlsView::placed(&placed)))
 }
 
 /// The new order, in its frame.
@@ -176,7 +174,7 @@ pub(crate) async fn renew(
         .renew_order(&reseller, id, request, asked.repeat)
         .await?;
     Ok(Envelope::of(&RenewalView {
-        renew_order: ControlsView::of(placed.order, &placed.controls),
+        renew_order: ControlsView::placed(&placed),
     }))
 }
 
@@ -191,10 +189,41 @@ pub(crate) async fn reissue(
     let placed = app
         .reissue_order(&caller, id, request, asked.repeat)
         .await?;
-    Ok(Envelope::of(&ControlsView::of(
-        placed.order,
-        &placed.controls,
-    )))
+    Ok(Envelope::of(&ControlsView::placed(&placed)))
+}
+
+/// Whether the key may be certified again by itself.
+pub(crate) struct SetKeyReuse(Option<bool>);
+
+impl FromMembers for SetKeyReuse {
+    fn from_members(mut body: Members) -> Result<Self, WebnicError> {
+        match body.require(Field::ReuseKey, key_reuse) {
+            Some(choice) => Ok(Self(choice)),
+            None => Err(body.into_faults().into()),
+        }
+    }
+}
+
+/// A boolean, or `default`.
+fn key_reuse(value: Value) -> Result<Option<bool>, Problem> {
+    const DEFAULT: &str = "default";
+    match &value {
+        Value::String(word) if word.trim().eq_ignore_ascii_case(DEFAULT) => Ok(None),
+        _ => boolean(value)
+            .map(Some)
+            .map_err(|_| Problem::NotOneOf(["true", "false", DEFAULT].map(str::to_owned).to_vec())),
+    }
+}
+
+/// `PUT /ssl/v2/orders/{orderId}/reuse-key`
+pub(crate) async fn set_key_reuse(
+    State(app): State<App>,
+    Caller(reseller): Caller,
+    OrderPath(id): OrderPath,
+    Body(SetKeyReuse(choice)): Body<SetKeyReuse>,
+) -> Result<Envelope, WebnicError> {
+    let description = app.set_key_reuse(&reseller, id, choice).await?;
+    Ok(Envelope::of(&OrderView::of(&description)))
 }
 
 /// An order. The keys of the documented answer come first, in its order.
@@ -207,8 +236,8 @@ pub(crate) struct OrderView<'a> {
     order_id: Quoted<OrderId>,
     common_name: &'a str,
     resid: i64,
-    /// The further names, without the common name.
-    sanfield: Names<'a>,
+    /// The further names, without the common name; the one that came along is the last.
+    sanfield: Vec<&'a str>,
     /// In years.
     term: Quoted<u8>,
     order_status: OrderStatus,
@@ -256,6 +285,10 @@ pub(crate) struct OrderView<'a> {
     /// From when on it can be renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
     dtrenewable: Option<Moment>,
+    /// Whether the platform certifies the key again by itself when it replaces a certificate.
+    reuse_key: bool,
+    /// The name among `sanfield` that came along with the common name for nothing.
+    companion: Option<&'a str>,
 }
 
 impl<'a> OrderView<'a> {
@@ -267,6 +300,7 @@ impl<'a> OrderView<'a> {
             certificate,
         } = file;
         let status = statuses(file, *now);
+        let further = order.names[1..].iter().chain(&order.companion);
         let (settled, expires) = match order.state {
             OrderState::Active {
                 settled_at,
@@ -283,7 +317,7 @@ impl<'a> OrderView<'a> {
             order_id: Quoted(order.id),
             common_name: order.common_name().as_str(),
             resid: order.reseller.0,
-            sanfield: Names(&order.names[1..]),
+            sanfield: further.map(DomainName::as_str).collect(),
             term: Quoted(order.term.0),
             order_status: status.order,
             cert_status: status.cert,
@@ -312,6 +346,8 @@ impl<'a> OrderView<'a> {
             renewed_by: order.renewed_by.map(Quoted),
             plan: PlanView::of(&description.plan),
             dtrenewable: description.renewable_from.map(Moment),
+            reuse_key: description.reuses_key,
+            companion: order.companion.as_ref().map(DomainName::as_str),
         }
     }
 }
@@ -360,7 +396,7 @@ mod tests {
     use chancery_domain::authorizations::Method;
     use chancery_domain::contacts::ContactId;
     use chancery_domain::plans::Plan;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::status::tests::{a_file, an_open_file, at};
@@ -376,6 +412,7 @@ mod tests {
                 authorizations: vec![],
             },
             renewable_from: Some(at("2025-02-20T04:00:00Z")),
+            reuses_key: true,
         }
     }
 
@@ -389,7 +426,7 @@ mod tests {
             r#""dtmodify":"2024-12-02T09:42:34Z","dtsettle":"2024-05-21T00:33:03Z","#,
             r#""dtorderexpire":"2025-05-21T04:00:00Z","dtcertexpire":"2025-05-20T04:00:00Z","#,
             r#""admid":"SSL10618T","tecid":"SSL10619T","plan":{"certificates":[],"#,
-            r#""authorizations":[]},"dtrenewable":"2025-02-20T04:00:00Z"}"#
+            r#""authorizations":[]},"dtrenewable":"2025-02-20T04:00:00Z","reuseKey":true,"companion":null}"#
         );
         assert_eq!(
             serde_json::to_string(&OrderView::of(&described(a_file()))).unwrap(),
@@ -434,7 +471,15 @@ mod tests {
         assert_eq!(asked.technical, None);
         assert_eq!(asked.organization.as_deref(), Some("8"));
         assert_eq!(asked.method, Some(Method::Dns));
-        assert!(asked.names.is_empty());
+        assert!(asked.names.is_none());
+    }
+
+    #[test]
+    fn key_reuse_is_said_or_left_to_the_reseller() {
+        assert_eq!(key_reuse(json!(true)), Ok(Some(true)));
+        assert_eq!(key_reuse(json!("false")), Ok(Some(false)));
+        assert_eq!(key_reuse(json!("Default")), Ok(None));
+        assert!(key_reuse(json!("perhaps")).is_err());
     }
 
     #[test]

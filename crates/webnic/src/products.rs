@@ -7,7 +7,7 @@ use chancery_app::{App, Offer, PriceAsked};
 use chancery_domain::authorizations::Method;
 use chancery_domain::fields::Field;
 use chancery_domain::prices::Quote;
-use chancery_domain::products::{Product, Term};
+use chancery_domain::products::{Companion, Product, Term};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
@@ -46,6 +46,10 @@ pub(crate) struct ProductView<'a> {
     price: Option<Amount>,
     /// The most further names, as the rules have it.
     max_san: u32,
+    /// Which name comes along with the common name for nothing, where the same proof covers it: `www`, before it or
+    /// without it; `bare`, the one that a wildcard is below.
+    #[schemars(extend("enum" = ["www", "bare", null]))]
+    companion: Option<&'static str>,
 }
 
 /// Further names within the base price; empty for a product of one name.
@@ -80,6 +84,7 @@ impl<'a> ProductView<'a> {
             },
             price: None,
             max_san: product.max_further_names(),
+            companion: product.companion.map(Companion::as_str),
         }
     }
 
@@ -290,6 +295,7 @@ mod tests {
         validation = "OV"
         wildcard = true
         max-names = 1
+        companion = "bare"
         methods = ["dns"]
         price = [{ currency = "EUR", term = 1, base = "9.99" }]
     "#;
@@ -314,11 +320,12 @@ mod tests {
             concat!(
                 r#"{"productKey":"ssl123","productName":"SSL 123","provider":"Chancery","#,
                 r#""certType":"DV","validationType":"DV","wildcard":false,"allowSan":true,"#,
-                r#""allowWsan":true,"allowWSan":true,"bundle":{"san":0,"wSan":0},"maxSan":4}"#
+                r#""allowWsan":true,"allowWSan":true,"bundle":{"san":0,"wSan":0},"maxSan":4,"companion":null}"#
             )
         );
         assert!(
-            json("single").ends_with(r#""allowWSan":false,"bundle":{},"maxSan":0}"#),
+            json("single")
+                .ends_with(r#""allowWSan":false,"bundle":{},"maxSan":0,"companion":"bare"}"#),
             "{}",
             json("single")
         );

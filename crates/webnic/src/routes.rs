@@ -123,6 +123,7 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Money, POST, "/ssl/v2/orders/new", orders::place, &contract::orders::PLACE),
         Row::of(Money, POST, "/ssl/v2/orders/{orderId}/renew", orders::renew, &contract::orders::RENEW),
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/reissue", orders::reissue, &contract::orders::REISSUE),
+        Row::of(Orders, PUT, "/ssl/v2/orders/{orderId}/reuse-key", orders::set_key_reuse, &contract::orders::SET_KEY_REUSE),
         Row::of(Read, GET, "/ssl/v2/orders/info", orders::info, &contract::orders::INFO),
         Row::of(Read, POST, "/ssl/v2/orders/search", order_searches::search, &contract::orders::SEARCH),
         Row::of(Read, GET, "/ssl/v2/orders/statistics", order_statistics::show, &contract::orders::STATISTICS),

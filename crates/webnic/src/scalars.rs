@@ -6,7 +6,6 @@ use std::fmt::Display;
 use chancery_domain::Timestamp;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::money::Money;
-use chancery_domain::names::DomainName;
 use jiff::tz::Offset;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::Error;
@@ -50,7 +49,6 @@ told_in_place!(
     OrganizationMoment
 );
 told_in_place!("Amount", { "type": "number" }, Amount);
-told_in_place!("Names", { "type": "array", "items": { "type": "string" } }, Names<'_>);
 
 /// Anything, as a string: `"757512302"`.
 pub(crate) struct Quoted<T>(pub(crate) T);
@@ -143,15 +141,6 @@ impl Serialize for Amount {
         }
         let number = RawValue::from_string(text).map_err(S::Error::custom)?;
         number.serialize(serializer)
-    }
-}
-
-/// Names as an array of strings.
-pub(crate) struct Names<'a>(pub(crate) &'a [DomainName]);
-
-impl Serialize for Names<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(DomainName::as_str))
     }
 }
 

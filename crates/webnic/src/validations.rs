@@ -1,7 +1,7 @@
 //! Showing control of the names of an order.
 
 use axum::extract::State;
-use chancery_app::{App, ApproverChoice, ValidationReport};
+use chancery_app::{App, ApproverChoice, Placed, ValidationReport};
 use chancery_domain::authorizations::{Challenge, FILE_DIRECTORY, Method};
 use chancery_domain::fields::Field;
 use chancery_domain::issuances::NameControl;
@@ -30,6 +30,9 @@ pub(crate) struct ControlsView<'a> {
     order_id: Quoted<OrderId>,
     common_name: Option<ControlView<'a>>,
     san: Vec<ControlView<'a>>,
+    /// Names of the CSR that the certificate will not have, where there are any.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    left_out: &'a [String],
 }
 
 /// One name: the documented keys, those of its kind, and whether it is done.
@@ -66,6 +69,15 @@ impl<'a> ControlsView<'a> {
             order_id: Quoted(order),
             common_name: views.next(),
             san: views.collect(),
+            left_out: &[],
+        }
+    }
+
+    /// What is asked for an order just placed, and what was left out of it.
+    pub(crate) fn placed(placed: &'a Placed) -> Self {
+        Self {
+            left_out: &placed.left_out,
+            ..Self::of(placed.order, &placed.controls)
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, IssuanceState, Purpose};
-use chancery_domain::orders::Failure;
+use chancery_domain::orders::{Failure, NameCounts};
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, LeafRequest};
 use chancery_pki::identities::Identity;
@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use super::worker::Busy;
 use super::{LEASE, Task};
 use crate::blocked_keys::KEY_BLOCKED;
+use crate::companions::came_along;
 use crate::identities::{Naming, VETTING_LOOK};
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
@@ -195,6 +196,12 @@ impl App {
         let detail = Some(hex(&certificate.serial));
         self.note(change, &file.order, Actor::Platform, kind, detail)
             .await?;
+        if let Some((name, proof)) = self.companion(&file, now) {
+            let kind = EventKind::CompanionAdded;
+            let detail = format!("{name}, by {} at {}", proof.method.as_str(), proof.domain);
+            self.note(change, &file.order, Actor::Platform, kind, Some(detail))
+                .await?;
+        }
         let task = Task::Sign(file.issuance.id);
         let job = ClaimedJob {
             id: JobId(self.row_id().await?),
@@ -223,16 +230,18 @@ impl App {
     /// Makes the certificate that goes on record: serial, dates and the bytes to be signed, linted.
     pub(crate) async fn reserve(
         &self,
-        OrderFile {
-            order, issuance, ..
-        }: &OrderFile,
+        file: &OrderFile,
         identity: Option<&Identity>,
         now: Timestamp,
     ) -> Result<Certificate, ReserveError> {
+        let OrderFile {
+            order, issuance, ..
+        } = file;
         if self.is_key_blocked(&issuance.spki).await? {
             return Err(ReserveError::KeyBlocked);
         }
-        let names = issuance.covered();
+        let mut names = issuance.covered();
+        names.extend(self.companion(file, now).map(|(name, _)| name));
         let rule = self.rules.at(now);
         let term_end = order.term_end(now);
         let validity = self.rules.leaf_validity(now, term_end);
@@ -445,7 +454,9 @@ impl App {
     ) -> Result<(), AppError> {
         let now = self.clock.now();
         let issuance = file.issuance.issue(now)?;
-        let mut order = file.order.settle(&issuance, certificate.id, now)?;
+        let paid = NameCounts::of(&issuance.covered(), self.free_name(&file.order).as_ref());
+        let companion = came_along(&certificate, &issuance);
+        let mut order = (file.order).settle(&issuance, certificate.id, paid, companion, now)?;
         certificate.state = CertificateState::Issued {
             der: der.clone(),
             signed_at: now,

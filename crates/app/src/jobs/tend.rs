@@ -209,7 +209,12 @@ impl App {
         let now = due.now;
         let from = replace_at(certificate.validity);
         let is_under_way = !file.issuance.is_settled();
-        if !is_under_way && file.order.reuse_key {
+        let may_reuse = self.reuses_key(&file.order).await?;
+        let reuses_key = may_reuse
+            && !self
+                .is_key_blocked(&self.last_issued(&file).await?.spki)
+                .await?;
+        if !is_under_way && reuses_key {
             let begins = self.replacement_begins(&file, from, now).await?;
             if begins <= now {
                 // What the run needs is told with it; what comes after it is due when it has moved.
@@ -233,7 +238,7 @@ impl App {
         if now < from {
             due.by(from);
         } else if waits_for_people {
-            if !is_under_way && !file.order.reuse_key {
+            if !is_under_way && !reuses_key {
                 let news = News::CsrWanted(certificate.id);
                 self.tell_once(change, told, &file, news, now).await?;
             }

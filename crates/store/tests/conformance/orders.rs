@@ -1,12 +1,11 @@
 //! Orders, issuances and certificates: each state there and back, each save by version.
 
-use chancery_domain::SignedDuration;
 use chancery_domain::certificates::{CertificateId, CertificateState};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState};
 use chancery_domain::notices::{News, Notice, NoticeId};
 use chancery_domain::operators::OperatorName;
-use chancery_domain::orders::{Failure as OrderFailure, Order, OrderId, OrderState};
+use chancery_domain::orders::{Failure as OrderFailure, NameCounts, Order, OrderId, OrderState};
 use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
 use chancery_domain::stages::Stage;
 use chancery_store::certificates::CertificateFilter;
@@ -83,7 +82,8 @@ async fn every_state_of_an_order_comes_back(bed: &Bed) {
             price: usd(round),
             certificate: Some(CertificateId(round)),
             renewed_by: Some(OrderId(round)),
-            reuse_key: round % 2 == 0,
+            reuse_key: [None, Some(false), Some(true)][usize::try_from(round % 3).unwrap()],
+            companion: (round % 2 == 0).then(|| name("shop.example")),
             modified_at: at(100 + round),
             ..order
         };
@@ -102,8 +102,14 @@ async fn an_order_saved_twice_from_one_reading_is_a_conflict(bed: &Bed) {
     commit(bed, |change| change.save_order(&cancelled, Stage::Placed))
         .await
         .unwrap();
-    let settled =
-        (order.settle(&issuance, CertificateId(9), SignedDuration::ZERO, at(99))).unwrap();
+    let settled = (order.settle(
+        &issuance,
+        CertificateId(9),
+        NameCounts::default(),
+        None,
+        at(99),
+    ))
+    .unwrap();
     assert!(is_conflict(
         &commit(bed, |change| change.save_order(&settled, Stage::Placed)).await,
         "order"

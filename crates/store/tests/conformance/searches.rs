@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chancery_domain::authorizations::Method;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::months::Month;
-use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_domain::orders::{NameCounts, Order, OrderId, OrderState};
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
@@ -305,7 +305,13 @@ async fn a_line_tells_of_its_order(bed: &Bed) {
     assert_eq!(line.administrator.as_ref(), Some(&contact.details));
 
     let settled = order
-        .settle(&issuance, certificate.id, SignedDuration::ZERO, at(40))
+        .settle(
+            &issuance,
+            certificate.id,
+            NameCounts::default(),
+            None,
+            at(40),
+        )
         .unwrap();
     commit(bed, |change| change.save_order(&settled, Stage::Placed))
         .await

@@ -223,9 +223,10 @@ pub(super) fn schema(field: Field) -> Value {
              again and charges nothing.",
             200,
         ),
-        Field::ReuseKey => {
-            boolean("Whether the key may be certified again when a certificate is replaced.")
-        }
+        Field::ReuseKey => boolean(
+            "Whether the platform may certify the key again by itself when it replaces a certificate; as it is \
+                 set for the reseller, where nothing is said.",
+        ),
         Field::WithChain => boolean("Whether `PEM` comes with the intermediate."),
         Field::PrivateKey => json!({
             "type": "string",

@@ -7,7 +7,7 @@ use super::csrs::A_CSR;
 use super::{Described, Operation, fields, validations};
 use crate::order_searches::LineView;
 use crate::order_statistics::{MonthView, Statistics};
-use crate::orders::{OrderView, PlaceOrder, Reissue, Renew, RenewalView};
+use crate::orders::{OrderView, PlaceOrder, Reissue, Renew, RenewalView, SetKeyReuse};
 use crate::revocations::{RevocationView, Revoke};
 use crate::search::{PageView, Search};
 use crate::validations::ControlsView;
@@ -77,12 +77,27 @@ impl Described for Revoke {
     }
 }
 
+impl Described for SetKeyReuse {
+    const NAME: &'static str = "SetKeyReuse";
+
+    fn schema() -> Value {
+        let mut schema = fields::object(&[Field::ReuseKey], &[]);
+        schema["properties"]["reuseKey"] = json!({
+            "enum": [true, false, "true", "false", "default"],
+            "description": "Whether the platform may certify the key again by itself when it replaces a certificate; \
+                `default` leaves it to what is set for the reseller.",
+        });
+        schema
+    }
+}
+
 pub(crate) const PLACE: Operation = Operation::new(
     TAG,
     "placeOrder",
     "Place order",
-    "The common name is that of the CSR; further names come from `sanfield` alone. The answer says what is to be \
-     shown for each name.",
+    "The common name is that of the CSR; further names come from `sanfield` or, where that is left out and the product \
+     takes further names, from the CSR. The answer says what is to be shown for each name, and in `leftOut` which names \
+     of the CSR the certificate will not have.",
 )
 .repeatable()
 .takes::<PlaceOrder>(|| {
@@ -114,13 +129,22 @@ pub(crate) const REISSUE: Operation = Operation::new(
     TAG,
     "reissueOrder",
     "Reissue order",
-    "Asks for a further certificate within the term, by another key unless `reuseKey` says otherwise; then the last \
-     CSR may do. Names that are not paid for yet cost the difference. The certificate in force stays good until the new one is issued. \
+    "Asks for a further certificate within the term. Without `csr` the last one is certified again. Names that are not paid for yet cost the difference. The certificate in force stays good until the new one is issued. \
      Where it costs, it needs the scope `money`.",
 )
 .repeatable()
 .takes::<Reissue>(|| json!({ "csr": A_CSR, "sanfield": ["www.shop.example"] }))
 .answers::<ControlsView<'static>>(validations::controls);
+
+pub(crate) const SET_KEY_REUSE: Operation = Operation::new(
+    TAG,
+    "setKeyReuse",
+    "Set key reuse",
+    "Says whether the platform may certify the key of an order again by itself when it replaces a certificate. Without \
+     that a new CSR is asked for each time.",
+)
+.takes::<SetKeyReuse>(|| json!({ "reuseKey": false }))
+.answers::<OrderView<'static>>(an_order);
 
 pub(crate) const INFO: Operation = Operation::new(
     TAG,
@@ -295,5 +319,7 @@ fn an_order() -> Value {
             }],
         },
         "dtrenewable": "2027-09-03T09:45:10Z",
+        "reuseKey": true,
+        "companion": null,
     })
 }
