@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod access;
+mod access_trail;
 mod architecture;
 mod authority;
 mod catalogue;
@@ -37,6 +38,7 @@ mod logicboxes_missing;
 mod logicboxes_panels;
 mod logicboxes_senders;
 mod logicboxes_transport;
+mod master_keys;
 mod matrix;
 mod money;
 mod orders;
@@ -50,6 +52,7 @@ mod reference_data;
 mod regressions;
 mod renewals;
 mod repeats;
+mod retention;
 mod revocations;
 mod searches;
 mod strangers;

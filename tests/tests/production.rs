@@ -45,7 +45,8 @@ impl Outside {
                 config.database = database.url.clone();
                 config.public_url = Some(format!("http://{}", config.listen));
                 config.catalogue = Some(repository_root().join("crates/app/src/catalogue.toml"));
-                config.master_key = Some(Secret("5a".repeat(32)));
+                let key = "7c1f0e93ab54d26088e7f4315b9ac2d071634f8e25bd0a9c86e3f71254dab90f";
+                config.master_key = Some(Secret(key.to_owned()));
                 config.dns.resolvers = Some(resolver.to_string());
                 config.dns.attempts = 1;
                 config.smtp.host = Some(relay.ip().to_string());

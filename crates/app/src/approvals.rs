@@ -61,6 +61,9 @@ pub enum ApprovalState {
     Closed,
 }
 
+/// What the secrets in approval mails are sealed for.
+pub(crate) const APPROVAL_CONTEXT: &str = "approval";
+
 impl App {
     /// What the link of an approval mail is about.
     pub async fn approval(&self, token: &str) -> Result<ApprovalAsked, AppError> {
@@ -229,7 +232,7 @@ impl App {
                 token_hash,
                 sealed_token: self
                     .master_key
-                    .seal("approval", token.as_bytes())
+                    .seal(APPROVAL_CONTEXT, token.as_bytes())
                     .map_err(AppError::internal)?,
                 issuance: issuance.id,
                 name: control.name.clone(),
@@ -243,6 +246,7 @@ impl App {
             });
         }
         if asked {
+            change.expect_master_key(&self.master_key_id);
             self.enqueue_mails(change, issuance.id, now).await?;
         }
         Ok(())
@@ -254,7 +258,9 @@ impl App {
         approval: &Approval,
         file: &OrderFile,
     ) -> Result<Mail, AppError> {
-        let token = self.master_key.open("approval", &approval.sealed_token);
+        let token = self
+            .master_key
+            .open(APPROVAL_CONTEXT, &approval.sealed_token);
         let token = token.map_err(AppError::internal)?;
         let token = std::str::from_utf8(&token).map_err(AppError::internal)?;
         let (name, order) = (&approval.name, &file.order);

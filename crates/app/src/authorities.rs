@@ -261,6 +261,7 @@ impl App {
             .open_successor(&made, &settings.urls(&issuer), &self.master_key)
             .map_err(AppError::internal)?;
         let mut change = Change::new();
+        change.expect_master_key(&self.master_key_id);
         change.insert_issuing_ca(&IssuingCaRow {
             number: self.authorities.last_number() + 1,
             issuer,

@@ -266,10 +266,16 @@ impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict { .. } => Self::Busy,
+            StoreError::Refused("master_key") => Self::internal(MasterKeyReplaced),
             other => Self::Internal(Box::new(other)),
         }
     }
 }
+
+/// The database is sealed under another master key than this process has.
+#[derive(Debug, thiserror::Error)]
+#[error("the master key was changed since this server started: start it again with the new one")]
+struct MasterKeyReplaced;
 
 impl From<VettingError> for AppError {
     fn from(error: VettingError) -> Self {

@@ -4,6 +4,7 @@
 //! its ledger entries and its follow-up job, all or nothing. No transaction is open while the network or a
 //! signer is at work. What happens later is in [`jobs`].
 
+mod access_trail;
 mod approvals;
 mod authorities;
 mod blocked_keys;
@@ -31,8 +32,10 @@ mod identities;
 pub mod jobs;
 mod key_holders;
 mod key_reuse;
+mod master_keys;
 mod notices;
 mod operators;
+mod order_desk;
 mod order_requests;
 mod order_searches;
 mod orders;
@@ -75,6 +78,7 @@ pub use chancery_domain::certificates::CertificateSummary;
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
 pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
+pub use chancery_store::access_trail::{AccessFilter, CredentialUse};
 pub use chancery_store::certificates::CertificateFilter;
 pub use chancery_store::contact_searches::{ContactFilter, ContactPage};
 pub use chancery_store::contacts::ContactRecord;
@@ -91,6 +95,7 @@ pub use contacts::{ContactRequest, NewContact};
 pub use crls::PublishedCrl;
 pub use errors::{AppError, Noun, Refusal, TooMany};
 pub use key_holders::{KeyHolderError, KeyHolderReport, KeyProof};
+pub use master_keys::{MasterKeyError, Rotated, TokenKey, check_master_key, open_token_key};
 pub use operators::{CaCertificates, Credited, NewCredential, Operations, OperatorRefusal};
 pub use order_requests::{ApproverChoice, OrderRequest};
 pub use order_searches::{ENDING_DAYS, OrderStatistics};
@@ -127,8 +132,21 @@ pub struct Settings {
     pub call_limits: CallLimits,
     /// Which vetting cases take two people.
     pub dual_control: DualControl,
+    /// How long things are kept.
+    pub retention: Retention,
     /// How long after it was opened a vetting case is approved by nobody; only a test environment has this.
     pub approve_cases_after: Option<SignedDuration>,
+}
+
+/// How long things are kept that would grow for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Looks at the world that proved nothing, once their run is settled.
+    pub failed_looks: SignedDuration,
+    /// What proved control of a name, after no certificate can rely on it any more: two years at least (BR 5.5.2).
+    pub records: SignedDuration,
+    /// The trail of sign-ins and refusals.
+    pub sign_ins: SignedDuration,
 }
 
 /// What the use cases are made of.
@@ -149,6 +167,8 @@ pub struct Parts {
     pub rules: ValidityRules,
     /// Seals what must be kept secret.
     pub master_key: MasterKey,
+    /// The key that signs tokens.
+    pub token_key: TokenKey,
     /// The operator's decisions.
     pub settings: Settings,
 }
@@ -167,6 +187,7 @@ pub struct Inner {
     pub(crate) catalogue: Catalogue,
     pub(crate) rules: ValidityRules,
     pub(crate) master_key: MasterKey,
+    pub(crate) master_key_id: String,
     pub(crate) settings: Settings,
     tokens: sign_in::TokenKeys,
     failed_sign_ins: sign_in::FailedSignIns,
@@ -176,6 +197,7 @@ pub struct Inner {
     failed_anywhere: sign_in::FailedSignIns,
     /// Calls of whoever comes without an account to revoke, by address.
     key_holders: sign_in::FailedSignIns,
+    access_trail: access_trail::AccessTrail,
     call_counts: call_counts::CallCounts,
     computers: Arc<tokio::sync::Semaphore>,
     /// The same for passwords: who has many of them hashed holds up nobody who has a key made.
@@ -213,7 +235,9 @@ impl App {
     /// Puts the use cases together. Jobs run once [`App::run_worker`] does.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Inner {
-            tokens: sign_in::TokenKeys::new(&parts.master_key),
+            tokens: sign_in::TokenKeys::new(&parts.token_key),
+            access_trail: access_trail::AccessTrail::default(),
+            master_key_id: parts.master_key.id(),
             failed_sign_ins: sign_in::FailedSignIns::new(parts.settings.call_limits),
             failed_customers: sign_in::FailedSignIns::new(parts.settings.call_limits),
             failed_anywhere: sign_in::FailedSignIns::anywhere(parts.settings.call_limits),

@@ -140,6 +140,7 @@ impl Operations {
         access: Access,
     ) -> Result<NewCredential, AppError> {
         self.reseller(reseller).await?;
+        let detail = format!("{kind}, scope {}, {}", access.scope, told(&access.allowed));
         let username = match kind {
             CredentialKind::Webnic => format!("api-{}", random_hex::<8>()),
             CredentialKind::LogicBoxes => self.store.next_id(Sequence::AuthUser).await?.to_string(),
@@ -158,6 +159,9 @@ impl Operations {
             created_at: self.clock.now(),
             revoked_at: None,
         });
+        let (kind, subject) = (ActKind::CredentialAdded, credential_subject(&made.username));
+        self.record_act(&mut change, kind, subject, Some(reseller), Some(detail))
+            .await?;
         self.store.commit(change).await?;
         Ok(made)
     }
@@ -186,24 +190,40 @@ impl Operations {
     pub async fn set_scope(&self, username: &str, scope: Scope) -> Result<(), AppError> {
         let mut change = Change::new();
         change.set_scope(username, scope);
-        self.change_credential(username, change).await
+        let detail = Some(scope.to_string());
+        self.change_credential(username, change, ActKind::CredentialScoped, detail)
+            .await
     }
 
     /// Changes from where a credential may be used, its tokens included, at once; none means everywhere.
     pub async fn set_allowed(&self, username: &str, allowed: &Networks) -> Result<(), AppError> {
         let mut change = Change::new();
         change.set_allowed(username, allowed);
-        self.change_credential(username, change).await
+        let detail = Some(told(allowed));
+        self.change_credential(username, change, ActKind::CredentialAllowed, detail)
+            .await
     }
 
     /// Ends a credential and its tokens, at once.
     pub async fn revoke_credential(&self, username: &str) -> Result<(), AppError> {
         let mut change = Change::new();
         change.revoke_credential(username, self.clock.now());
-        self.change_credential(username, change).await
+        self.change_credential(username, change, ActKind::CredentialRevoked, None)
+            .await
     }
 
-    async fn change_credential(&self, username: &str, change: Change) -> Result<(), AppError> {
+    async fn change_credential(
+        &self,
+        username: &str,
+        mut change: Change,
+        kind: ActKind,
+        detail: Option<String>,
+    ) -> Result<(), AppError> {
+        let found = self.store.credential(username).await?;
+        let (_, reseller) = found.ok_or_else(|| no_credential(username))?;
+        let subject = credential_subject(username);
+        self.record_act(&mut change, kind, subject, Some(reseller.id), detail)
+            .await?;
         match self.store.commit(change).await {
             Err(StoreError::Conflict { .. }) => Err(no_credential(username)),
             other => Ok(other.map(drop)?),
@@ -309,6 +329,9 @@ impl Operations {
     pub async fn retry_job(&self, id: i64) -> Result<(), AppError> {
         let mut change = Change::new();
         change.unpark_job(JobId(id), self.clock.now());
+        let (kind, subject) = (ActKind::JobRetried, format!("job {id}"));
+        self.record_act(&mut change, kind, subject, None, None)
+            .await?;
         match self.store.commit(change).await {
             Err(StoreError::Conflict { .. }) => Err(AppError::NotFound {
                 what: Noun::ParkedJob,
@@ -342,6 +365,18 @@ pub(crate) fn no_reseller(id: ResellerId) -> AppError {
     AppError::NotFound {
         what: Noun::Reseller,
         id: id.to_string(),
+    }
+}
+
+fn credential_subject(username: &str) -> String {
+    format!("credential {username}")
+}
+
+fn told(allowed: &Networks) -> String {
+    let networks: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+    match networks.is_empty() {
+        true => "from everywhere".to_owned(),
+        false => format!("from {}", networks.join(", ")),
     }
 }
 

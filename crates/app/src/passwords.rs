@@ -43,7 +43,7 @@ const LENGTH: usize = 16;
 const ANYWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// For what a password that waits to be mailed is sealed.
-const SEALED_FOR: &str = "password mail";
+pub(crate) const PASSWORD_CONTEXT: &str = "password mail";
 
 /// The work of an attempt: as OWASP's cheat sheet on password storage has it (19 MiB, two passes, one lane).
 fn hasher() -> Argon2<'static> {
@@ -245,7 +245,7 @@ impl App {
             let mut change = self.lend(&customer, hash, until).await?;
             let sealed = self
                 .master_key
-                .seal(SEALED_FOR, password.text().as_bytes())
+                .seal(PASSWORD_CONTEXT, password.text().as_bytes())
                 .map_err(AppError::internal)?;
             let mail = PasswordMail {
                 id: self.row_id().await?,
@@ -255,6 +255,7 @@ impl App {
                 created_at: now,
                 expires_at: until,
             };
+            change.expect_master_key(&self.master_key_id);
             change.insert_password_mail(&mail);
             self.enqueue(&mut change, Task::MailPassword(mail.id), now)
                 .await?;
@@ -310,7 +311,9 @@ impl App {
         };
         let reseller = self.store.reseller(customer.reseller).await?;
         let reseller = reseller.map(|reseller| reseller.name).unwrap_or_default();
-        let password = self.master_key.open(SEALED_FOR, &mail.sealed_password);
+        let password = self
+            .master_key
+            .open(PASSWORD_CONTEXT, &mail.sealed_password);
         let password = password.map_err(AppError::internal)?;
         let password = std::str::from_utf8(&password).map_err(AppError::internal)?;
         let text = format!(

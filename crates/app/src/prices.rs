@@ -1,6 +1,7 @@
 //! The operator's chores on resellers' price lists: a price of a reseller's own, from a date on, and its end.
 
 use chancery_domain::Timestamp;
+use chancery_domain::operators::ActKind;
 use chancery_domain::prices::{OwnPrice, TermPrice, TermPriceError, in_force};
 use chancery_domain::products::{Product, Term};
 use chancery_domain::resellers::ResellerId;
@@ -84,7 +85,7 @@ impl Operations {
         let texts = (amounts.base, amounts.name, amounts.wildcard);
         let price = TermPrice::parse(currency, texts, further)?;
         let row = self.price_row(asked, Some(price)).await?;
-        self.keep_price(&row).await?;
+        self.keep_price(&row, ActKind::PriceSet).await?;
         Ok(row)
     }
 
@@ -100,7 +101,7 @@ impl Operations {
         if ends.is_none_or(|row| row.price.is_none()) {
             return Err(PriceChangeError::NothingToEnd);
         }
-        self.keep_price(&row).await?;
+        self.keep_price(&row, ActKind::PriceEnded).await?;
         Ok(row)
     }
 
@@ -143,10 +144,18 @@ impl Operations {
         })
     }
 
-    async fn keep_price(&self, row: &OwnPrice) -> Result<(), AppError> {
+    async fn keep_price(&self, row: &OwnPrice, kind: ActKind) -> Result<(), AppError> {
         let currency = self.reseller(row.reseller).await?.currency;
         let mut change = Change::new();
         change.insert_own_price(row, currency);
+        let subject = format!("price of {} for {} years", row.product, row.term.0);
+        let price = row.price.map(|price| {
+            let (base, name, wildcard) = (price.base, price.name, price.wildcard);
+            format!("{base}, name {name}, wildcard {wildcard}, ")
+        });
+        let detail = format!("{}from {}", price.unwrap_or_default(), row.valid_from);
+        self.record_act(&mut change, kind, subject, Some(row.reseller), Some(detail))
+            .await?;
         self.store.commit(change).await?;
         Ok(())
     }

@@ -51,6 +51,17 @@ impl Operations {
         Ok(self.store.operator_acts(Some(id), None, HISTORY).await?)
     }
 
+    /// What operators did, to one reseller or to all, before a line of it; the newest first.
+    pub async fn acts(
+        &self,
+        reseller: Option<ResellerId>,
+        before: Option<i64>,
+        most: u32,
+    ) -> Result<Vec<OperatorAct>, AppError> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        Ok(self.store.operator_acts(reseller, before, most).await?)
+    }
+
     /// Changes a reseller's name or settings. Holds from its next request on.
     pub async fn set_reseller(
         &self,

@@ -1,7 +1,7 @@
 //! Signing in: a credential for a token, a token for a reseller.
 //!
-//! Tokens are JWTs of 60 minutes (RFC 7519, HS256) under a key derived from the master key, so that every
-//! replica knows those of the others. Several may be live at once. Revoking a credential ends its tokens at
+//! Tokens are JWTs of 60 minutes (RFC 7519, HS256) under a key of their own, sealed in the database, so that
+//! every replica knows those of the others. Several may be live at once. Revoking a credential ends its tokens at
 //! once, since each use looks the credential up.
 //!
 //! Knowing who calls is not letting them in: [`App::admit`] does that, for every dialect alike.
@@ -11,16 +11,16 @@ use std::net::IpAddr;
 
 use aws_lc_rs::{constant_time, digest};
 use chancery_domain::access::Scope;
+use chancery_domain::access_trail::AccessOutcome;
 use chancery_domain::rates::{Bucket, Pace};
 use chancery_domain::resellers::{Credential, CredentialKind, Reseller};
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_pki::sealing::MasterKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::call_counts::CallLimits;
-use crate::{App, AppError, TooMany};
+use crate::{App, AppError, TokenKey, TooMany};
 
 /// The life of a token, in seconds.
 pub const TOKEN_SECONDS: i64 = 3_600;
@@ -67,15 +67,14 @@ struct Claims {
 }
 
 impl TokenKeys {
-    pub(crate) fn new(master_key: &MasterKey) -> Self {
-        let secret = master_key.derive("token");
+    pub(crate) fn new(TokenKey(secret): &TokenKey) -> Self {
         // The library would read the system's clock; we compare with ours.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         Self {
-            encoding: EncodingKey::from_secret(&secret[..]),
-            decoding: DecodingKey::from_secret(&secret[..]),
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
             validation,
         }
     }
@@ -97,13 +96,15 @@ impl App {
         } = self
             .prove(TOKENS_ARE_FOR, username, password, address)
             .await?;
-        refuse_suspended(&credential.username, &reseller)?;
+        self.refuse_suspended(&credential.username, &reseller, address)?;
         if credential.access.is_open_to(address) {
             self.count_call(&credential.username, reseller.id).await?;
         } else {
             let now = self.clock.now();
             self.0.failed_sign_ins.count(username, address, now);
         }
+        let whose = Some(reseller.id);
+        self.note_access(AccessOutcome::SignedIn, username, address, whose);
         let now = self.clock.now().as_second();
         let claims = Claims {
             sub: credential.username,
@@ -135,30 +136,44 @@ impl App {
         let now = self.clock.now();
         let failures = &self.0.failed_sign_ins;
         if let Some(until) = failures.held_until(username, address, now) {
+            self.note_access(AccessOutcome::Held, username, address, None);
             return Err(AppError::too_many(TooMany::FailedSignIns, now, until));
         }
         let found = self.store.credential(username).await?;
-        let live = found.filter(|(held, _)| held.kind == kind && held.revoked_at.is_none());
-        let error = match live {
+        let (outcome, reseller, error) = match found.filter(|(held, _)| held.kind == kind) {
+            Some((held, reseller)) if held.revoked_at.is_some() => {
+                let whose = Some(reseller.id);
+                (AccessOutcome::Revoked, whose, AppError::UnknownUsername)
+            }
             Some((credential, reseller)) if is_secret(password, &credential.secret_hash) => {
                 return Ok(SignedIn {
                     credential,
                     reseller,
                 });
             }
-            Some(_) => AppError::WrongPassword,
-            None => AppError::UnknownUsername,
+            Some((_, reseller)) => {
+                let whose = Some(reseller.id);
+                (AccessOutcome::WrongSecret, whose, AppError::WrongPassword)
+            }
+            None => {
+                let outcome = AccessOutcome::UnknownUsername;
+                (outcome, None, AppError::UnknownUsername)
+            }
         };
+        self.note_access(outcome, username, address, reseller);
         failures.count(username, address, now);
         Err(error)
     }
 
     /// Tells whose token this is.
-    pub async fn authenticate(&self, token: &str) -> Result<SignedIn, AppError> {
+    pub async fn authenticate(&self, token: &str, address: IpAddr) -> Result<SignedIn, AppError> {
         let keys = &self.0.tokens;
-        let claims = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &keys.validation)
-            .map_err(|_| AppError::Unauthenticated)?
-            .claims;
+        let read = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &keys.validation);
+        let Ok(jsonwebtoken::TokenData { claims, .. }) = read else {
+            self.note_access(AccessOutcome::BadToken, "", address, None);
+            return Err(AppError::Unauthenticated);
+        };
+        // One that has ended is what every client brings once an hour.
         if self.clock.now().as_second() >= claims.exp {
             return Err(AppError::Unauthenticated);
         }
@@ -171,7 +186,11 @@ impl App {
                     reseller,
                 })
             }
-            _ => Err(AppError::Unauthenticated),
+            found => {
+                let reseller = found.map(|(_, reseller)| reseller.id);
+                self.note_access(AccessOutcome::Revoked, &claims.sub, address, reseller);
+                Err(AppError::Unauthenticated)
+            }
         }
     }
 
@@ -184,35 +203,54 @@ impl App {
         needed: Scope,
     ) -> Result<Admitted, AppError> {
         let SignedIn {
-            credential: Credential {
-                username, access, ..
-            },
+            credential:
+                Credential {
+                    username,
+                    access,
+                    kind,
+                    ..
+                },
             reseller,
         } = who;
-        refuse_suspended(&username, &reseller)?;
+        self.refuse_suspended(&username, &reseller, address)?;
+        let whose = Some(reseller.id);
         if !access.is_open_to(address) {
             let address = address.to_canonical();
-            tracing::warn!(%address, username, "refused: the credential is not allowed there");
+            self.note_access(AccessOutcome::AddressNotAllowed, &username, address, whose);
             return Err(AppError::AddressNotAllowed(address));
         }
         self.count_call(&username, reseller.id).await?;
         let scope = access.scope;
         if !scope.includes(needed) {
-            tracing::warn!(%scope, %needed, username, "refused: the credential's scope is smaller");
+            self.note_access(AccessOutcome::OutOfScope, &username, address, whose);
             let held = scope;
             return Err(AppError::OutOfScope { held, needed });
         }
+        self.note_use(&username, address);
+        // Who is let in by a token has signed in before.
+        if kind != TOKENS_ARE_FOR {
+            self.note_access(AccessOutcome::SignedIn, &username, address, whose);
+        }
         Ok(Admitted { reseller, scope })
     }
-}
 
-fn refuse_suspended(username: &str, reseller: &Reseller) -> Result<(), AppError> {
-    if reseller.is_suspended() {
-        let reseller = reseller.id.0;
-        tracing::info!(username, reseller, "refused: the reseller is suspended");
-        return Err(AppError::Suspended);
+    fn refuse_suspended(
+        &self,
+        username: &str,
+        reseller: &Reseller,
+        address: IpAddr,
+    ) -> Result<(), AppError> {
+        if !reseller.is_suspended() {
+            return Ok(());
+        }
+        self.note_access(
+            AccessOutcome::Suspended,
+            username,
+            address,
+            Some(reseller.id),
+        );
+        Err(AppError::Suspended)
     }
-    Ok(())
 }
 
 /// Wrong secrets of late, and right ones from where they are not allowed, by username and address, so that nobody can go on guessing.

@@ -1,8 +1,10 @@
 //! The command line.
 
 mod certificates;
+mod keys;
 mod people;
 mod resellers;
+mod trails;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,8 +15,10 @@ use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use certificates::{CertificateCommand, KeyCommand, Which, WhichKey};
+pub(crate) use keys::RotateFlags;
 pub(crate) use people::{ContactCommand, CustomerCommand};
 pub(crate) use resellers::{ResellerCommand, SetFlags, SwitchFlags};
+pub(crate) use trails::{AccessCommand, AccessFlags, ActCommand};
 
 /// Orders, validates, issues and delivers TLS certificates.
 #[derive(Debug, Parser)]
@@ -28,8 +32,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the server
     Serve(ServeFlags),
-    /// Say whether the configuration is complete and consistent
-    CheckConfig(ServeFlags),
+    /// Say whether the configuration is complete and consistent, and what it means for safety
+    CheckConfig(CheckFlags),
     /// Bring the database up to this release
     Migrate(ServeFlags),
     /// Resellers, who order and pay
@@ -65,6 +69,12 @@ pub(crate) enum Command {
     /// Jobs that gave up
     #[command(subcommand)]
     Job(JobCommand),
+    /// Who signed in, and who was turned away
+    #[command(subcommand)]
+    Access(AccessCommand),
+    /// What operators did
+    #[command(subcommand)]
+    Act(ActCommand),
     /// Carry an order to a certificate on a running OTE server, step by step
     Demo(DemoFlags),
 }
@@ -80,6 +90,15 @@ pub(crate) struct ServeFlags {
     /// Where to listen for HTTP, as address:port
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckFlags {
+    #[command(flatten)]
+    pub(crate) serve: ServeFlags,
+    /// Answer in JSON, a line for each finding
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which installation is meant.
@@ -150,6 +169,8 @@ pub(crate) enum CredentialCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
+        operator: OperatorFlag,
+        #[command(flatten)]
         place: Place,
     },
     /// Change what a credential may be used for, at once
@@ -160,6 +181,8 @@ pub(crate) enum CredentialCommand {
         /// `read` looks, `orders` also changes what costs nothing, `money` also spends
         #[arg(long, value_parser = scope)]
         scope: Scope,
+        #[command(flatten)]
+        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },
@@ -179,6 +202,8 @@ pub(crate) enum CredentialCommand {
         #[arg(long, conflicts_with = "networks")]
         everywhere: bool,
         #[command(flatten)]
+        operator: OperatorFlag,
+        #[command(flatten)]
         place: Place,
     },
     /// List a reseller's credentials
@@ -197,6 +222,8 @@ pub(crate) enum CredentialCommand {
         /// The username of the credential
         #[arg(long)]
         username: String,
+        #[command(flatten)]
+        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },
@@ -218,6 +245,8 @@ pub(crate) enum BalanceCommand {
         /// Answer in JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },
@@ -405,6 +434,8 @@ pub(crate) struct PriceOf {
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
+    pub(crate) operator: OperatorFlag,
+    #[command(flatten)]
     pub(crate) place: Place,
 }
 
@@ -434,6 +465,8 @@ pub(crate) enum JobCommand {
         /// The job's id
         #[arg(long)]
         id: i64,
+        #[command(flatten)]
+        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },

@@ -19,6 +19,7 @@ use chancery_pki::public_keys::{PublicKey, sha256};
 use serde_json::{Value, json};
 
 use crate::arguments::{CertificateCommand, KeyCommand, Which, WhichKey};
+use crate::keys;
 use crate::operators::operations;
 
 pub(crate) async fn certificate(command: CertificateCommand) -> Result<()> {
@@ -376,6 +377,7 @@ async fn show(
 
 pub(crate) async fn key(command: KeyCommand) -> Result<()> {
     match command {
+        KeyCommand::Rotate(flags) => keys::rotate(flags).await?,
         KeyCommand::Block {
             key,
             note,

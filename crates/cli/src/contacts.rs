@@ -60,11 +60,11 @@ pub(crate) async fn contact(command: ContactCommand) -> Result<()> {
             operator,
             place,
         } => {
-            let by = operator.name()?;
             if reason.trim().is_empty() {
                 bail!("--reason: why is it erased?");
             }
             let operations = chancery_server::operations(&place.config()?).await?;
+            let by = operator.name_on(&operations).await?;
             let erased = operations
                 .erase_contact(ContactId(contact), &by, &reason)
                 .await?;

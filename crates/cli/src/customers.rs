@@ -53,11 +53,11 @@ pub(crate) async fn customer(command: CustomerCommand) -> Result<()> {
             operator,
             place,
         } => {
-            let by = operator.name()?;
             if reason.trim().is_empty() {
                 bail!("--reason: why is it erased?");
             }
             let operations = chancery_server::operations(&place.config()?).await?;
+            let by = operator.name_on(&operations).await?;
             let erased = operations
                 .erase_customer(CustomerId(customer), &by, &reason)
                 .await?;

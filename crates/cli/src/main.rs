@@ -8,10 +8,12 @@ mod customers;
 mod demo;
 mod first_steps;
 mod http_client;
+mod keys;
 mod operators;
 mod prices;
 mod resellers;
 mod serve;
+mod trails;
 mod vetting;
 
 use std::process::ExitCode;
@@ -50,7 +52,7 @@ fn start() -> Result<()> {
 async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Serve(flags) => serve::serve(flags.config()?).await,
-        Command::CheckConfig(flags) => check_config(&flags.config()?),
+        Command::CheckConfig(flags) => check_config(&flags.serve.config()?, flags.json),
         Command::Migrate(flags) => serve::migrate(&flags.config()?).await,
         Command::Reseller(command) => resellers::reseller(command).await,
         Command::Credential(command) => operators::credential(command).await,
@@ -59,6 +61,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Balance(command) => operators::balance(command).await,
         Command::Price(command) => prices::price(command).await,
         Command::Job(command) => operators::job(command).await,
+        Command::Access(command) => trails::access(command).await,
+        Command::Act(command) => trails::act(command).await,
         Command::Vetting(command) => vetting::vetting(command).await,
         Command::Certificate(command) => certificates::certificate(command).await,
         Command::Key(command) => certificates::key(command).await,
@@ -67,8 +71,21 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-fn check_config(config: &Config) -> Result<()> {
-    chancery_server::check(config)?;
-    println!("the configuration is right");
+/// Says what the settings mean for safety. What must not be is an error.
+fn check_config(config: &Config, json: bool) -> Result<()> {
+    let checked = chancery_server::check(config);
+    for finding in config.findings() {
+        match json {
+            true => println!("{}", serde_json::to_string(&finding)?),
+            false => println!(
+                "{:7}  {}: {}",
+                finding.level, finding.setting, finding.meaning
+            ),
+        }
+    }
+    checked?;
+    if !json {
+        println!("the configuration is right");
+    }
     Ok(())
 }

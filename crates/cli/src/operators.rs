@@ -1,7 +1,7 @@
 //! `chancery credential`, `balance` and `job`.
 
 use anyhow::{Context, Result, bail};
-use chancery_app::Operations;
+use chancery_app::{CredentialUse, Operations};
 use chancery_domain::access::{Access, Networks};
 use chancery_domain::money::Money;
 use chancery_domain::operators::OperatorName;
@@ -41,10 +41,11 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
             scope,
             allow,
             json,
+            operator,
             place,
         } => {
             let allowed = allow.into_iter().collect();
-            let made = operations(&place)
+            let made = acting(&place, &operator)
                 .await?
                 .add_credential(ResellerId(reseller), kind, Access { scope, allowed })
                 .await?;
@@ -64,16 +65,19 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
             place,
         } => {
             let operations = operations(&place).await?;
+            let uses = operations.credential_uses(ResellerId(reseller)).await?;
             for held in operations.credentials(ResellerId(reseller)).await? {
-                println!("{}", credential_line(&held, json));
+                let used = uses.iter().find(|used| used.username == held.username);
+                println!("{}", credential_line(&held, used, json));
             }
         }
         CredentialCommand::Scope {
             username,
             scope,
+            operator,
             place,
         } => {
-            operations(&place)
+            acting(&place, &operator)
                 .await?
                 .set_scope(&username, scope)
                 .await?;
@@ -83,17 +87,22 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
             username,
             networks,
             everywhere: _,
+            operator,
             place,
         } => {
             let allowed: Networks = networks.into_iter().collect();
-            operations(&place)
+            acting(&place, &operator)
                 .await?
                 .set_allowed(&username, &allowed)
                 .await?;
             println!("credential {username} may be used from {}", told(&allowed));
         }
-        CredentialCommand::Revoke { username, place } => {
-            operations(&place)
+        CredentialCommand::Revoke {
+            username,
+            operator,
+            place,
+        } => {
+            acting(&place, &operator)
                 .await?
                 .revoke_credential(&username)
                 .await?;
@@ -103,7 +112,7 @@ pub(crate) async fn credential(command: CredentialCommand) -> Result<()> {
     Ok(())
 }
 
-fn credential_line(held: &Credential, json: bool) -> String {
+fn credential_line(held: &Credential, used: Option<&CredentialUse>, json: bool) -> String {
     let Credential {
         username,
         kind,
@@ -116,13 +125,19 @@ fn credential_line(held: &Credential, json: bool) -> String {
         let line = json!({
             "username": username, "kind": kind.as_str(), "scope": access.scope, "allowed": access.allowed,
             "createdAt": created, "revokedAt": revoked,
+            "lastUsedAt": used.map(|used| used.used_at.to_string()),
+            "lastUsedFrom": used.map(|used| &used.address),
         });
         return line.to_string();
     }
     let (scope, allowed) = (access.scope, told(&access.allowed));
     let end = revoked.map(|at| format!("  revoked {at}"));
     let end = end.unwrap_or_default();
-    format!("{username}  {kind}  created {created}  {scope:6}  from {allowed}{end}")
+    let used = match used {
+        Some(used) => format!("last used {} from {}", used.used_at, used.address),
+        None => "never used".to_owned(),
+    };
+    format!("{username}  {kind}  created {created}  {scope:6}  from {allowed}  {used}{end}")
 }
 
 fn told(allowed: &Networks) -> String {
@@ -140,9 +155,10 @@ pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {
             amount,
             note,
             json,
+            operator,
             place,
         } => {
-            let operations = operations(&place).await?;
+            let operations = acting(&place, &operator).await?;
             let reseller = operations.reseller(ResellerId(reseller)).await?;
             let amount = Money::parse(&amount, reseller.currency).context("--amount")?;
             if amount.minor <= 0 {
@@ -186,8 +202,12 @@ pub(crate) async fn job(command: JobCommand) -> Result<()> {
                 println!("{id}  {} {}  parked {at}  {error}", job.kind, job.subject);
             }
         }
-        JobCommand::Retry { id, place } => {
-            operations(&place).await?.retry_job(id).await?;
+        JobCommand::Retry {
+            id,
+            operator,
+            place,
+        } => {
+            acting(&place, &operator).await?.retry_job(id).await?;
             println!("job {id} is due again");
         }
     }

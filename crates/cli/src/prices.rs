@@ -10,6 +10,7 @@ use chancery_server::config::Config;
 use serde_json::json;
 
 use crate::arguments::{PriceCommand, PriceOf};
+use crate::operators::acting;
 
 pub(crate) async fn price(command: PriceCommand) -> Result<()> {
     match command {
@@ -26,14 +27,14 @@ pub(crate) async fn price(command: PriceCommand) -> Result<()> {
                 name: name.as_deref(),
                 wildcard: wildcard.as_deref(),
             };
-            let operations = chancery_server::operations(&config).await?;
+            let operations = acting(&of.place, &of.operator).await?;
             let set = operations.set_price(asked(&of, &product)?, amounts).await?;
             println!("{}", as_text(&set));
         }
         PriceCommand::End { of } => {
             let config = of.place.config()?;
             let product = product(&config, &of.product)?;
-            let operations = chancery_server::operations(&config).await?;
+            let operations = acting(&of.place, &of.operator).await?;
             let end = operations.end_price(asked(&of, &product)?).await?;
             println!("{}", as_text(&end));
         }

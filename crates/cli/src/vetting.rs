@@ -4,16 +4,15 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use chancery_app::{CaseFile, CaseSummary, NewEvidence, Operations};
 use chancery_domain::checklists::{ChecklistItem, ChecklistRow, Source};
 use chancery_domain::evidence::{Evidence, EvidenceId, FILE_MAX};
-use chancery_domain::operators::OperatorName;
 use chancery_domain::registrations::{EntityCategory, Registration};
 use chancery_domain::vetting::{CaseId, CaseState, Standing, VettingCase};
 use serde_json::{Value, json};
 
-use crate::arguments::{OperatorFlag, Place, RecordFlags, VettingCommand};
+use crate::arguments::{Place, RecordFlags, VettingCommand};
 
 pub(crate) async fn vetting(command: VettingCommand) -> Result<()> {
     match command {
@@ -53,8 +52,8 @@ pub(crate) async fn vetting(command: VettingCommand) -> Result<()> {
             operator,
             place,
         } => {
-            let by = operator.name()?;
             let operations = operations(&place).await?;
+            let by = operator.name_on(&operations).await?;
             let file = operations
                 .approve_case(CaseId(case), &by, cross_check.as_deref())
                 .await?;
@@ -67,8 +66,8 @@ pub(crate) async fn vetting(command: VettingCommand) -> Result<()> {
             operator,
             place,
         } => {
-            let by = operator.name()?;
             let operations = operations(&place).await?;
+            let by = operator.name_on(&operations).await?;
             let file = operations.reject_case(CaseId(case), &by, &reason).await?;
             print_decision(&file, json);
         }
@@ -80,19 +79,7 @@ async fn operations(place: &Place) -> Result<Operations> {
     Ok(chancery_server::operations(&place.config()?).await?)
 }
 
-impl OperatorFlag {
-    /// The operator's name.
-    pub(crate) fn name(&self) -> Result<OperatorName> {
-        let account = || std::env::var("USER").ok();
-        let Some(name) = self.operator.clone().or_else(account) else {
-            bail!("--operator: who are you?");
-        };
-        OperatorName::parse(&name).with_context(|| format!("--operator {name}"))
-    }
-}
-
 async fn record(flags: RecordFlags) -> Result<()> {
-    let by = flags.operator.name()?;
     let item = one_of(
         "--item",
         &flags.item,
@@ -111,6 +98,7 @@ async fn record(flags: RecordFlags) -> Result<()> {
         obtained_at: flags.obtained_at,
     };
     let operations = operations(&flags.place).await?;
+    let by = flags.operator.name_on(&operations).await?;
     let id = CaseId(flags.case);
     let evidence = operations.record_evidence(id, &by, found).await?;
     if flags.json {

@@ -5,6 +5,7 @@
 //! need not check it again.
 
 pub mod access;
+pub mod access_trail;
 pub mod authorizations;
 pub mod catalogue;
 pub mod certificates;

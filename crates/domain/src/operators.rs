@@ -82,6 +82,34 @@ pub enum ActKind {
     ResellerSuspended,
     /// Let a suspended reseller's programs in again.
     ResellerResumed,
+    /// Made a credential.
+    CredentialAdded,
+    /// Changed what a credential may be used for.
+    CredentialScoped,
+    /// Changed from where a credential may be used.
+    CredentialAllowed,
+    /// Ended a credential.
+    CredentialRevoked,
+    /// Credited a balance.
+    BalanceCredited,
+    /// Took money off a balance.
+    BalanceDebited,
+    /// Corrected a credit or a debit by its counter-entry.
+    BalanceCorrected,
+    /// Gave a reseller a price of its own.
+    PriceSet,
+    /// Let the catalogue's price count again.
+    PriceEnded,
+    /// Put a job that gave up back into the queue.
+    JobRetried,
+    /// Made a job due at once.
+    JobRun,
+    /// Cancelled an order.
+    OrderCancelled,
+    /// Began to seal everything under another master key.
+    KeyRotationBegun,
+    /// Sealed everything under another master key.
+    KeyRotated,
 }
 
 impl ActKind {
@@ -91,6 +119,20 @@ impl ActKind {
         Self::ResellerSet,
         Self::ResellerSuspended,
         Self::ResellerResumed,
+        Self::CredentialAdded,
+        Self::CredentialScoped,
+        Self::CredentialAllowed,
+        Self::CredentialRevoked,
+        Self::BalanceCredited,
+        Self::BalanceDebited,
+        Self::BalanceCorrected,
+        Self::PriceSet,
+        Self::PriceEnded,
+        Self::JobRetried,
+        Self::JobRun,
+        Self::OrderCancelled,
+        Self::KeyRotationBegun,
+        Self::KeyRotated,
     ];
 
     /// The word under which the kind is stored and shown.
@@ -100,6 +142,20 @@ impl ActKind {
             Self::ResellerSet => "reseller_set",
             Self::ResellerSuspended => "reseller_suspended",
             Self::ResellerResumed => "reseller_resumed",
+            Self::CredentialAdded => "credential_added",
+            Self::CredentialScoped => "credential_scoped",
+            Self::CredentialAllowed => "credential_allowed",
+            Self::CredentialRevoked => "credential_revoked",
+            Self::BalanceCredited => "balance_credited",
+            Self::BalanceDebited => "balance_debited",
+            Self::BalanceCorrected => "balance_corrected",
+            Self::PriceSet => "price_set",
+            Self::PriceEnded => "price_ended",
+            Self::JobRetried => "job_retried",
+            Self::JobRun => "job_run",
+            Self::OrderCancelled => "order_cancelled",
+            Self::KeyRotationBegun => "key_rotation_begun",
+            Self::KeyRotated => "key_rotated",
         }
     }
 

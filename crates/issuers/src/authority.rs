@@ -20,8 +20,10 @@ const BACK_DATING: SignedDuration = SignedDuration::from_hours(2);
 /// How long each issuing CA lives: as long as may be (the linter's bound is three years).
 pub const ISSUING_YEARS: u8 = 3;
 
-pub(crate) const ROOT_CONTEXT: &str = "embedded ca/root key";
-pub(crate) const ISSUING_CONTEXT: &str = "embedded ca/issuing key";
+/// What the root's key is sealed for.
+pub const ROOT_CONTEXT: &str = "embedded ca/root key";
+/// What the keys of issuing CAs are sealed for.
+pub const ISSUING_CONTEXT: &str = "embedded ca/issuing key";
 
 /// What a new CA is to be like.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,7 +11,10 @@
 mod authority;
 mod embedded;
 
-pub use authority::{CaError, CaRecord, CaSettings, CaUrls, ISSUING_YEARS, IssuingRecord};
+pub use authority::{
+    CaError, CaRecord, CaSettings, CaUrls, ISSUING_CONTEXT, ISSUING_YEARS, IssuingRecord,
+    ROOT_CONTEXT,
+};
 pub use chancery_pki::crl::{CrlHead, Revoked};
 pub use chancery_pki::lint::Finding;
 pub use embedded::{EmbeddedCa, IssueError, LeafRequest, Reservation, VALIDITY_CEILING, issuer_id};

@@ -5,6 +5,7 @@
 //! nonce; the context is bound as associated data, so a sealed secret opens only for the purpose and
 //! owner it was sealed for. Where the master key is kept is the caller's business.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -32,6 +33,29 @@ pub enum SealError {
     /// Another master key, another context, or altered octets.
     #[error("the sealed secret does not open: it was sealed under another key, or altered")]
     Refused,
+}
+
+/// How many different octets a key has at least. Of 32 random ones, fewer differ once in ten billion keys.
+const DISTINCT_OCTETS: usize = 20;
+
+/// How many different steps there are from octet to octet at least.
+const DISTINCT_STEPS: usize = 12;
+
+/// What shows that a key was not drawn at random.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Weakness {
+    /// It is a pattern that is repeated.
+    #[error("it repeats a pattern")]
+    Repeats,
+    /// Its octets follow each other by few steps, such as in counting.
+    #[error("its bytes follow each other in a sequence")]
+    Sequence,
+    /// It is a text, such as a password, or digits.
+    #[error("it is a text and no random bytes")]
+    Text,
+    /// It has few different octets.
+    #[error("it has few different bytes")]
+    FewOctets,
 }
 
 /// The key from which all others are drawn.
@@ -80,6 +104,32 @@ impl MasterKey {
             }
         }
         text
+    }
+
+    /// A name for the key that tells it from others and says nothing of it: 16 hexadecimal digits.
+    pub fn id(&self) -> String {
+        let id = self.expand(&[b"chancery key id v1"]);
+        id.iter()
+            .take(8)
+            .map(|octet| format!("{octet:02x}"))
+            .collect()
+    }
+
+    /// Why a key cannot have come from a random source; `None` for one that may have. Refuses no random key but
+    /// one in billions.
+    pub fn weakness(&self) -> Option<Weakness> {
+        let key = &*self.0;
+        let distinct =
+            |octets: &mut dyn Iterator<Item = u8>| octets.collect::<BTreeSet<u8>>().len();
+        let mut steps = key.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+        let repeats = |period: usize| key[period..].iter().eq(&key[..key.len() - period]);
+        match () {
+            () if (1..=key.len() / 2).any(repeats) => Some(Weakness::Repeats),
+            () if distinct(&mut steps) < DISTINCT_STEPS => Some(Weakness::Sequence),
+            () if key.iter().all(|octet| (b' '..=b'~').contains(octet)) => Some(Weakness::Text),
+            () if distinct(&mut key.iter().copied()) < DISTINCT_OCTETS => Some(Weakness::FewOctets),
+            () => None,
+        }
     }
 
     /// A key for one purpose, always the same for the same context.
@@ -185,6 +235,39 @@ mod tests {
             assert!(MasterKey::from_text(bad).is_err(), "{bad}");
         }
         assert_eq!(format!("{key:?}"), "MasterKey(..)");
+    }
+
+    #[test]
+    fn keys_that_nobody_drew_at_random_are_told() {
+        let weak = |bytes: [u8; 32]| MasterKey::from_bytes(bytes).weakness();
+        let counted: [u8; 32] = std::array::from_fn(|at| at as u8);
+        let by_threes: [u8; 32] = std::array::from_fn(|at| 250_u8.wrapping_sub(3 * at as u8));
+        let pattern: [u8; 32] = std::array::from_fn(|at| 0x11 * (at % 16) as u8);
+        let half: [u8; 32] = std::array::from_fn(|at| if at < 16 { 0 } else { 37 * at as u8 });
+        let nearly: [u8; 32] = std::array::from_fn(|at| if at == 17 { 9 } else { 90 });
+        for (key, found) in [
+            ([0; 32], Weakness::Repeats),
+            ([0x5a; 32], Weakness::Repeats),
+            (pattern, Weakness::Repeats),
+            (counted, Weakness::Sequence),
+            (by_threes, Weakness::Sequence),
+            (nearly, Weakness::Sequence),
+            (*b"correct horse battery staple 123", Weakness::Text),
+            (*b"0f1e2d3c4b5a69788796a5b4c3d2e1f0", Weakness::Text),
+        ] {
+            assert_eq!(weak(key), Some(found), "{key:?}");
+        }
+        assert!(weak(half).is_some());
+    }
+
+    #[test]
+    fn drawn_keys_are_taken_and_have_ids_of_their_own() {
+        let keys: Vec<MasterKey> = (0..500).map(|_| MasterKey::generate().unwrap()).collect();
+        assert!(keys.iter().all(|key| key.weakness().is_none()));
+        let ids: BTreeSet<String> = keys.iter().map(MasterKey::id).collect();
+        assert_eq!(ids.len(), keys.len());
+        assert_eq!(keys[0].id().len(), 16);
+        assert!(!keys[0].to_text().contains(&keys[0].id()));
     }
 
     #[test]

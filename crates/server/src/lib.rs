@@ -22,4 +22,4 @@ mod write_deadline;
 
 pub use contract::openapi;
 pub use first_start::{OteAccount, OteCredential};
-pub use wiring::{Server, StartError, catalogue, check, open_store, operations};
+pub use wiring::{Server, StartError, catalogue, check, open_store, operations, rotate_master_key};

@@ -10,8 +10,36 @@ use chancery_pki::sealing::MasterKey;
 use crate::config::{Config, is_shown};
 use crate::wiring::StartError;
 
-/// The key that seals secrets in the database.
-pub fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+/// The key that seals secrets in the database. One that nobody can have drawn at random is refused.
+pub(crate) fn master_key(config: &Config) -> Result<MasterKey, StartError> {
+    let key = any_master_key(config)?;
+    refuse_weak(&key, "the master key")?;
+    Ok(key)
+}
+
+/// The key in a file, if it is a good one.
+pub(crate) fn master_key_of(file: &Path) -> Result<MasterKey, StartError> {
+    let text =
+        fs::read_to_string(file).map_err(|error| StartError::File(file.to_owned(), error))?;
+    refuse_loose_mode(file)?;
+    let name = file.display().to_string();
+    let key = parse(&text, &name)?;
+    refuse_weak(&key, &name)?;
+    Ok(key)
+}
+
+fn refuse_weak(key: &MasterKey, what: &str) -> Result<(), StartError> {
+    match key.weakness() {
+        Some(weakness) => Err(StartError::Setting(format!(
+            "{what} was not drawn at random: {weakness}. Draw one with: openssl rand -hex 32; where a database \
+             is sealed under it already: chancery key rotate"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The key that seals secrets in the database, be it as it may.
+pub(crate) fn any_master_key(config: &Config) -> Result<MasterKey, StartError> {
     if let Some(text) = &config.master_key {
         return parse(&text.0, "master_key");
     }
@@ -28,7 +56,7 @@ pub fn master_key(config: &Config) -> Result<MasterKey, StartError> {
 }
 
 fn parse(text: &str, from: &str) -> Result<MasterKey, StartError> {
-    MasterKey::from_text(text.trim())
+    MasterKey::from_text(text)
         .map_err(|_| StartError::Setting(format!("{from} does not hold 32 bytes as hex or Base64")))
 }
 

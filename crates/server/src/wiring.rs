@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use chancery_app::{
-    App, AppError, Authorities, AuthoritySettings, CatalogueFileError, Clock, Operations, Parts,
-    Settings, VettingPolicy, built_in_catalogue, parse_catalogue,
+    App, AppError, Authorities, AuthoritySettings, CatalogueFileError, Clock, MasterKeyError,
+    Operations, Parts, Retention, Rotated, Settings, VettingPolicy, built_in_catalogue,
+    check_master_key, open_token_key, parse_catalogue,
 };
 use chancery_domain::SignedDuration;
 use chancery_domain::catalogue::Catalogue;
@@ -70,6 +71,9 @@ pub enum StartError {
     /// The CA, or the first rows.
     #[error("the first steps failed")]
     App(#[from] AppError),
+    /// The master key.
+    #[error("the master key cannot be used")]
+    MasterKey(#[from] MasterKeyError),
     /// The listener's address.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -120,6 +124,26 @@ pub async fn operations(config: &Config) -> Result<Operations, StartError> {
         dual_control: dual_control(config),
     };
     Ok(Operations::new(store, clock).under(policy))
+}
+
+/// Seals everything in the database anew under the master key in a file. The configuration has the key of before,
+/// until this has ended.
+///
+/// No server may be at work on the database. On SQLite that is made sure of; on PostgreSQL one that is at work all
+/// the same can seal nothing any more.
+pub async fn rotate_master_key(
+    config: &Config,
+    new: &Path,
+    operations: &Operations,
+) -> Result<Rotated, StartError> {
+    let lock = lock_file(config)?;
+    let (old, new) = (
+        secrets::any_master_key(config)?,
+        secrets::master_key_of(new)?,
+    );
+    let rotated = operations.rotate_master_key(&old, &new).await?;
+    drop(lock);
+    Ok(rotated)
 }
 
 /// Checks a configuration as a start would, short of opening the database or a socket.
@@ -189,7 +213,10 @@ impl Server {
         let (stop_counting, counted) = watch::channel(false);
         let counting = tokio::spawn({
             let app = app.clone();
-            async move { app.keep_settling_calls(counted).await }
+            async move {
+                let trail = app.keep_access_trail(counted.clone());
+                tokio::join!(app.keep_settling_calls(counted), trail);
+            }
         });
         let router = router(&config, &app, world.as_ref());
         let serving = tokio::spawn(listener::serve(
@@ -255,6 +282,7 @@ async fn parts(
     world: Option<&OutsideWorld>,
 ) -> Result<Parts, StartError> {
     let master_key = secrets::master_key(config)?;
+    check_master_key(&store, &master_key).await?;
     let (dcv, mailer) = match world {
         Some(world) => inside(config, world)?,
         None => outside(config)?,
@@ -268,8 +296,10 @@ async fn parts(
         },
         public_url: config.pki_url(),
     };
+    let authorities = Authorities::open(&store, authority, &master_key, clock.now()).await?;
     Ok(Parts {
-        authorities: Authorities::open(&store, authority, &master_key, clock.now()).await?,
+        authorities,
+        token_key: open_token_key(&store, &master_key, clock.now()).await?,
         store,
         dcv,
         mailer,
@@ -286,6 +316,7 @@ async fn parts(
             worker_slots: config.limits.jobs,
             call_limits: config.call_limits(),
             dual_control: dual_control(config),
+            retention: retention(config),
             approve_cases_after: approve_cases_after(config),
         },
     })
@@ -357,6 +388,15 @@ fn dual_control(config: &Config) -> DualControl {
     match config.vetting.two_operators {
         TwoOperators::Ev => DualControl::Ev,
         TwoOperators::Always => DualControl::Always,
+    }
+}
+
+fn retention(config: &Config) -> Retention {
+    let kept = &config.retention;
+    Retention {
+        failed_looks: days(kept.failed_looks_days),
+        records: days(kept.records_days),
+        sign_ins: days(kept.sign_ins_days),
     }
 }
 

@@ -118,12 +118,6 @@ impl Change {
             update approvals set sealed_token = $2 where issuance_id = $1 and approved_at is null";
         self.execute(SQL, values![issuance.0, WIPED]);
     }
-
-    /// Forgets approvals that ended before a moment.
-    pub fn forget_approvals_before(&mut self, moment: Timestamp) {
-        const SQL: &str = "delete from approvals where expires_at < $1";
-        self.execute(SQL, values![moment]);
-    }
 }
 
 impl Store {

@@ -1,6 +1,5 @@
 //! How often each credential and each reseller called, by day and month: the sums that processes share.
 
-use chancery_domain::Timestamp;
 use chancery_domain::rates::Period;
 
 use crate::changes::Change;
@@ -21,14 +20,6 @@ pub struct CallCount {
 
 /// How many counts one change set adds to.
 const AT_ONCE: usize = 200;
-
-impl Change {
-    /// Forgets the counts of periods that were over at this moment.
-    pub fn forget_calls_before(&mut self, moment: Timestamp) {
-        const SQL: &str = "delete from call_counts where ends_at < $1";
-        self.execute(SQL, values![moment]);
-    }
-}
 
 impl Store {
     /// Adds calls to the shared sums and gives them back as the sums they led to.

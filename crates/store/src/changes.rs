@@ -117,6 +117,18 @@ impl Change {
         self.add(sql, values, Expectation::Found(rows, failure))
     }
 
+    /// The same of what changes hardly ever, without a lane: another set that is applied at the same moment may
+    /// change it.
+    pub(crate) fn expect_seen(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+        rows: u64,
+        failure: Failure,
+    ) -> &mut Self {
+        self.add(sql, values, Expectation::Found(rows, failure))
+    }
+
     /// Adds a statement with `returning`, whose rows `commit` hands back.
     pub fn query(&mut self, sql: &'static str, values: Vec<Value>) -> &mut Self {
         self.add(sql, values, Expectation::Answer)

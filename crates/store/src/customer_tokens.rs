@@ -48,12 +48,6 @@ impl Change {
         const SQL: &str = "delete from customer_tokens where customer_id = $1";
         self.execute(SQL, values![customer.0]);
     }
-
-    /// Forgets tokens that ended before a moment.
-    pub fn forget_customer_tokens_before(&mut self, moment: Timestamp) {
-        const SQL: &str = "delete from customer_tokens where expires_at < $1";
-        self.execute(SQL, values![moment]);
-    }
 }
 
 impl Store {

@@ -37,12 +37,6 @@ impl Change {
         let values = values![reseller.0, key, hash, order, answer, now];
         self.expect_one(SQL, values, Failure::Refused("idempotency"));
     }
-
-    /// Forgets requests that came before a moment.
-    pub fn forget_before(&mut self, moment: Timestamp) {
-        const SQL: &str = "delete from idempotency where created_at < $1";
-        self.execute(SQL, values![moment]);
-    }
 }
 
 impl Store {

@@ -13,6 +13,7 @@
 //! What it does not do: decide anything. Rules are the domain's; a refusal here means that the facts moved
 //! since they were read.
 
+pub mod access_trail;
 pub mod approvals;
 pub mod authorities;
 mod authorizations;
@@ -54,6 +55,8 @@ mod prices;
 mod reading;
 pub mod record;
 mod resellers;
+pub mod retention;
+pub mod sealed;
 mod search_texts;
 mod sequences;
 mod sqlite;

@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(13, "0013_asked_runs"),
     migration!(14, "0014_revocation"),
     migration!(15, "0015_order_choices"),
+    migration!(16, "0016_trails"),
 ];
 
 const JOURNAL_SQLITE: &str = "

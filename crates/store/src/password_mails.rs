@@ -63,12 +63,6 @@ impl Change {
             where customer_id = $2 and length(sealed_password) > 0";
         self.execute(SQL, values![WIPED, customer.0]);
     }
-
-    /// Forgets messages that were asked for before a moment.
-    pub fn forget_password_mails_before(&mut self, moment: Timestamp) {
-        const SQL: &str = "delete from password_mails where created_at < $1";
-        self.execute(SQL, values![moment]);
-    }
 }
 
 impl Store {

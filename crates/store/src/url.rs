@@ -72,6 +72,15 @@ impl DatabaseUrl {
     /// Whether the server is on another machine and the address leaves open if what crosses the network is
     /// encrypted.
     pub fn leaves_encryption_open(&self) -> bool {
+        self.is_elsewhere_by(SslMode::Prefer)
+    }
+
+    /// Whether the server is on another machine and what crosses the network is not encrypted.
+    pub fn is_plaintext_to_another_host(&self) -> bool {
+        self.is_elsewhere_by(SslMode::Disable)
+    }
+
+    fn is_elsewhere_by(&self, mode: SslMode) -> bool {
         let Address::Postgres { config, .. } = &self.0 else {
             return false;
         };
@@ -89,7 +98,7 @@ impl DatabaseUrl {
         } else {
             addresses.iter().all(IpAddr::is_loopback)
         };
-        config.get_ssl_mode() == SslMode::Prefer && !all_here
+        config.get_ssl_mode() == mode && !all_here
     }
 
     /// The address of an SQLite file.

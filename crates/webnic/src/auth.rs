@@ -38,8 +38,8 @@ impl FromRequestParts<Wire> for ScopedCaller {
 
 async fn admit(parts: &Parts, wire: &Wire) -> Result<Admitted, AppError> {
     let token = bearer(&parts.headers).ok_or(AppError::Unauthenticated)?;
-    let who = wire.app().authenticate(token).await?;
     let Address(address) = Address::of(parts)?;
+    let who = wire.app().authenticate(token, address).await?;
     wire.app().admit(who, address, wire.needs()).await
 }
 

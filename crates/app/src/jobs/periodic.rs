@@ -1,11 +1,12 @@
 //! Jobs that come again by themselves.
 
 use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::retention::Stale;
 use chancery_store::{Change, ClaimedJob, JobId};
 
 use super::Task;
 use crate::crls::REST;
-use crate::{App, AppError};
+use crate::{App, AppError, Retention};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -20,6 +21,19 @@ const PASSWORD_MAIL_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 30)
 
 /// How long a count of calls is kept after its day or month.
 const COUNT_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 60);
+
+/// How long a notice is kept after its order's end.
+const NOTICE_MEMORY: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// How long a proof may be relied on and the certificates that rely on it may live, both as long as they ever
+/// could: 825 days each.
+const RELIANCE: SignedDuration = SignedDuration::from_hours(24 * 2 * 825);
+
+/// How many rows of a table are removed at once.
+const PRUNED_AT_ONCE: i64 = 500;
+
+/// How long others have the database to themselves between two steps.
+const BETWEEN_STEPS: SignedDuration = SignedDuration::from_secs(1);
 
 impl App {
     /// Makes sure that every periodic job is queued, once.
@@ -66,18 +80,42 @@ impl App {
         Ok(())
     }
 
-    /// Forgets the keys of repeated requests that no client will repeat any more, old approvals, old counts of
-    /// calls, old messages with passwords, and customers' tokens that have ended.
+    /// Removes a step of what has outlived its use, and comes again soon while there is more.
     pub(super) async fn housekeep(&self, job: &ClaimedJob) -> Result<(), AppError> {
         let now: Timestamp = self.clock.now();
+        let mut is_more = false;
+        for what in Stale::ALL {
+            let before = now - self.kept(what);
+            let removed = self.store.prune(what, before, PRUNED_AT_ONCE).await?;
+            is_more |= removed >= PRUNED_AT_ONCE as usize;
+            if removed > 0 {
+                tracing::debug!(?what, removed, "removed what is old");
+            }
+        }
+        let pause = if is_more { BETWEEN_STEPS } else { DAY };
         let mut change = Change::new();
-        change.forget_before(now - REPEAT_MEMORY);
-        change.forget_approvals_before(now - APPROVAL_MEMORY);
-        change.forget_calls_before(now - COUNT_MEMORY);
-        change.forget_password_mails_before(now - PASSWORD_MAIL_MEMORY);
-        change.forget_customer_tokens_before(now);
-        change.postpone_job(job.id, job.attempt, now + DAY);
+        change.postpone_job(job.id, job.attempt, now + pause);
         self.store.commit(change).await?;
         Ok(())
+    }
+
+    /// How long things are kept, by what they are found by.
+    fn kept(&self, what: Stale) -> SignedDuration {
+        let Retention {
+            failed_looks,
+            records,
+            sign_ins,
+        } = self.settings.retention;
+        match what {
+            Stale::RepeatKeys => REPEAT_MEMORY,
+            Stale::Approvals => APPROVAL_MEMORY,
+            Stale::CallCounts => COUNT_MEMORY,
+            Stale::PasswordMails => PASSWORD_MAIL_MEMORY,
+            Stale::CustomerTokens => SignedDuration::ZERO,
+            Stale::AccessTrail => sign_ins,
+            Stale::FailedLooks => failed_looks,
+            Stale::ProvingLooks => records + RELIANCE,
+            Stale::Notices => NOTICE_MEMORY,
+        }
     }
 }

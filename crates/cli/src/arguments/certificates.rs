@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chancery_domain::revocations::RevocationReason;
 use clap::{Args, Subcommand};
 
-use super::{OperatorFlag, Place};
+use super::{OperatorFlag, Place, RotateFlags};
 
 /// Which certificates are meant.
 #[derive(Args, Clone, Debug, Default)]
@@ -99,6 +99,11 @@ pub(crate) enum KeyCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// Seal everything in the database anew under another master key; stop the servers first
+    ///
+    /// The configuration names the key of before until this has ended; then put the new one there and start the
+    /// servers. Interrupted, it is run again in the same way, and goes on.
+    Rotate(RotateFlags),
     /// List the blocked keys
     List {
         /// Answer in JSON, a line for each

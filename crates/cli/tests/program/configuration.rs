@@ -14,7 +14,7 @@ fn production(folder: &Path) -> String {
     let key = folder.join("master.key");
     fs::write(
         &key,
-        "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n",
+        "7c1f0e93ab54d26088e7f4315b9ac2d071634f8e25bd0a9c86e3f71254dab90f\n",
     )
     .unwrap();
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -49,6 +49,63 @@ fn a_complete_configuration_is_right() {
     let folder = TempDir::new().unwrap();
     let (succeeded, said) = check(folder.path(), &production(folder.path()), |_| {});
     assert!(succeeded, "{said}");
+}
+
+#[test]
+fn what_settings_mean_for_safety_is_said_with_a_level() {
+    let folder = TempDir::new().unwrap();
+    let complete = production(folder.path());
+    let (succeeded, said) = check(folder.path(), &complete, |_| {});
+    assert!(succeeded, "{said}");
+    for line in [
+        "warning  trusted_proxies: nobody is believed",
+        "note     smtp.tls: mail is handed over by TLS",
+        "note     master_key_file: it opens the CA's keys",
+        "note     public_url: approval links are opened over TLS",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    // A relay on this machine needs no TLS.
+    let text = complete.replace("mail.example.com", "127.0.0.1");
+    let text = text.replace("[smtp]", "[smtp]\ntls = \"none\"");
+    let (succeeded, said) = check(folder.path(), &text, |command| {
+        command.arg("--json").env("CHANCERY_GENERATE_KEYS", "true");
+    });
+    assert!(succeeded, "{said}");
+    let findings: Vec<serde_json::Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let level = |setting: &str| {
+        let of = findings
+            .iter()
+            .find(|finding| finding["setting"] == setting);
+        of.unwrap()["level"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(level("generate_keys"), "warning");
+    assert_eq!(level("smtp.tls"), "note");
+    assert_eq!(findings[0]["level"], "warning", "warnings come first");
+}
+
+#[test]
+fn keys_that_nobody_drew_at_random_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let complete = production(folder.path());
+    let key = folder.path().join("master.key");
+    for (text, why) in [
+        ("5a".repeat(32), "repeats a pattern"),
+        ("0123456789abcdef".repeat(4), "repeats a pattern"),
+        ((0..32).map(|at| format!("{at:02x}")).collect(), "sequence"),
+        (
+            "MGYxZTJkM2M0YjVhNjk3ODg3OTZhNWI0YzNkMmUxZjA=".to_owned(),
+            "a text",
+        ),
+    ] {
+        fs::write(&key, text).unwrap();
+        let (succeeded, said) = check(folder.path(), &complete, |_| {});
+        assert!(!succeeded && said.contains(why), "{why}: {said}");
+        assert!(said.contains("openssl rand -hex 32"), "{said}");
+    }
 }
 
 #[test]
@@ -88,6 +145,18 @@ fn what_is_wrong_or_contradicts_is_named() {
     };
     for (text, name) in [
         (with("https://ssl", "ftp://ssl"), "public_url"),
+        (
+            with("https://ssl", "http://ssl"),
+            "public_url begins with http://",
+        ),
+        (
+            with("[smtp]", "[smtp]\ntls = \"none\""),
+            "smtp.tls is \"none\"",
+        ),
+        (
+            with("[dns]", "[retention]\nrecords_days = 365\n[dns]"),
+            "retention.records_days",
+        ),
         (with("192.0.2.53:53", "dns.example.com"), "dns.resolvers"),
         (
             with("[dns]", "[dns]\ntimeout_seconds = 0"),

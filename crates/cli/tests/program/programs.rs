@@ -120,6 +120,13 @@ impl Installation {
         Outcome::of(&self.command(arguments).output().unwrap())
     }
 
+    /// A chore that may be killed.
+    pub fn tokio_command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        command.kill_on_drop(true);
+        command
+    }
+
     /// Runs a chore from an account of this name, which says nothing of who acts.
     pub fn chore_of_account(&self, name: &str, arguments: &[&str]) -> Outcome {
         let mut command = self.command(arguments);

@@ -3,6 +3,7 @@
 use axum::http::Uri;
 use chancery_store::DatabaseUrl;
 
+use super::findings::is_local_host;
 use super::{Config, ConfigError, OteConfig, TlsMode, setting};
 
 impl Config {
@@ -52,6 +53,12 @@ impl Config {
                 "pki_url must begin with http://: revocation lists are fetched without TLS",
             ));
         }
+        if !self.is_ote() && public.starts_with("http://") && !host.is_some_and(is_local_host) {
+            return Err(setting(
+                "public_url begins with http://: approval links and passwords would cross the network in the \
+                 clear; put a proxy that speaks TLS in front, and name it by https://",
+            ));
+        }
         let name = self.challenge_domain();
         if chancery_domain::names::DomainName::parse(&name).is_err() {
             return Err(setting("validation.challenge_domain is not a host name"));
@@ -64,15 +71,10 @@ impl Config {
         if smtp.username.is_some() != smtp.password.is_some() {
             return Err(setting("smtp.username and smtp.password go together"));
         }
-        let local = smtp.host.as_deref().is_none_or(|host| {
-            host == "localhost"
-                || host
-                    .parse()
-                    .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-        });
-        if smtp.password.is_some() && smtp.tls == TlsMode::None && !local {
+        if smtp.tls == TlsMode::None && !self.smtp_is_local() {
             return Err(setting(
-                "smtp.tls is \"none\", but smtp.password would cross the network in the clear",
+                "smtp.tls is \"none\", but smtp.host is another machine: approval links, and smtp.password, would \
+                 cross the network in the clear",
             ));
         }
         Ok(())
@@ -181,6 +183,19 @@ impl Config {
         if self.orders.supersede_hours > 24 * 366 {
             return Err(setting("orders.supersede_hours is 8784 at most"));
         }
+        for (name, days, least) in [
+            (
+                "retention.failed_looks_days",
+                self.retention.failed_looks_days,
+                30,
+            ),
+            ("retention.records_days", self.retention.records_days, 730),
+            ("retention.sign_ins_days", self.retention.sign_ins_days, 1),
+        ] {
+            if !(least..=36_500).contains(&days) {
+                return Err(setting(format!("{name} lies between {least} and 36500")));
+            }
+        }
         let [_, country, _] = self.ca_names();
         if !chancery_domain::countries::is_country(country) {
             return Err(setting("ca.country is not a two-letter country code"));
@@ -271,8 +286,20 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, Change); 18] = [
+        let wrong: [(&str, Change); 24] = [
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
+            ("smtp.tls", |c| c.smtp.tls = TlsMode::None),
+            ("public_url", |c| {
+                c.public_url = Some("http://ssl.reseller.example".to_owned());
+            }),
+            ("public_url", |c| {
+                c.public_url = Some("http://10.0.0.1:8080".to_owned());
+            }),
+            ("retention.failed_looks_days", |c| {
+                c.retention.failed_looks_days = 29;
+            }),
+            ("retention.records_days", |c| c.retention.records_days = 729),
+            ("retention.sign_ins_days", |c| c.retention.sign_ins_days = 0),
             ("smtp.tls", |c| {
                 c.smtp.tls = TlsMode::None;
                 c.smtp.username = Some("x".to_owned());

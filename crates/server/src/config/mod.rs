@@ -5,6 +5,7 @@
 //! naming the setting.
 
 mod checks;
+mod findings;
 mod reading;
 mod sections;
 
@@ -16,11 +17,13 @@ use chancery_domain::access::Networks;
 use chancery_domain::rates::RateLimits;
 use serde::{Deserialize, Serialize};
 
+pub use findings::{Finding, Level};
 pub use reading::Flags;
 pub(crate) use reading::is_shown;
 pub use sections::{
     CaConfig, DnsConfig, LimitsConfig, LogicBoxesConfig, OrdersConfig, OteConfig, OteVetting,
-    RatesConfig, SmtpConfig, TlsMode, TwoOperators, ValidationConfig, VettingConfig,
+    RatesConfig, RetentionConfig, SmtpConfig, TlsMode, TwoOperators, ValidationConfig,
+    VettingConfig,
 };
 
 /// All settings, as read; [`Config::check`] makes sure of them.
@@ -70,6 +73,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How often resellers may call.
     pub rates: RatesConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
     /// The LogicBoxes dialect.
     pub logicboxes: LogicBoxesConfig,
     /// The built-in outside world; OTE mode only.
@@ -140,6 +145,7 @@ impl Default for Config {
             vetting: VettingConfig::default(),
             limits: LimitsConfig::default(),
             rates: RatesConfig::default(),
+            retention: RetentionConfig::default(),
             logicboxes: LogicBoxesConfig::default(),
             ote: OteConfig::default(),
         }

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::{Config, ConfigError, Mode, setting};
 
 /// The sections of the file; the first part of a variable's name.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "dns",
     "smtp",
     "ca",
@@ -24,6 +24,7 @@ const SECTIONS: [&str; 10] = [
     "orders",
     "limits",
     "rates",
+    "retention",
     "logicboxes",
     "ote",
 ];

@@ -87,6 +87,29 @@ pub struct OrdersConfig {
     pub supersede_hours: u32,
 }
 
+/// How long things are kept that would grow for ever.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// For how many days looks at the world that proved nothing are kept, once their run is settled.
+    pub failed_looks_days: u32,
+    /// For how many days what proved control is kept after no certificate can rely on it any more; at least 730
+    /// (BR 5.5.2).
+    pub records_days: u32,
+    /// For how many days it is kept who signed in and who was turned away.
+    pub sign_ins_days: u32,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            failed_looks_days: 90,
+            records_days: 730,
+            sign_ins_days: 90,
+        }
+    }
+}
+
 /// Vetting of organizations.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -3,6 +3,7 @@
 use chancery_domain::Timestamp;
 use chancery_domain::rates::{Period, Span};
 use chancery_store::call_counts::CallCount;
+use chancery_store::retention::Stale;
 use futures_util::future::join_all;
 
 use crate::bed::{Bed, on_both_engines};
@@ -95,7 +96,8 @@ async fn old_counts_are_forgotten(bed: &Bed) {
         .await
         .unwrap();
     let forget = async |before: &str| {
-        commit(bed, |change| change.forget_calls_before(moment(before)))
+        bed.store
+            .prune(Stale::CallCounts, moment(before), 9)
             .await
             .unwrap();
     };

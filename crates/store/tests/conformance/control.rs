@@ -10,6 +10,7 @@ use chancery_store::StoreError;
 use chancery_store::approvals::{Approval, Sendings};
 use chancery_store::authorities::{AuthorityRow, CrlRow, IssuingCaRow};
 use chancery_store::idempotency::Remembered;
+use chancery_store::retention::Stale;
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{OURS, THEIRS, at, commit, name, store_an_order};
@@ -269,7 +270,8 @@ async fn approvals_and_their_messages_are_counted(bed: &Bed) {
     };
     assert_eq!(bed.store.sendings(issuance.id).await.unwrap(), [expected]);
 
-    commit(bed, |change| change.forget_approvals_before(at(1_001)))
+    bed.store
+        .prune(Stale::Approvals, at(1_001), 9)
         .await
         .unwrap();
     assert!(
@@ -348,9 +350,7 @@ async fn a_request_is_remembered_once(bed: &Bed) {
     );
     assert_eq!(bed.store.remembered(OURS, "m").await.unwrap(), None);
 
-    commit(bed, |change| change.forget_before(at(20)))
-        .await
-        .unwrap();
+    bed.store.prune(Stale::RepeatKeys, at(20), 9).await.unwrap();
     assert_eq!(bed.store.remembered(OURS, "k").await.unwrap(), None);
     assert_eq!(
         bed.store.remembered(THEIRS, "k").await.unwrap(),

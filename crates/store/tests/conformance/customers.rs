@@ -15,6 +15,7 @@ use chancery_store::customer_searches::CustomerFilter;
 use chancery_store::customer_tokens::CustomerToken;
 use chancery_store::customers::{PasswordHashes, USERNAME};
 use chancery_store::password_mails::PasswordMail;
+use chancery_store::retention::Stale;
 use chancery_store::{Change, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
@@ -358,11 +359,10 @@ async fn tokens_lead_to_their_customer(bed: &Bed) {
     assert_eq!(found(OURS, 1, 100).await, None);
     assert_eq!(found(THEIRS, 1, 99).await, None);
     assert_eq!(found(OURS, 9, 99).await, None);
-    commit(bed, |change| {
-        change.forget_customer_tokens_before(at(200));
-    })
-    .await
-    .unwrap();
+    bed.store
+        .prune(Stale::CustomerTokens, at(200), 9)
+        .await
+        .unwrap();
     let count = "select count(*) from customer_tokens";
     assert_eq!(bed.int(count).await, 2);
     commit(bed, |change| change.end_customer_tokens(customer.id))
@@ -400,7 +400,8 @@ async fn mailed_passwords_are_wiped(bed: &Bed) {
     let since = async |seconds| store.password_mails_since(customer.id, at(seconds)).await;
     assert_eq!(since(0).await.unwrap(), 3);
     assert_eq!(since(1).await.unwrap(), 2);
-    commit(bed, |change| change.forget_password_mails_before(at(3)))
+    bed.store
+        .prune(Stale::PasswordMails, at(3), 9)
         .await
         .unwrap();
     assert_eq!(since(0).await.unwrap(), 1);

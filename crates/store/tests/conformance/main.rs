@@ -25,5 +25,6 @@ mod revocations;
 mod searches;
 mod sequences;
 mod things;
+mod trails;
 mod upgrades;
 mod vetting;
