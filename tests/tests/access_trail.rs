@@ -76,12 +76,12 @@ async fn sign_ins_and_refusals_are_on_record_with_their_reasons(server: &mut Tes
     for expected in [
         ("address_not_allowed", &username[..], 1),
         ("bad_token", "", 1),
-        ("out_of_scope", &client.user_id, 1),
-        ("revoked", &username, 2),
-        ("signed_in", &username, 1),
-        ("suspended", &username, 1),
+        ("out_of_scope", &client.user_id[..], 1),
+        ("revoked", &username[..], 2),
+        ("signed_in", &username[..], 1),
+        ("suspended", &username[..], 1),
         ("unknown_username", "nobody", 1),
-        ("wrong_secret", &username, 2),
+        ("wrong_secret", &username[..], 2),
     ] {
         let (outcome, name, times) = expected;
         // A minute may have ended in between.

@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 enum Step {
     /// The operator credits so many cents.
     Credit(i64),
+    /// The operator takes so many cents off, if there are as many.
+    Debit(i64),
+    /// The operator corrects the nth credit or debit, perhaps again.
+    Correct(usize),
     /// An order for so many names.
     Place { names: usize },
     /// The same under one of a few keys: perhaps again.
@@ -36,6 +40,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         1 => (1..5000_i64).prop_map(Step::Credit),
+        1 => (1..5000_i64).prop_map(Step::Debit),
+        1 => (0..3_usize).prop_map(Step::Correct),
         4 => (1..4_usize).prop_map(|names| Step::Place { names }),
         2 => (0..3_usize).prop_map(|key| Step::PlaceUnderKey { key }),
         3 => (0..8_usize).prop_map(Step::Cancel),
@@ -172,6 +178,8 @@ impl Held {
 /// What the shopkeeper notes down.
 struct Book {
     cents: i64,
+    /// What the operator moved: the entry, by how much, and whether that was corrected.
+    moved: Vec<(i64, i64, bool)>,
     orders: Vec<Held>,
     /// What was sent under each key, and which order that became.
     of_keys: [Option<(Value, Option<usize>)>; 3],
@@ -203,6 +211,7 @@ async fn walk(server: &mut TestServer, steps: &[Step]) {
         .id;
     let mut book = Book {
         cents: 6000,
+        moved: Vec::new(),
         orders: Vec::new(),
         of_keys: [const { None }; 3],
     };
@@ -248,12 +257,38 @@ async fn take(
                 minor: cents,
                 currency: Currency::parse("USD").unwrap(),
             };
-            server
-                .operations()
-                .credit(reseller, amount, None)
-                .await
-                .unwrap();
+            let credited = server.operations().credit(reseller, amount, None).await;
+            let entry = credited.unwrap().entry.unwrap();
             book.cents += cents;
+            book.moved.push((entry, cents, false));
+        }
+        Step::Debit(cents) => {
+            let amount = Money {
+                minor: cents,
+                currency: Currency::parse("USD").unwrap(),
+            };
+            let debited = server.operations().debit(reseller, amount, "a gift").await;
+            assert_eq!(debited.is_ok(), book.cents >= cents, "{debited:?}");
+            if let Ok(moved) = debited {
+                assert_eq!(moved.amount.minor, -cents);
+                book.cents -= cents;
+                book.moved.push((moved.entry, -cents, false));
+            }
+        }
+        Step::Correct(at) => {
+            let Some((entry, cents, is_corrected)) = book.moved.get_mut(at) else {
+                return;
+            };
+            let corrected = server
+                .operations()
+                .correct(reseller, *entry, "a mistake")
+                .await;
+            let may_be = !*is_corrected && book.cents >= *cents;
+            assert_eq!(corrected.is_ok(), may_be, "{corrected:?}");
+            if may_be {
+                book.cents -= *cents;
+                *is_corrected = true;
+            }
         }
         Step::Place { names } => {
             let names = (0..names).map(|at| format!("s{at}.shop{number}.test"));

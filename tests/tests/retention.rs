@@ -52,8 +52,7 @@ async fn old_looks_and_trails_go_and_what_proved_a_name_stays(server: &mut TestS
     assert_eq!(outcomes(server).await, [Outcome::Proved]);
     assert_eq!(trail(server).await, 0);
     // The order's history is its history.
-    let history = server
-        .operations()
-        .order_history(chancery_domain::orders::OrderId(placed.id.parse().unwrap()));
-    assert!(history.await.unwrap().len() > 3);
+    let id = chancery_domain::orders::OrderId(placed.id.parse().unwrap());
+    let history = server.operations().order_history(id).await.unwrap();
+    assert!(history.len() > 3, "{history:?}");
 }

@@ -112,6 +112,10 @@ pub enum Noun {
     Certificate,
     /// A job that gave up.
     ParkedJob,
+    /// A job.
+    Job,
+    /// A movement on a reseller's account.
+    LedgerEntry,
     /// A customer, by its id.
     Customer,
     /// A customer, by its user name.
@@ -134,6 +138,8 @@ impl std::fmt::Display for Noun {
             Self::Credential => "credential",
             Self::Certificate => "certificate",
             Self::ParkedJob => "parked job",
+            Self::Job => "job",
+            Self::LedgerEntry => "entry on the reseller's account",
             Self::Customer => "customer",
             Self::CustomerOfName => "customer named",
             Self::Token => "token",

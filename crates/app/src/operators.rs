@@ -3,18 +3,16 @@
 //! They need the database and nothing else, so they work with the server running and stopped.
 
 use chancery_domain::access::{Access, Networks, Scope};
-use chancery_domain::ledger::Posting;
+use chancery_domain::ledger::CorrectionError;
 use chancery_domain::money::Money;
 use chancery_domain::operators::{ActKind, OperatorAct, OperatorName};
-use chancery_domain::orders::OrderId;
 use chancery_domain::reseller_settings::SettingError;
 use chancery_domain::resellers::{Credential, CredentialKind, ResellerId};
-use chancery_store::idempotency::Remembered;
 use chancery_store::{Change, JobId, ParkedJob, Sequence, Store, StoreError};
 
 use crate::challenges::random_hex;
 use crate::sign_in::{is_secret, secret_hash};
-use crate::{AppError, Clock, Noun, Refusal, VettingPolicy};
+use crate::{AppError, Clock, Noun, VettingPolicy};
 
 /// Under which name the database keeps the mode it was first started in.
 const MODE: &str = "mode";
@@ -42,6 +40,27 @@ pub enum OperatorRefusal {
     /// What an operator does needs a reason.
     #[error("it needs a reason")]
     NoReason,
+    /// The order is over, or its certificate is being signed.
+    #[error("the order is over, or its certificate is being signed")]
+    OrderIsOver,
+    /// The order has its certificate.
+    #[error(
+        "the order has its certificate: its reseller may cancel it within the refund window, and the certificate \
+         can be revoked"
+    )]
+    HasCertificate,
+    /// A debit must be more than zero.
+    #[error("a debit is more than zero")]
+    DebitOfNothing,
+    /// The balance is smaller than what is to be taken off it.
+    #[error("the balance is {0}, and does not fall below zero")]
+    BalanceTooSmall(Money),
+    /// The entry has its counter-entry already.
+    #[error("the entry was corrected already")]
+    CorrectedAlready,
+    /// The entry is not one that is corrected.
+    #[error(transparent)]
+    Correction(#[from] CorrectionError),
 }
 
 /// A credential just made. The only place where its secret ever stands.
@@ -50,15 +69,6 @@ pub struct NewCredential {
     pub username: String,
     /// The secret half; only its hash is kept.
     pub password: String,
-}
-
-/// A credit that is on record.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Credited {
-    /// Whether it was on record before, under the same key.
-    pub repeated: bool,
-    /// The balance now; `None` where only reading it failed.
-    pub balance: Option<Money>,
 }
 
 /// The certificates of the embedded CA, DER.
@@ -228,82 +238,6 @@ impl Operations {
             Err(StoreError::Conflict { .. }) => Err(no_credential(username)),
             other => Ok(other.map(drop)?),
         }
-    }
-
-    /// Credits a reseller's balance, with more than nothing and in its currency.
-    pub async fn credit(
-        &self,
-        reseller: ResellerId,
-        amount: Money,
-        note: Option<String>,
-    ) -> Result<Credited, AppError> {
-        self.credit_under(reseller, amount, note, None).await
-    }
-
-    /// The same under a key of the caller's: a repetition within thirty days changes nothing, so it is safe
-    /// after an answer that was lost.
-    pub async fn credit_once(
-        &self,
-        reseller: ResellerId,
-        amount: Money,
-        note: Option<String>,
-        key: &str,
-    ) -> Result<Credited, AppError> {
-        // Apart from the keys of the reseller's own requests.
-        let key = format!("credit:{key}");
-        self.credit_under(reseller, amount, note, Some(&key)).await
-    }
-
-    async fn credit_under(
-        &self,
-        reseller: ResellerId,
-        amount: Money,
-        note: Option<String>,
-        key: Option<&str>,
-    ) -> Result<Credited, AppError> {
-        let currency = self.reseller(reseller).await?.currency;
-        if amount.currency != currency {
-            return Err(Refusal::OtherCurrency(currency).into());
-        }
-        if amount.minor <= 0 {
-            return Err(Refusal::CreditOfNothing.into());
-        }
-        let row = || self.store.next_id(Sequence::Row);
-        let now = self.clock.now();
-        let mut change = Change::new();
-        let request_hash = secret_hash(&amount.to_string());
-        if let Some(key) = key {
-            let first = Remembered {
-                request_hash,
-                order: OrderId(0),
-                answer: String::new(),
-            };
-            change.remember(reseller, key, &first, now);
-        }
-        let posting = Posting::credit(row().await?, reseller, amount, note, now);
-        change.post(&posting, [row().await?, row().await?]);
-        let repeated = match (self.store.commit(change).await, key) {
-            (Ok(_), _) => false,
-            (Err(StoreError::Refused("idempotency")), Some(key)) => {
-                let first = self.store.remembered(reseller, key).await?;
-                if first.is_none_or(|first| first.request_hash != request_hash) {
-                    return Err(Refusal::KeyReused.into());
-                }
-                true
-            }
-            (Err(other), _) => return Err(other.into()),
-        };
-        let balance = self.store.balance(reseller).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the balance after a credit could not be read");
-            None
-        });
-        Ok(Credited { repeated, balance })
-    }
-
-    /// What a reseller may spend.
-    pub async fn balance(&self, id: ResellerId) -> Result<Money, AppError> {
-        let missing = || no_reseller(id);
-        self.store.balance(id).await?.ok_or_else(missing)
     }
 
     /// The CA's certificates; `None` before the first start.

@@ -1,17 +1,34 @@
 //! Orders as operators see them, whosever they are.
 
-use chancery_domain::events::Event;
+use chancery_domain::Timestamp;
+use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::IssuanceId;
+use chancery_domain::ledger::Posting;
+use chancery_domain::money::Money;
 use chancery_domain::observations::Observation;
-use chancery_domain::orders::OrderId;
-use chancery_store::orders::OrderFile;
+use chancery_domain::operators::ActKind;
+use chancery_domain::orders::{Order, OrderId, OrderState};
+use chancery_store::orders::{ListedOrder, OrderFile, OrderListFilter};
+use chancery_store::{Change, StoreError};
 
+use crate::jobs::{CONFLICT_TRIES, Task};
+use crate::operators::OperatorRefusal;
+use crate::orders::put_order;
 use crate::{AppError, Noun, Operations};
 
 /// How many looks are shown at once.
 const LOOKS: i64 = 100;
 
 impl Operations {
+    /// Orders of whichever reseller's that a filter lets through, the newest first.
+    pub async fn list_orders(
+        &self,
+        filter: &OrderListFilter,
+        most: u32,
+    ) -> Result<Vec<ListedOrder>, AppError> {
+        Ok(self.store.list_orders(filter, most.into()).await?)
+    }
+
     /// An order with its latest run and the certificate in force.
     pub async fn order_file(&self, id: OrderId) -> Result<OrderFile, AppError> {
         let missing = || AppError::NotFound {
@@ -19,6 +36,86 @@ impl Operations {
             id: id.to_string(),
         };
         self.store.order_file(id).await?.ok_or_else(missing)
+    }
+
+    /// Ends an order before its first certificate, and gives back what was charged for it.
+    pub async fn cancel_order(&self, id: OrderId, reason: &str) -> Result<Order, AppError> {
+        let reason = reason.trim();
+        if reason.is_empty() {
+            return Err(OperatorRefusal::NoReason.into());
+        }
+        for _ in 0..CONFLICT_TRIES {
+            let file = self.order_file(id).await?;
+            if matches!(file.order.state, OrderState::Active { .. }) {
+                return Err(OperatorRefusal::HasCertificate.into());
+            }
+            let now = self.clock.now();
+            let ended = file.order.cancel(now);
+            let (Ok(mut order), Ok(issuance)) = (ended, file.issuance.cancel(now)) else {
+                return Err(OperatorRefusal::OrderIsOver.into());
+            };
+            order.price = Money::zero(order.price.currency);
+            let mut change = Change::new();
+            let refund = Posting::refund(self.row().await?, &issuance, now);
+            if refund.amount.minor > 0 {
+                change.post(&refund, [self.row().await?, self.row().await?]);
+            }
+            put_order(&mut change, &mut order, &issuance, None, now);
+            change.save_issuance(&issuance);
+            change.void_approvals(issuance.id);
+            // Its next run finds nothing to do and ends.
+            let task = Task::PollDcv(issuance.id);
+            change.bring_forward(task.kind(), task.subject(), now);
+            self.unlink_renewed(&mut change, order.renews, now).await?;
+            self.note_cancelled(&mut change, &order, reason).await?;
+            match self.store.commit(change).await {
+                Err(StoreError::Conflict { .. } | StoreError::Refused("posting")) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => return Ok(order),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// Lets the order that a renewal was for be renewed again: the renewal came to nothing.
+    async fn unlink_renewed(
+        &self,
+        change: &mut Change,
+        renewed: Option<OrderId>,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let Some(id) = renewed else { return Ok(()) };
+        let Some(mut file) = self.store.order_file(id).await? else {
+            return Ok(());
+        };
+        file.order.renewed_by = None;
+        file.order.modified_at = now;
+        let certificate = file.certificate.as_ref();
+        put_order(change, &mut file.order, &file.issuance, certificate, now);
+        change.bring_forward(Task::Tend(id).kind(), Task::Tend(id).subject(), now);
+        Ok(())
+    }
+
+    /// In the order's history, and in the one of operators' acts.
+    async fn note_cancelled(
+        &self,
+        change: &mut Change,
+        order: &Order,
+        reason: &str,
+    ) -> Result<(), AppError> {
+        let event = Event {
+            id: self.row().await?,
+            order: order.id,
+            issuance: Some(order.issuance),
+            at: self.clock.now(),
+            actor: Actor::Operator,
+            kind: EventKind::OrderCancelled,
+            detail: Some(format!("{}: {reason}", self.operator)),
+        };
+        change.record_event(order.reseller, &event);
+        let (act, subject) = (ActKind::OrderCancelled, format!("order {}", order.id));
+        let (whose, detail) = (Some(order.reseller), Some(reason.to_owned()));
+        self.record_act(change, act, subject, whose, detail).await
     }
 
     /// An order's history, the oldest line first.

@@ -143,7 +143,7 @@ impl App {
         kind: EventKind,
         detail: Option<String>,
     ) -> Result<(), AppError> {
-        change.insert_event(&Event {
+        let event = Event {
             id: self.row_id().await?,
             order: order.id,
             issuance: Some(order.issuance),
@@ -151,7 +151,8 @@ impl App {
             actor,
             kind,
             detail,
-        });
+        };
+        change.record_event(order.reseller, &event);
         Ok(())
     }
 

@@ -161,7 +161,7 @@ impl Revoker<'_> {
             self.asked_at,
             self.revocation(now).due_at,
         );
-        change.insert_event(&Event {
+        let event = Event {
             id: self.row_id().await?,
             order: certificate.order,
             issuance: Some(run),
@@ -169,7 +169,8 @@ impl Revoker<'_> {
             actor: self.by.actor(),
             kind: EventKind::CertificateRevoked,
             detail: Some(detail),
-        });
+        };
+        change.record_event(certificate.reseller, &event);
         self.tell(&mut change, certificate, now).await?;
         refresh_crl_soon(&mut change, now);
         Ok(change)
@@ -244,7 +245,7 @@ impl Revoker<'_> {
             self.reason,
             self.by
         );
-        change.insert_event(&Event {
+        let event = Event {
             id: self.row_id().await?,
             order: certificate.order,
             issuance: Some(certificate.issuance),
@@ -252,7 +253,8 @@ impl Revoker<'_> {
             actor: self.by.actor(),
             kind: EventKind::RevocationAmended,
             detail: Some(detail),
-        });
+        };
+        change.record_event(certificate.reseller, &event);
         refresh_crl_soon(&mut change, now);
         Ok(change)
     }

@@ -1,7 +1,10 @@
 //! The command line.
 
+mod balances;
 mod certificates;
+mod jobs;
 mod keys;
+mod orders;
 mod people;
 mod resellers;
 mod trails;
@@ -14,8 +17,11 @@ use chancery_domain::resellers::CredentialKind;
 use chancery_server::config::{Config, ConfigError, Flags, Mode};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use balances::BalanceCommand;
 pub(crate) use certificates::{CertificateCommand, KeyCommand, Which, WhichKey};
+pub(crate) use jobs::JobCommand;
 pub(crate) use keys::RotateFlags;
+pub(crate) use orders::{OrderCommand, OrderListFlags};
 pub(crate) use people::{ContactCommand, CustomerCommand};
 pub(crate) use resellers::{ResellerCommand, SetFlags, SwitchFlags};
 pub(crate) use trails::{AccessCommand, AccessFlags, ActCommand};
@@ -63,10 +69,13 @@ pub(crate) enum Command {
     /// Certificates, to be looked at and revoked
     #[command(subcommand)]
     Certificate(CertificateCommand),
-    /// Keys that are never certified again
+    /// Keys: those that are never certified again, and the master key
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Jobs that gave up
+    /// Orders, whosever they are
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Jobs: work that is to be done, is tried again, or gave up
     #[command(subcommand)]
     Job(JobCommand),
     /// Who signed in, and who was turned away
@@ -224,34 +233,6 @@ pub(crate) enum CredentialCommand {
         username: String,
         #[command(flatten)]
         operator: OperatorFlag,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BalanceCommand {
-    /// Credit a reseller's balance
-    Credit {
-        /// The reseller's id
-        #[arg(long, value_name = "ID")]
-        reseller: i64,
-        /// How much, such as 100.00, in the reseller's currency
-        #[arg(long)]
-        amount: String,
-        /// A note for the ledger
-        #[arg(long)]
-        note: Option<String>,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        operator: OperatorFlag,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Hold every balance against the ledger
-    Audit {
         #[command(flatten)]
         place: Place,
     },
@@ -448,25 +429,6 @@ pub(crate) enum CaCommand {
     },
     /// Write the root certificate, PEM, to standard output
     ExportRoot {
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum JobCommand {
-    /// List the jobs that gave up, with their last error
-    List {
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Put a job that gave up back into the queue
-    Retry {
-        /// The job's id
-        #[arg(long)]
-        id: i64,
-        #[command(flatten)]
-        operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },

@@ -2,14 +2,17 @@
 
 mod arguments;
 mod authority;
+mod balances;
 mod certificates;
 mod contacts;
 mod customers;
 mod demo;
 mod first_steps;
 mod http_client;
+mod jobs;
 mod keys;
 mod operators;
+mod orders;
 mod prices;
 mod resellers;
 mod serve;
@@ -58,9 +61,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Credential(command) => operators::credential(command).await,
         Command::Contact(command) => contacts::contact(command).await,
         Command::Customer(command) => customers::customer(command).await,
-        Command::Balance(command) => operators::balance(command).await,
+        Command::Balance(command) => balances::balance(command).await,
         Command::Price(command) => prices::price(command).await,
-        Command::Job(command) => operators::job(command).await,
+        Command::Order(command) => orders::order(command).await,
+        Command::Job(command) => jobs::job(command).await,
         Command::Access(command) => trails::access(command).await,
         Command::Act(command) => trails::act(command).await,
         Command::Vetting(command) => vetting::vetting(command).await,

@@ -1,14 +1,13 @@
-//! `chancery credential`, `balance` and `job`.
+//! `chancery credential`, and who acts.
 
 use anyhow::{Context, Result, bail};
 use chancery_app::{CredentialUse, Operations};
 use chancery_domain::access::{Access, Networks};
-use chancery_domain::money::Money;
 use chancery_domain::operators::OperatorName;
 use chancery_domain::resellers::{Credential, ResellerId};
 use serde_json::json;
 
-use crate::arguments::{BalanceCommand, CredentialCommand, JobCommand, OperatorFlag, Place};
+use crate::arguments::{CredentialCommand, OperatorFlag, Place};
 
 pub(crate) async fn operations(place: &Place) -> Result<Operations> {
     Ok(chancery_server::operations(&place.config()?).await?)
@@ -146,70 +145,4 @@ fn told(allowed: &Networks) -> String {
         true => "everywhere".to_owned(),
         false => networks.join(", "),
     }
-}
-
-pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {
-    match command {
-        BalanceCommand::Credit {
-            reseller,
-            amount,
-            note,
-            json,
-            operator,
-            place,
-        } => {
-            let operations = acting(&place, &operator).await?;
-            let reseller = operations.reseller(ResellerId(reseller)).await?;
-            let amount = Money::parse(&amount, reseller.currency).context("--amount")?;
-            if amount.minor <= 0 {
-                bail!("--amount: a credit is more than zero");
-            }
-            let credited = operations.credit(reseller.id, amount, note).await?;
-            // Credited it is, even where the new balance could not be read.
-            let balance = credited.balance;
-            if json {
-                let line = json!({
-                    "resellerId": reseller.id.0,
-                    "balance": balance.map(|balance| balance.to_decimal().to_string()),
-                    "currency": reseller.currency.as_str(),
-                });
-                println!("{line}");
-            } else {
-                match balance {
-                    Some(balance) => println!("{amount} credited; the balance is {balance}"),
-                    None => println!("{amount} credited; the balance could not be read"),
-                }
-            }
-        }
-        BalanceCommand::Audit { place } => {
-            let faults = operations(&place).await?.audit().await?;
-            if !faults.is_empty() {
-                bail!("{}", faults.join("\n"));
-            }
-            println!(
-                "every balance agrees with the ledger, which sums to zero; all orders are counted"
-            );
-        }
-    }
-    Ok(())
-}
-
-pub(crate) async fn job(command: JobCommand) -> Result<()> {
-    match command {
-        JobCommand::List { place } => {
-            for job in operations(&place).await?.parked_jobs().await? {
-                let (id, at, error) = (job.id.0, job.parked_at, job.last_error);
-                println!("{id}  {} {}  parked {at}  {error}", job.kind, job.subject);
-            }
-        }
-        JobCommand::Retry {
-            id,
-            operator,
-            place,
-        } => {
-            acting(&place, &operator).await?.retry_job(id).await?;
-            println!("job {id} is due again");
-        }
-    }
-    Ok(())
 }

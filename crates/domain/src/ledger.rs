@@ -42,6 +42,10 @@ pub enum PostingKind {
     Refund,
     /// The operator credited a balance.
     Credit,
+    /// The operator took money off a balance.
+    Debit,
+    /// The counter-entry of a credit or a debit that was a mistake.
+    Correction,
 }
 
 impl PostingKind {
@@ -51,7 +55,22 @@ impl PostingKind {
             Self::Charge => "charge",
             Self::Refund => "refund",
             Self::Credit => "credit",
+            Self::Debit => "debit",
+            Self::Correction => "correction",
         }
+    }
+
+    /// Reads [`PostingKind::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Charge,
+            Self::Refund,
+            Self::Credit,
+            Self::Debit,
+            Self::Correction,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -74,10 +93,44 @@ pub struct Posting {
     pub order: Option<OrderId>,
     /// For which run of it: each is charged once and given back once at most.
     pub issuance: Option<IssuanceId>,
+    /// Which posting it is the counter-entry of, where that was a mistake; each has one at most.
+    pub corrects: Option<i64>,
     /// A note for people.
     pub note: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// A movement on a reseller's account, as it is on record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AccountEntry {
+    /// The posting's id.
+    pub posting: i64,
+    /// Whose account.
+    pub reseller: ResellerId,
+    /// By how much the balance changed.
+    pub amount: Money,
+    /// Why.
+    pub kind: PostingKind,
+    /// For which order.
+    pub order: Option<OrderId>,
+    /// Which posting it is the counter-entry of.
+    pub corrects: Option<i64>,
+    /// A note for people.
+    pub note: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why an entry is not corrected by a counter-entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CorrectionError {
+    /// It follows from an order.
+    #[error("the entry follows from order {0}: cancel the order instead")]
+    OfOrder(OrderId),
+    /// It is a counter-entry.
+    #[error("the entry is itself a correction: credit or debit the balance instead")]
+    Correction,
 }
 
 impl Posting {
@@ -92,6 +145,7 @@ impl Posting {
             kind: PostingKind::Charge,
             order: Some(issuance.order),
             issuance: Some(issuance.id),
+            corrects: None,
             note: None,
             at,
         }
@@ -125,9 +179,47 @@ impl Posting {
             kind: PostingKind::Credit,
             order: None,
             issuance: None,
+            corrects: None,
             note,
             at,
         }
+    }
+
+    /// Money that goes back to where it came from.
+    pub fn debit(
+        id: i64,
+        reseller: ResellerId,
+        amount: Money,
+        note: Option<String>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            from: Account::Reseller(reseller),
+            to: Account::Deposits,
+            kind: PostingKind::Debit,
+            ..Self::credit(id, reseller, amount, note, at)
+        }
+    }
+
+    /// The counter-entry of a credit or a debit that was a mistake.
+    pub fn correction(
+        id: i64,
+        entry: &AccountEntry,
+        note: String,
+        at: Timestamp,
+    ) -> Result<Self, CorrectionError> {
+        let (reseller, note) = (entry.reseller, Some(note));
+        let counter = match (entry.kind, entry.order) {
+            (PostingKind::Credit, None) => Self::debit(id, reseller, entry.amount, note, at),
+            (PostingKind::Debit, None) => Self::credit(id, reseller, -entry.amount, note, at),
+            (_, Some(order)) => return Err(CorrectionError::OfOrder(order)),
+            (_, None) => return Err(CorrectionError::Correction),
+        };
+        Ok(Self {
+            kind: PostingKind::Correction,
+            corrects: Some(entry.posting),
+            ..counter
+        })
     }
 
     /// The two entries: account and signed amount. They sum to zero.
@@ -153,11 +245,39 @@ mod tests {
     use crate::issuances::tests::an_issuance;
     use crate::money::Currency;
 
+    fn an_entry(amount: Money) -> AccountEntry {
+        AccountEntry {
+            posting: 17,
+            reseller: ResellerId(2001),
+            amount,
+            kind: match amount.minor < 0 {
+                true => PostingKind::Debit,
+                false => PostingKind::Credit,
+            },
+            order: None,
+            corrects: None,
+            note: None,
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_correction_is_not_corrected() {
+        let currency = Currency::parse("USD").unwrap();
+        let amount = Money { minor: 5, currency };
+        let correction = AccountEntry {
+            kind: PostingKind::Correction,
+            ..an_entry(amount)
+        };
+        let refused = Posting::correction(1, &correction, String::new(), Timestamp::UNIX_EPOCH);
+        assert_eq!(refused, Err(CorrectionError::Correction));
+    }
+
     proptest! {
         /// However money is moved, the ledger sums to zero, and the balance is what was put in less what
         /// was charged and not given back.
         #[test]
-        fn the_ledger_sums_to_zero(moves in prop::collection::vec((0..3_u8, 0..1_000_000_i64), 0..50)) {
+        fn the_ledger_sums_to_zero(moves in prop::collection::vec((0..6_u8, 0..1_000_000_i64), 0..50)) {
             let reseller = ResellerId(2001);
             let currency = Currency::parse("USD").unwrap();
             let (mut total, mut balance, mut expected) = (0_i64, 0_i64, 0_i64);
@@ -168,9 +288,21 @@ mod tests {
                 let posting = match kind {
                     0 => Posting::credit(id, reseller, amount, None, now),
                     1 => Posting::charge(id, &issuance, now),
-                    _ => Posting::refund(id, &issuance, now),
+                    2 => Posting::refund(id, &issuance, now),
+                    3 => Posting::debit(id, reseller, amount, None, now),
+                    _ => {
+                        let entry = an_entry(if kind == 4 { amount } else { -amount });
+                        let of_order = AccountEntry { order: Some(OrderId(1)), ..entry.clone() };
+                        let refused = Posting::correction(id, &of_order, String::new(), now);
+                        prop_assert_eq!(refused, Err(CorrectionError::OfOrder(OrderId(1))));
+                        let counter = Posting::correction(id, &entry, String::new(), now).unwrap();
+                        prop_assert_eq!(counter.balance_change(), -entry.amount.minor);
+                        prop_assert_eq!(counter.corrects, Some(entry.posting));
+                        counter
+                    }
                 };
-                expected += if kind == 1 { -minor } else { minor };
+                prop_assert!(posting.amount.minor >= 0);
+                expected += if matches!(kind, 1 | 3 | 4) { -minor } else { minor };
                 total += posting.entries().iter().map(|(_, amount)| amount.minor).sum::<i64>();
                 balance += posting.balance_change();
             }

@@ -222,6 +222,8 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         | Noun::Approval
         | Noun::Credential
         | Noun::Certificate
+        | Noun::Job
+        | Noun::LedgerEntry
         | Noun::ParkedJob => format!("No Entity found: {what}"),
     }
 }

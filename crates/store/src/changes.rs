@@ -5,6 +5,11 @@
 //! it in one round trip and let many sets share one flush; no caller can hold a transaction open across a
 //! wait, for there is no transaction to hold.
 
+use chancery_domain::issuances::IssuanceId;
+use chancery_domain::money::Money;
+use chancery_domain::orders::OrderId;
+use chancery_domain::resellers::ResellerId;
+
 use crate::values::Value;
 
 /// What a caller is told when an expectation does not hold.
@@ -42,11 +47,47 @@ pub(crate) struct Statement {
     pub(crate) expect: Expectation,
 }
 
+/// What the log says of a change set once it is safe on disk: something happened to an order or a balance.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// What, in a few words.
+    pub what: &'static str,
+    /// To which order.
+    pub order: Option<OrderId>,
+    /// Whose.
+    pub reseller: ResellerId,
+    /// In which run of it.
+    pub issuance: Option<IssuanceId>,
+    /// How much money moved.
+    pub amount: Option<Money>,
+}
+
+impl Told {
+    /// Writes it to the log.
+    pub(crate) fn write(self) {
+        let Self {
+            what,
+            order,
+            reseller,
+            issuance,
+            amount,
+        } = self;
+        tracing::info!(
+            order.id = order.map(|order| order.0),
+            reseller.id = reseller.0,
+            issuance.id = issuance.map(|issuance| issuance.0),
+            amount = amount.map(|amount| amount.to_string()),
+            "{what}"
+        );
+    }
+}
+
 /// A change set under construction. Nouns add their statements in their own files.
 #[derive(Debug, Default)]
 pub struct Change {
     pub(crate) statements: Vec<Statement>,
     pub(crate) lane: Option<i64>,
+    pub(crate) told: Vec<Told>,
 }
 
 impl Change {
@@ -55,7 +96,13 @@ impl Change {
         Self {
             statements: Vec::with_capacity(12),
             lane: None,
+            told: Vec::new(),
         }
+    }
+
+    /// Has the log say something once the set is safe on disk, and not before.
+    pub fn tell(&mut self, told: Told) {
+        self.told.push(told);
     }
 
     /// Whether nothing has been added.
@@ -137,6 +184,7 @@ impl Change {
     /// Adds everything of another set, after what is here.
     pub fn append(&mut self, mut other: Self) -> &mut Self {
         self.statements.append(&mut other.statements);
+        self.told.append(&mut other.told);
         self.lane = self.lane.or(other.lane);
         self
     }

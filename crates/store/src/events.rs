@@ -7,7 +7,7 @@ use chancery_domain::issuances::IssuanceId;
 use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
 
-use crate::changes::Change;
+use crate::changes::{Change, Told};
 use crate::errors::StoreError;
 use crate::store::Store;
 use crate::values;
@@ -44,6 +44,18 @@ impl Change {
                 event.detail.as_deref(),
             ],
         );
+    }
+
+    /// Appends a line to the history of a reseller's order, and has the log tell of it once it is on disk.
+    pub fn record_event(&mut self, reseller: ResellerId, event: &Event) {
+        self.insert_event(event);
+        self.tell(Told {
+            what: event.kind.in_words(),
+            order: Some(event.order),
+            reseller,
+            issuance: event.issuance,
+            amount: None,
+        });
     }
 
     /// Removes the addresses that a release before has written into the histories of orders that name a contact.

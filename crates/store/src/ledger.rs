@@ -1,12 +1,15 @@
 //! The ledger. A posting's two entries and the balance it moves are one change.
 
-use chancery_domain::ledger::{Account, Posting};
+use chancery_domain::ledger::{Account, AccountEntry, Posting, PostingKind};
+use chancery_domain::money::{Currency, Money};
+use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
 
-use crate::changes::{Change, Failure};
+use crate::changes::{Change, Failure, Told};
 use crate::errors::StoreError;
 use crate::store::Store;
 use crate::values;
+use crate::values::Row;
 
 impl Change {
     /// Posts a movement of money; refused as `balance` if the reseller's would fall below zero, and as
@@ -26,9 +29,9 @@ impl Change {
     pub(crate) fn enter(&mut self, posting: &Posting, entry_ids: [i64; 2]) {
         const ENTRIES: &str = "
             insert into ledger_entries (id, posting_id, account, reseller_id, order_id, amount,
-                currency, kind, note, at, issuance_id)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15),
-                ($11, $2, $12, $13, $5, $14, $7, $8, $9, $10, $15)";
+                currency, kind, note, at, issuance_id, corrects)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15, $16),
+                ($11, $2, $12, $13, $5, $14, $7, $8, $9, $10, $15, $16)";
         let [(from, out), (to, arriving)] = posting.entries();
         self.expect_rows(
             ENTRIES,
@@ -48,10 +51,18 @@ impl Change {
                 owner(to),
                 arriving.minor,
                 posting.issuance.map(|issuance| issuance.0),
+                posting.corrects,
             ],
             2,
             Failure::Refused("posting"),
         );
+        self.tell(Told {
+            what: moved(posting.kind),
+            order: posting.order,
+            reseller: posting.reseller,
+            issuance: posting.issuance,
+            amount: Some(posting.amount),
+        });
     }
 }
 
@@ -63,6 +74,36 @@ impl Store {
             .await?
             .first()
             .map_or(Ok(0), |row| row.int(0))
+    }
+
+    /// Movements on a reseller's account before a posting, the latest first.
+    pub async fn account_entries(
+        &self,
+        reseller: ResellerId,
+        before: i64,
+        most: i64,
+    ) -> Result<Vec<AccountEntry>, StoreError> {
+        const SQL: &str = "
+            select posting_id, reseller_id, amount, currency, kind, order_id, corrects, note, at
+            from ledger_entries
+            where reseller_id = $1 and account = 'reseller' and posting_id < $2
+            order by posting_id desc limit $3";
+        let rows = self.scan(SQL, values![reseller.0, before, most]).await?;
+        rows.iter().map(read_entry).collect()
+    }
+
+    /// What a posting did to a reseller's account.
+    pub async fn account_entry(
+        &self,
+        reseller: ResellerId,
+        posting: i64,
+    ) -> Result<Option<AccountEntry>, StoreError> {
+        const SQL: &str = "
+            select posting_id, reseller_id, amount, currency, kind, order_id, corrects, note, at
+            from ledger_entries
+            where reseller_id = $1 and account = 'reseller' and posting_id = $2";
+        let rows = self.scan(SQL, values![reseller.0, posting]).await?;
+        rows.first().map(read_entry).transpose()
     }
 
     /// Each reseller's balance, and the sum of its account's entries, which is the same.
@@ -77,6 +118,33 @@ impl Store {
             .map(|row| Ok((ResellerId(row.int(0)?), row.int(1)?, row.int(2)?)))
             .collect()
     }
+}
+
+/// What a movement is called in the log.
+fn moved(kind: PostingKind) -> &'static str {
+    match kind {
+        PostingKind::Charge => "order charged",
+        PostingKind::Refund => "order given back",
+        PostingKind::Credit => "balance credited",
+        PostingKind::Debit => "balance debited",
+        PostingKind::Correction => "balance corrected",
+    }
+}
+
+fn read_entry(row: &Row) -> Result<AccountEntry, StoreError> {
+    Ok(AccountEntry {
+        posting: row.int(0)?,
+        reseller: ResellerId(row.int(1)?),
+        amount: Money {
+            minor: row.int(2)?,
+            currency: row.parsed(3, |text| Currency::parse(text).ok())?,
+        },
+        kind: row.parsed(4, PostingKind::parse)?,
+        order: row.opt_int(5)?.map(OrderId),
+        corrects: row.opt_int(6)?,
+        note: row.opt_string(7)?,
+        at: row.timestamp(8)?,
+    })
 }
 
 fn owner(account: Account) -> Option<i64> {

@@ -33,6 +33,7 @@ mod events;
 mod guards;
 pub mod idempotency;
 mod issuances;
+mod job_desk;
 mod jobs;
 mod ledger;
 mod lists;
@@ -65,8 +66,9 @@ mod url;
 mod values;
 pub mod vetting;
 
-pub use changes::{Change, Failure};
+pub use changes::{Change, Failure, Told};
 pub use errors::{BoxedError, StoreError};
+pub use job_desk::{JobFilter, JobSubjects, ListedJob};
 pub use jobs::{ClaimedJob, JobId, NewJob, ParkedJob};
 pub use sequences::Sequence;
 pub use store::{Durability, Engine, Store, StoreSettings};

@@ -59,6 +59,40 @@ macro_rules! file_query {
 const ISSUANCE_COLUMNS: usize = 31;
 const CERTIFICATE_COLUMNS: usize = 51;
 
+/// Which orders an operator wants to see; a part that is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct OrderListFilter {
+    /// This reseller's.
+    pub reseller: Option<ResellerId>,
+    /// With this name among theirs.
+    pub name: Option<DomainName>,
+    /// In this stage, as it is on record.
+    pub stage: Option<Stage>,
+    /// With smaller ids.
+    pub before: Option<OrderId>,
+}
+
+/// An order on an operator's list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListedOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// Whose it is.
+    pub reseller: ResellerId,
+    /// The first of its names.
+    pub common_name: String,
+    /// How the product was called.
+    pub product_name: String,
+    /// How far it has come, as it is on record.
+    pub stage: Stage,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// When its term ends, once it has begun.
+    pub expires_at: Option<Timestamp>,
+    /// What was charged and not given back.
+    pub price: Money,
+}
+
 impl Change {
     /// Inserts an order just placed, as the next of its reseller's, with its charge, and counts it. Refused
     /// as `balance` if the reseller's would fall below zero. `row_ids` are for the two ledger entries.
@@ -211,6 +245,48 @@ impl Store {
         const SQL: &str = file_query!("i.id = $1 and o.id = i.order_id");
         let row = self.query_one(SQL, values![id.0]).await?;
         row.as_ref().map(read_file).transpose()
+    }
+
+    /// Orders of whichever reseller's that a filter lets through, the newest first.
+    pub async fn list_orders(
+        &self,
+        filter: &OrderListFilter,
+        most: i64,
+    ) -> Result<Vec<ListedOrder>, StoreError> {
+        const SQL: &str = "
+            select id, reseller_id, common_name, product_name, stage, created_at, expires_at, amount,
+                currency
+            from orders
+            where id < $1 and (cast($2 as bigint) = 0 or reseller_id = $2)
+                and (cast($3 as text) = '' or replace(names, $3, '') <> names)
+                and (cast($4 as text) = '' or stage = $4)
+            order by id desc limit $5";
+        // As it stands among others in the column.
+        let name = filter.name.as_ref().map(|name| format!("\"{name}\""));
+        let values = values![
+            filter.before.map_or(i64::MAX, |id| id.0),
+            filter.reseller.map_or(0, |reseller| reseller.0),
+            name.unwrap_or_default(),
+            filter.stage.map_or("", Stage::as_str),
+            most,
+        ];
+        let rows = self.scan(SQL, values).await?;
+        let read = |row: &Row| {
+            Ok(ListedOrder {
+                id: OrderId(row.int(0)?),
+                reseller: ResellerId(row.int(1)?),
+                common_name: row.string(2)?,
+                product_name: row.string(3)?,
+                stage: row.parsed(4, Stage::parse)?,
+                created_at: row.timestamp(5)?,
+                expires_at: row.opt_timestamp(6)?,
+                price: Money {
+                    minor: row.int(7)?,
+                    currency: row.parsed(8, |text| Currency::parse(text).ok())?,
+                },
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// How many orders of a reseller's there are.

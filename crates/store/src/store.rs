@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::changes::Change;
+use crate::changes::{Change, Told};
 use crate::errors::StoreError;
 use crate::migrations;
 use crate::postgres::Postgres;
@@ -126,14 +126,17 @@ impl Store {
 
     /// Applies a change set, all of it or nothing, and answers when it is safe on disk. Hands back the rows
     /// of its `query` statements, in order.
-    pub async fn commit(&self, change: Change) -> Result<Vec<Vec<Row>>, StoreError> {
+    pub async fn commit(&self, mut change: Change) -> Result<Vec<Vec<Row>>, StoreError> {
         if change.is_empty() {
             return Ok(Vec::new());
         }
-        match &self.inner.backend {
+        let told = std::mem::take(&mut change.told);
+        let answers = match &self.inner.backend {
             Backend::Sqlite(sqlite) => sqlite.commit(change).await,
             Backend::Postgres(postgres) => postgres.commit(change).await,
-        }
+        }?;
+        told.into_iter().for_each(Told::write);
+        Ok(answers)
     }
 
     /// Reads by key: a few rows, found through an index. On SQLite it runs in place and takes microseconds.

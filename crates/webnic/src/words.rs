@@ -255,7 +255,8 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         Noun::Approval => "Approval not found.".to_owned(),
         Noun::Credential => "Credential not found.".to_owned(),
         Noun::Certificate => "Certificate not found.".to_owned(),
-        Noun::ParkedJob => "Job not found.".to_owned(),
+        Noun::ParkedJob | Noun::Job => "Job not found.".to_owned(),
+        Noun::LedgerEntry => "Entry not found.".to_owned(),
         Noun::Customer | Noun::CustomerOfName => format!("Customer not found: {id}"),
         Noun::Token => "Token not found.".to_owned(),
         Noun::Contact => match parse_digits(id) {

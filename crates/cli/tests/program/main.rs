@@ -14,6 +14,7 @@ mod evidence;
 mod first_order;
 mod master_keys;
 mod operators;
+mod orders;
 mod passing_keys;
 mod programs;
 mod resellers;

@@ -110,7 +110,10 @@ async fn every_change_goes_on_record_under_a_name(engine: Engine) {
     let id = home.json(&add)["resellerId"].to_string();
     let username = home.json(&["credential", "add", "--reseller", &id, "--json"]);
     let username = username["username"].as_str().unwrap();
-    let price = ["--product", "ssl123", "--term", "1"];
+    let price = ["--reseller", &id, "--product", "ssl123", "--term", "1"];
+    let amounts = ["--base", "8.00", "--name", "1.00", "--wildcard", "2.00"];
+    let set = [&["price", "set"][..], &price, &amounts].concat();
+    let end = [&["price", "end"][..], &price].concat();
     for arguments in [
         &[
             "credential",
@@ -122,23 +125,8 @@ async fn every_change_goes_on_record_under_a_name(engine: Engine) {
         ][..],
         &["credential", "allow", "--username", username, "203.0.113.7"],
         &["balance", "credit", "--reseller", &id, "--amount", "5.00"],
-        &[
-            &[
-                "price",
-                "set",
-                "--reseller",
-                &id,
-                "--base",
-                "8.00",
-                "--name",
-                "1.00",
-                "--wildcard",
-                "2.00",
-            ][..],
-            &price,
-        ]
-        .concat(),
-        &[&["price", "end", "--reseller", &id][..], &price].concat(),
+        &set[..],
+        &end[..],
         &["credential", "revoke", "--username", username],
     ] {
         let done = home.chore(&[arguments, &["--operator", "olga"]].concat());

@@ -7,7 +7,6 @@ use chancery_store::retention::Stale;
 use futures_util::future::join_all;
 
 use crate::bed::{Bed, on_both_engines};
-use crate::things::commit;
 
 on_both_engines!(
     counts_add_up_by_subject_and_period,

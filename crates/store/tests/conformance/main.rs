@@ -11,6 +11,7 @@ mod changes;
 mod contacts;
 mod control;
 mod customers;
+mod desks;
 mod guards;
 mod jobs;
 mod lifecycle;

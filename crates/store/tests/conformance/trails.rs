@@ -9,7 +9,7 @@ use chancery_domain::resellers::ResellerId;
 use chancery_store::access_trail::{AccessFilter, CredentialUse};
 use chancery_store::retention::Stale;
 use chancery_store::sealed::{MasterKeyRecord, SealedPlace};
-use chancery_store::{Engine, StoreError};
+use chancery_store::{Change, Engine, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{OURS, at, commit, name, store_an_order};
@@ -238,11 +238,9 @@ async fn a_master_key_is_named_once_and_expected(bed: &Bed) {
         bed.store.meta("sealed").await.unwrap().as_deref(),
         Some("aa")
     );
-    commit(bed, |change| change.end_rotation()).await.unwrap();
+    commit(bed, Change::end_rotation).await.unwrap();
     assert_eq!(record().await.rotation, None);
-    assert!(is_refused(
-        commit(bed, |change| change.end_rotation()).await
-    ));
+    assert!(is_refused(commit(bed, Change::end_rotation).await));
 }
 
 async fn a_secret_is_sealed_anew_unless_it_moved(bed: &Bed) {
