@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chancery_ote::{Listening, OteWorld, RecordKind, dns_server, mail_server};
-use chancery_server::config::{Mode, OteConfig, Secret, TlsMode};
+use chancery_server::config::{Config, Mode, OteConfig, Secret, TlsMode};
 use chancery_testkit::{Database, Panel, TestServer, on_both_engines, repository_root};
 use serde_json::{Value, json};
 
@@ -18,15 +18,23 @@ on_both_engines!(
 );
 
 /// What lies outside of a server in production.
-struct Outside {
+pub struct Outside {
     world: OteWorld,
     dns: Listening,
     mail: Listening,
 }
 
 impl Outside {
-    /// Starts it, and the server again in production mode, on a database that was never anything else.
+    /// Starts it, and the server again in production mode.
     async fn around(server: &mut TestServer) -> Self {
+        let outside = Self::start().await;
+        let resolver = outside.resolver();
+        outside.surround(server, resolver, |_| {}).await;
+        outside
+    }
+
+    /// Starts it.
+    pub async fn start() -> Self {
         let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let world = OteWorld::in_memory();
         let dns = dns_server::start(any_port, Arc::clone(&world.zones))
@@ -35,7 +43,27 @@ impl Outside {
         let mail = mail_server::start(any_port, Arc::clone(&world.mailbox))
             .await
             .unwrap();
-        let (resolver, relay) = (dns.local_addr(), mail.local_addr());
+        Self { world, dns, mail }
+    }
+
+    /// Its own resolver.
+    pub fn resolver(&self) -> SocketAddr {
+        self.dns.local_addr()
+    }
+
+    /// How many messages its relay has taken.
+    pub fn mails(&self) -> usize {
+        self.world.mailbox.messages().len()
+    }
+
+    /// Starts the server again in production mode, on a database that was never anything else, asking this resolver.
+    pub async fn surround(
+        &self,
+        server: &mut TestServer,
+        resolver: SocketAddr,
+        change: impl FnOnce(&mut Config),
+    ) {
+        let relay = self.mail.local_addr();
         let database = Database::create(server.engine()).await;
         let data = server.folder().join("production");
         server
@@ -57,15 +85,15 @@ impl Outside {
                 config.ca.country = Some("MY".to_owned());
                 config.ca.name = Some("Chancery Tests".to_owned());
                 config.ote = OteConfig::default();
+                change(config);
             })
             .await;
         std::mem::replace(&mut server.database, database)
             .remove()
             .await;
-        Self { world, dns, mail }
     }
 
-    fn publish(&self, name: &str, kind: RecordKind, values: &[&str]) {
+    pub fn publish(&self, name: &str, kind: RecordKind, values: &[&str]) {
         let set = serde_json::from_value(json!({ "values": values })).unwrap();
         self.world
             .zones
@@ -73,7 +101,7 @@ impl Outside {
             .unwrap();
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.dns.stop().await;
         self.mail.stop().await;
     }

@@ -247,7 +247,7 @@ impl App {
         }
         if asked {
             change.expect_master_key(&self.master_key_id);
-            self.enqueue_mails(change, issuance.id, now).await?;
+            self.enqueue_mails(change, issuance, now).await?;
         }
         Ok(())
     }

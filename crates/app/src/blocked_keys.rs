@@ -13,7 +13,7 @@ use chancery_pki::csr::Csr;
 use chancery_pki::public_keys::sha256;
 use chancery_store::{Change, ClaimedJob, JobId, Sequence, Store};
 
-use crate::jobs::{Task, hex};
+use crate::jobs::{NOBODYS, Task, hex};
 use crate::revocations::Revoker;
 use crate::{App, AppError, Clock};
 
@@ -62,7 +62,10 @@ impl Keys<'_> {
         let mut change = Change::new();
         change.block_key(&key);
         let id = JobId(self.store.next_id(Sequence::Row).await?);
-        change.enqueue(Task::RevokeKey(key.id).as_new_job(id, now, None), now);
+        change.enqueue(
+            Task::RevokeKey(key.id).as_new_job(id, NOBODYS, now, None),
+            now,
+        );
         self.store.commit(change).await?;
         let held = self.store.blocked_key(spki_sha256).await?;
         let held = held.ok_or(AppError::Busy)?;

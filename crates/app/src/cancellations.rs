@@ -1,5 +1,7 @@
 //! Ending orders, and giving back what was charged for them.
 
+use std::time::{Duration, Instant};
+
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceState};
 use chancery_domain::ledger::Posting;
@@ -18,20 +20,31 @@ use crate::jobs::{self, Task, refresh_crl_soon};
 use crate::orders::{OrderReport, put_order};
 use crate::{App, AppError, Refusal};
 
+/// How long a cancellation waits for a certificate that is being signed: far longer than that takes.
+const SIGNING_PATIENCE: Duration = Duration::from_secs(10);
+
 impl App {
     /// Ends an order at the reseller's wish, and gives back all that was charged for it: before its first
     /// certificate, or within its product's refund window after it, when its certificates are revoked.
+    ///
+    /// While a certificate is being signed, it waits for that, and revokes it with the others.
     pub async fn cancel_order(&self, reseller: &Reseller, id: OrderId) -> Result<(), AppError> {
-        for _ in 0..jobs::CONFLICT_TRIES {
+        let patience = Instant::now() + SIGNING_PATIENCE;
+        let mut tries = 0;
+        while tries < jobs::CONFLICT_TRIES {
             let report = self.order(reseller, Some(id), None).await?;
+            if is_being_signed(&report) {
+                if Instant::now() >= patience {
+                    break;
+                }
+                self.let_a_job_end().await;
+                continue;
+            }
+            tries += 1;
             let change = match report.file.order.state {
                 // A client that lost the first answer asks again: it has what it asked for.
                 OrderState::Cancelled | OrderState::Refunded { .. } => return Ok(()),
                 OrderState::Open => self.cancel_change(&report).await?,
-                OrderState::Active { .. } if is_being_signed(&report) => {
-                    self.let_a_job_end().await;
-                    continue;
-                }
                 OrderState::Active { .. } => self.refund_change(&report).await?,
                 OrderState::Failed(_) => None,
             };

@@ -5,21 +5,42 @@
 //! memory is this process's own and small; looks by themselves do not count.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chancery_domain::Timestamp;
 use chancery_domain::issuances::LOOK_INTERVAL;
 use chancery_domain::names::DomainName;
 use chancery_domain::resellers::ResellerId;
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many pairs of reseller and domain are remembered; when all are recent, no more are let in.
 const CAPACITY: usize = 8_192;
 
+/// How many looks are brought forward at once that nobody waits for; more are left as they are.
+const AT_ONCE: usize = 64;
+
 /// When which reseller had which base domain looked at early.
-#[derive(Default)]
-pub(crate) struct EarlyLooks(Mutex<HashMap<(ResellerId, DomainName), Timestamp>>);
+pub(crate) struct EarlyLooks {
+    looks: Mutex<HashMap<(ResellerId, DomainName), Timestamp>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Default for EarlyLooks {
+    fn default() -> Self {
+        Self {
+            looks: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
 
 impl EarlyLooks {
+    /// The right to bring a look forward in the background, while it is kept.
+    pub(crate) fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turns).try_acquire_owned().ok()
+    }
+
     /// Whether a look at all of these names may be made now; notes it if so.
     pub(crate) fn admit<'a>(
         &self,
@@ -29,7 +50,7 @@ impl EarlyLooks {
     ) -> bool {
         let base = |name: &DomainName| name.base_domain().unwrap_or_else(|| name.clone());
         let keys: Vec<_> = names.map(|name| (reseller, base(name))).collect();
-        let mut looks = self.0.lock();
+        let mut looks = self.looks.lock();
         let is_recent = |at: &Timestamp| now.duration_since(*at) < LOOK_INTERVAL;
         if looks.len() + keys.len() > CAPACITY {
             looks.retain(|_, at| is_recent(at));
@@ -83,6 +104,6 @@ mod tests {
         assert!(looks.admit(ResellerId(1), names(&many).iter(), at(0)));
         assert!(!looks.admit(ResellerId(1), names(&["more.example"]).iter(), at(1)));
         assert!(looks.admit(ResellerId(1), names(&["more.example"]).iter(), at(5)));
-        assert_eq!(looks.0.lock().len(), 1);
+        assert_eq!(looks.looks.lock().len(), 1);
     }
 }

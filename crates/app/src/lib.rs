@@ -81,6 +81,7 @@ pub use chancery_domain::certificates::CertificateSummary;
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
 pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
+pub use chancery_store::JobCounts;
 pub use chancery_store::access_trail::{AccessFilter, CredentialUse};
 pub use chancery_store::certificates::CertificateFilter;
 pub use chancery_store::contact_searches::{ContactFilter, ContactPage};
@@ -131,8 +132,10 @@ pub struct Settings {
     pub supersede_delay: SignedDuration,
     /// Whether keys may be generated for subscribers.
     pub generate_keys: bool,
-    /// How many jobs run at once.
+    /// How many jobs run at once that wait for nobody outside. Half as many messages are sent at once.
     pub worker_slots: usize,
+    /// How many checks of domain control are made at once. Half as many more ask servers that were slow before.
+    pub look_slots: usize,
     /// How often a credential and a reseller may call.
     pub call_limits: CallLimits,
     /// Which vetting cases take two people.
@@ -211,6 +214,7 @@ pub struct Inner {
     signers: jobs::SignerQueue,
     pub(crate) crls: crls::CurrentCrls,
     early_looks: early_looks::EarlyLooks,
+    look_gates: jobs::LookGates,
     /// Held while the clock is moved, so that moves add up.
     clock_moves: tokio::sync::Mutex<()>,
 }
@@ -248,6 +252,7 @@ impl App {
             failed_anywhere: sign_in::FailedSignIns::anywhere(parts.settings.call_limits),
             key_holders: sign_in::FailedSignIns::per_minute(key_holders::CALLS_PER_MINUTE),
             call_counts: call_counts::CallCounts::new(parts.settings.call_limits),
+            look_gates: jobs::LookGates::new(parts.settings.look_slots),
             store: parts.store,
             authorities: parts.authorities,
             dcv: parts.dcv,

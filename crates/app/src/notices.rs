@@ -37,7 +37,8 @@ impl App {
             sent_at: None,
         };
         change.insert_notice(&notice);
-        self.enqueue(change, Task::MailNotice(notice.id), now).await
+        let task = Task::MailNotice(notice.id);
+        self.enqueue(change, task, file.order.reseller, now).await
     }
 
     /// The message of a notice; the same each time.

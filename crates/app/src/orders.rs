@@ -175,7 +175,7 @@ impl App {
         }
     }
 
-    /// The same with all that is to be said of the order.
+    /// The same with all that is to be said of the order. Brings the next look forward as [`App::dcv_status`] does.
     pub async fn described_order(
         &self,
         reseller: &Reseller,
@@ -183,6 +183,7 @@ impl App {
         common_name: Option<&DomainName>,
     ) -> Result<OrderDescription, AppError> {
         let report = self.order(reseller, id, common_name).await?;
+        self.look_soon(&report.file.issuance, report.now);
         let plan = self.plan(&report.file, report.now).await?;
         let order = &report.file.order;
         let renewable_from = match order.state {
@@ -458,9 +459,10 @@ impl App {
         // Nobody can have published a value that was made just now; who has, asks for the status.
         let first_look = match issuance.next_step(now) {
             NextStep::Hold(until) => until,
-            _ => now + issuance.look_delay(),
+            _ => now + issuance.look_delay(now),
         };
-        self.enqueue(change, Task::PollDcv(issuance.id), first_look)
+        let task = Task::PollDcv(issuance.id);
+        self.enqueue(change, task, issuance.reseller, first_look)
             .await?;
         self.ask_approvers(change, issuance, issuance.unproved(), now)
             .await

@@ -257,7 +257,8 @@ impl App {
             };
             change.expect_master_key(&self.master_key_id);
             change.insert_password_mail(&mail);
-            self.enqueue(&mut change, Task::MailPassword(mail.id), now)
+            let task = Task::MailPassword(mail.id);
+            self.enqueue(&mut change, task, customer.reseller, now)
                 .await?;
             match self.store.commit(change).await {
                 Err(StoreError::Conflict { .. }) => {}

@@ -22,7 +22,7 @@ use chancery_store::orders::OrderFile;
 use chancery_store::{Change, JobId, Sequence, Store, StoreError};
 
 use crate::cancellations::stop_run;
-use crate::jobs::{CONFLICT_TRIES, Task, refresh_crl_soon, tend_key};
+use crate::jobs::{CONFLICT_TRIES, NOBODYS, Task, refresh_crl_soon, tend_key};
 use crate::orders::put_order;
 use crate::{App, AppError, Clock, Refusal};
 
@@ -206,7 +206,7 @@ impl Revoker<'_> {
         );
         let (task, key) = (Task::Tend(file.order.id), tend_key(file.order.id));
         let id = JobId(self.row_id().await?);
-        change.enqueue_anew(task.as_new_job(id, now, Some(&key)), now);
+        change.enqueue_anew(task.as_new_job(id, NOBODYS, now, Some(&key)), now);
         Ok(run)
     }
 
@@ -228,7 +228,8 @@ impl Revoker<'_> {
         change.insert_notice(&notice);
         let task = Task::MailNotice(notice.id);
         let id = JobId(self.row_id().await?);
-        change.enqueue(task.as_new_job(id, now, None), now);
+        let owner = certificate.reseller.0;
+        change.enqueue(task.as_new_job(id, owner, now, None), now);
         Ok(())
     }
 

@@ -65,7 +65,12 @@ impl App {
         let mut change = Change::new();
         change.set_meta(CLOCK_OFFSET, &offset.as_micros().to_string());
         self.store.commit(change).await.map_err(AppError::from)?;
-        self.clock.set_offset(offset);
+        {
+            // What is under way stays ours: nobody claims before it is held on to at the new time.
+            let _alone = self.stop_claiming().await;
+            self.clock.set_offset(offset);
+            self.hold_on().await;
+        }
         self.wake_worker();
         Ok(self.clock.now())
     }

@@ -45,6 +45,24 @@ impl App {
         Ok(report)
     }
 
+    /// Has the next look made soon, without waiting for that. The first comes soon by itself, when there may be
+    /// something to see.
+    pub(crate) fn look_soon(&self, issuance: &Issuance, now: Timestamp) {
+        if issuance.looks == 0 || !issuance.is_looked_for() || !issuance.may_look(now) {
+            return;
+        }
+        let Some(turn) = self.0.early_looks.turn() else {
+            return;
+        };
+        let (app, issuance) = (self.clone(), issuance.clone());
+        tokio::spawn(async move {
+            if let Err(error) = app.look_early(&issuance, now).await {
+                tracing::warn!(%error, order.id = issuance.order.0, "no look was brought forward");
+            }
+            drop(turn);
+        });
+    }
+
     async fn look_early(&self, issuance: &Issuance, now: Timestamp) -> Result<(), AppError> {
         let task = Task::PollDcv(issuance.id);
         let (kind, subject) = (task.kind(), task.subject());
@@ -60,13 +78,14 @@ impl App {
         Ok(())
     }
 
-    /// What has to be proved, and why it is not yet.
+    /// What has to be proved, and why it is not yet. Brings the next look forward as [`App::dcv_status`] does.
     pub async fn auth_info(
         &self,
         reseller: &Reseller,
         id: OrderId,
     ) -> Result<ValidationReport, AppError> {
-        let OrderReport { file, .. } = self.order(reseller, Some(id), None).await?;
+        let OrderReport { file, now } = self.order(reseller, Some(id), None).await?;
+        self.look_soon(&file.issuance, now);
         let observations = self.store.latest_observations(file.issuance.id).await?;
         Ok(ValidationReport {
             order: id,
@@ -153,7 +172,7 @@ impl App {
             self.check_resend(issuance, report.now).await?;
             let mut change = Change::new();
             change.mail_again(issuance.id);
-            self.enqueue_mails(&mut change, issuance.id, report.now)
+            self.enqueue_mails(&mut change, issuance, report.now)
                 .await?;
             self.store.commit(change).await?;
         }
@@ -228,7 +247,7 @@ impl App {
         self.note(&mut change, order, Actor::Reseller, kind, detail)
             .await?;
         let task = Task::PollDcv(issuance.id);
-        change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay());
+        change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay(now));
         self.ask_approvers(&mut change, issuance, issuance.unproved(), now)
             .await?;
         Ok(change)

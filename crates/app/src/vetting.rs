@@ -108,7 +108,8 @@ impl App {
         change.insert_organization_event(&event);
         if let Some(delay) = self.settings.approve_cases_after {
             let task = Task::VetByItself(case.id);
-            self.enqueue(change, task, now + delay).await?;
+            self.enqueue(change, task, organization.reseller, now + delay)
+                .await?;
         }
         Ok(())
     }

@@ -27,6 +27,25 @@ pub const VALIDATION_TIME_MAX_DAYS: u32 = 30;
 /// The least time between two looks that were asked for, whoever asks.
 pub const LOOK_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long after a challenge was made the first look by itself comes: nobody has published its value sooner.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(5);
+
+/// How often names are looked for by themselves: until challenges are so old, so often.
+const PACES: [(SignedDuration, SignedDuration); 3] = [
+    (SignedDuration::from_mins(15), SignedDuration::from_mins(1)),
+    (SignedDuration::from_hours(1), SignedDuration::from_mins(5)),
+    (
+        SignedDuration::from_hours(24),
+        SignedDuration::from_mins(15),
+    ),
+];
+
+/// How often after that.
+const LAST_PACE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How far silent servers slow looks down that would be made more often.
+const SILENCE_LIMIT: SignedDuration = SignedDuration::from_mins(15);
+
 /// One run of an order towards one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issuance {
@@ -238,10 +257,37 @@ impl Issuance {
                 .is_none_or(|at| now.duration_since(at) >= LOOK_INTERVAL)
     }
 
-    /// How long to wait before the next look by itself: 5 seconds, doubling up to an hour.
-    pub fn look_delay(&self) -> SignedDuration {
-        let seconds = 5_i64.saturating_mul(1 << self.looks.saturating_sub(1).min(10));
-        SignedDuration::from_secs(seconds.min(3_600))
+    /// How long to wait before the next look by itself: 5 seconds at first; then a minute until the challenges
+    /// are a quarter of an hour old, five minutes for the rest of the hour, a quarter of an hour for the rest of the
+    /// day, an hour from then on.
+    pub fn look_delay(&self, now: Timestamp) -> SignedDuration {
+        let age = now.duration_since(self.challenged_at());
+        if self.looks == 0 || age < FIRST_LOOK {
+            return FIRST_LOOK;
+        }
+        let pace = PACES.iter().find(|(until, _)| age < *until);
+        pace.map_or(LAST_PACE, |(_, pace)| *pace)
+    }
+
+    /// The same where the servers asked were silent or slow: twice as long as the time since the look before, unless
+    /// that is more than a quarter of an hour.
+    pub fn look_delay_after_silence(
+        &self,
+        since: SignedDuration,
+        now: Timestamp,
+    ) -> SignedDuration {
+        let doubled = since.saturating_mul(2).min(SILENCE_LIMIT);
+        self.look_delay(now).max(doubled)
+    }
+
+    /// How long ago the last look was, or, before the first, the challenges were made.
+    pub fn since_last_look(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.looked_at.unwrap_or(self.challenged_at()))
+    }
+
+    /// When the challenges were made: until it goes to the CA, only new ones move an issuance.
+    fn challenged_at(&self) -> Timestamp {
+        self.modified_at
     }
 
     /// Changes how control is to be shown: new challenges for all names that are not proved.
@@ -538,17 +584,37 @@ pub(crate) mod tests {
         assert_eq!(issuance.next_step(later), NextStep::Sign);
     }
 
-    #[test]
-    fn looks_slow_down_and_stay_bounded() {
+    /// Looks of an issuance by themselves, in seconds after its challenges were made.
+    fn looks_within(seconds: i64) -> Vec<i64> {
         let mut issuance = an_issuance();
-        let mut delays = vec![];
-        for _ in 0..20 {
-            issuance.looked(start());
-            delays.push(issuance.look_delay().as_secs());
+        let mut looks = vec![];
+        let mut now = start();
+        loop {
+            now += issuance.look_delay(now);
+            let age = now.duration_since(start()).as_secs();
+            if age > seconds {
+                return looks;
+            }
+            issuance.looked(now);
+            looks.push(age);
         }
-        assert_eq!(&delays[..3], [5, 10, 20]);
-        assert!(delays.windows(2).all(|pair| pair[0] <= pair[1]));
-        assert_eq!(delays[19], 3_600);
+    }
+
+    #[test]
+    fn looks_slow_down_with_the_age_of_the_challenges() {
+        assert_eq!(looks_within(130), [5, 65, 125]);
+        let day = looks_within(24 * 3_600);
+        let between = |from, to| day.iter().filter(|age| (from..to).contains(*age)).count();
+        assert_eq!(between(0, 900), 15);
+        assert_eq!(between(900, 3_600), 9);
+        assert_eq!(between(3_600, 24 * 3_600), 92);
+        assert_eq!(looks_within(48 * 3_600).len(), day.len() + 24);
+    }
+
+    #[test]
+    fn looks_that_are_asked_for_keep_their_distance() {
+        let mut issuance = an_issuance();
+        issuance.looked(start());
         assert!(!issuance.may_look(start() + SignedDuration::from_secs(4)));
         assert!(issuance.may_look(start() + SignedDuration::from_secs(5)));
 
@@ -556,8 +622,23 @@ pub(crate) mod tests {
         let challenges = issuance.names.iter().map(|n| n.challenge.clone()).collect();
         let changed = issuance.change_challenges(Method::File, challenges, start());
         let changed = changed.unwrap();
-        assert_eq!(changed.look_delay().as_secs(), 5);
+        assert_eq!(changed.look_delay(start()), FIRST_LOOK);
         assert!(!changed.may_look(start() + SignedDuration::from_secs(4)));
+    }
+
+    #[test]
+    fn silent_servers_are_asked_half_as_often_each_time() {
+        let mut issuance = an_issuance();
+        let mut now = start() + FIRST_LOOK;
+        let mut delays = vec![];
+        for _ in 0..7 {
+            let since = issuance.since_last_look(now);
+            issuance.looked(now);
+            let delay = issuance.look_delay_after_silence(since, now);
+            delays.push(delay.as_secs() / 60);
+            now += delay;
+        }
+        assert_eq!(delays, [1, 2, 4, 8, 15, 15, 15]);
     }
 
     fn any_step() -> impl Strategy<Value = u8> {
@@ -584,6 +665,24 @@ pub(crate) mod tests {
     }
 
     proptest! {
+        /// However old challenges are and whoever is silent, the next look comes, and slower with age.
+        #[test]
+        fn the_next_look_comes_within_bounds(
+            age in 0..3_000_000_i64,
+            older in 0..3_000_000_i64,
+            since in 0..3_000_000_i64,
+            looks in 1..2_000_u32,
+        ) {
+            let mut issuance = an_issuance();
+            issuance.looks = looks;
+            let at = |age| start() + SignedDuration::from_secs(age);
+            let delay = issuance.look_delay(at(age));
+            prop_assert!((FIRST_LOOK..=LAST_PACE).contains(&delay));
+            prop_assert!(delay <= issuance.look_delay(at(age + older)));
+            let silent = issuance.look_delay_after_silence(SignedDuration::from_secs(since), at(age));
+            prop_assert!(delay <= silent && silent <= delay.max(SILENCE_LIMIT));
+        }
+
         /// Whatever is tried, in whatever order, a settled issuance stays as it is.
         #[test]
         fn a_settled_issuance_never_moves(steps in prop::collection::vec(any_step(), 0..16)) {

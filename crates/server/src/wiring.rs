@@ -180,7 +180,8 @@ impl Server {
         let now = clock.now();
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
-            store.release_leases(now, chancery_app::jobs::LEASE).await?;
+            let lease = chancery_app::jobs::LEASE;
+            store.release_leases(None, now, lease).await?;
         }
         let listener = TcpListener::bind(config.listen)
             .await
@@ -314,6 +315,7 @@ async fn parts(
             supersede_delay: SignedDuration::from_hours(config.orders.supersede_hours.into()),
             generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
             worker_slots: config.limits.jobs,
+            look_slots: config.limits.looks,
             call_limits: config.call_limits(),
             dual_control: dual_control(config),
             retention: retention(config),

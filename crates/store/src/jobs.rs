@@ -5,20 +5,55 @@
 //! by id *and* attempt, in the change set that holds its effect, so a worker that outslept its lease gets a
 //! conflict and its effect is not applied. Jobs carry the id of what they are about, never a copy.
 //!
-//! What kinds there are, and how often one is tried, is the caller's business.
+//! Jobs wait in [`Queue`]s, each claimed from on its own. Claims and leases are in [`crate::job_claims`]. What kinds
+//! there are, and how often one is tried, is the caller's business.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
+use crate::job_claims::Lease;
 use crate::reading::as_keys;
-use crate::store::{Engine, Store};
+use crate::store::Store;
 use crate::values;
 use crate::values::Row;
 
 /// The id of a job.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct JobId(pub i64);
+
+/// A queue of jobs. Each is claimed from on its own, so that slow jobs hold up none of another queue.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Queue {
+    /// What takes no stranger's time: signing, replacements, revocation lists, chores. The oldest goes first.
+    Work,
+    /// Messages to be sent.
+    Mail,
+    /// Checks of domain control.
+    Looks,
+    /// Checks of domain control at servers that were slow the last time.
+    SlowLooks,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Work, Self::Mail, Self::Looks, Self::SlowLooks];
+
+    /// The number under which it is stored.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Work => 0,
+            Self::Mail => 1,
+            Self::Looks => 2,
+            Self::SlowLooks => 3,
+        }
+    }
+
+    /// Whether its owners are served in turn, one after the other, whoever waits longest.
+    pub fn is_in_turn(self) -> bool {
+        self != Self::Work
+    }
+}
 
 /// A job that is ours until its lease ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,6 +68,10 @@ pub struct ClaimedJob {
     pub attempt: i64,
     /// How often the job was claimed since it last got anywhere, this claim included.
     pub tries: i64,
+    /// Whose it is: the id of a reseller, or 0 for the platform's own.
+    pub owner: i64,
+    /// Where it waited.
+    pub queue: Queue,
 }
 
 /// A job that gave up and waits for an operator.
@@ -59,6 +98,10 @@ pub struct NewJob<'a> {
     pub kind: &'a str,
     /// The id of what it is done to.
     pub subject: i64,
+    /// Where it waits.
+    pub queue: Queue,
+    /// Whose it is: the id of a reseller, or 0 for the platform's own.
+    pub owner: i64,
     /// When it is created.
     pub created_at: Timestamp,
     /// Where given, at most one job with this key exists; a second one is silently left out.
@@ -68,45 +111,60 @@ pub struct NewJob<'a> {
 impl Change {
     /// Adds a job that is due at `run_at`.
     pub fn enqueue(&mut self, job: NewJob<'_>, run_at: Timestamp) {
-        self.insert_job(job, run_at, 0);
+        self.insert_job(job, run_at, None);
     }
 
-    /// Adds a job that this process has claimed already, as attempt 1: nobody else sees it before the
-    /// lease ends.
-    pub fn enqueue_claimed(&mut self, job: NewJob<'_>, lease_until: Timestamp) {
-        self.insert_job(job, lease_until, 1);
+    /// Adds a job that its holder has claimed already, as attempt 1: nobody else sees it before the lease ends.
+    pub fn enqueue_claimed(&mut self, job: NewJob<'_>, lease: Lease) {
+        self.insert_job(job, lease.until, Some(lease.holder));
     }
 
     /// Adds a job, or makes the one with its dedup key due again: a run of it that is under way loses its
     /// claim, since it may have missed what this change set adds.
     pub fn enqueue_anew(&mut self, job: NewJob<'_>, run_at: Timestamp) {
         const SQL: &str = "
-            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup)
-            values ($1, $2, $3, $4, 0, 0, $5, $6)
+            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup, queue, owner)
+            values ($1, $2, $3, $4, 0, 0, $5, $6, $7, $8)
             on conflict (dedup) do update
             set run_at = excluded.run_at, attempt = jobs.attempt + 1, tries = 0, last_error = null,
-                parked_at = null";
-        let (id, subject) = (job.id.0, job.subject);
-        let values = values![id, job.kind, subject, run_at, job.created_at, job.dedup];
-        self.execute(SQL, values);
+                parked_at = null, holder = null, queue = excluded.queue, owner = excluded.owner";
+        let (id, subject, queue) = (job.id.0, job.subject, job.queue.number());
+        self.execute(
+            SQL,
+            values![
+                id,
+                job.kind,
+                subject,
+                run_at,
+                job.created_at,
+                job.dedup,
+                queue,
+                job.owner
+            ],
+        );
     }
 
-    fn insert_job(&mut self, job: NewJob<'_>, run_at: Timestamp, attempt: i64) {
+    fn insert_job(&mut self, job: NewJob<'_>, run_at: Timestamp, holder: Option<i64>) {
         const SQL: &str = "
-            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at)
-            values ($1, $2, $3, $4, $5, $5, $6)";
+            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, queue, owner, holder)
+            values ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9)";
         const DEDUP: &str = "
-            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup)
-            values ($1, $2, $3, $4, $5, $5, $6, $7)
+            insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, queue, owner, holder, dedup)
+            values ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10)
             on conflict (dedup) do nothing";
         let NewJob {
             id,
             kind,
             subject,
+            queue,
+            owner,
             created_at,
             dedup,
         } = job;
-        let mut values = values![id.0, kind, subject, run_at, attempt, created_at];
+        let (attempt, queue) = (i64::from(holder.is_some()), queue.number());
+        let mut values = values![
+            id.0, kind, subject, run_at, attempt, created_at, queue, owner, holder
+        ];
         match dedup {
             None => self.execute(SQL, values),
             Some(key) => {
@@ -125,26 +183,38 @@ impl Change {
     /// Ends a job that is done by making its row another job, due at `run_at`. The new one's id is not used.
     pub fn finish_into(&mut self, id: JobId, attempt: i64, next: NewJob<'_>, run_at: Timestamp) {
         const SQL: &str = "
-            update jobs set kind = $1, subject = $2, run_at = $3, dedup = $4, tries = 0,
-                last_error = null
-            where id = $5 and attempt = $6 and parked_at is null";
+            update jobs set kind = $1, subject = $2, run_at = $3, dedup = $4, queue = $5, owner = $6, tries = 0,
+                last_error = null, holder = null
+            where id = $7 and attempt = $8 and parked_at is null";
         let (kind, subject, dedup) = (next.kind, next.subject, next.dedup);
-        let values = values![kind, subject, run_at, dedup, id.0, attempt];
+        let queue = next.queue.number();
+        let values = values![
+            kind, subject, run_at, dedup, queue, next.owner, id.0, attempt
+        ];
         self.expect_one(SQL, values, lost(id));
     }
 
     /// Puts a job back until `run_at` as if it had not been tried: there was nothing to do yet.
     pub fn postpone_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp) {
         const SQL: &str = "
-            update jobs set run_at = $1, tries = 0, last_error = null
+            update jobs set run_at = $1, tries = 0, last_error = null, holder = null
             where id = $2 and attempt = $3 and parked_at is null";
         self.expect_one(SQL, values![run_at, id.0, attempt], lost(id));
+    }
+
+    /// The same, and from then on the job waits in this queue.
+    pub fn postpone_into(&mut self, id: JobId, attempt: i64, queue: Queue, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set run_at = $1, queue = $2, tries = 0, last_error = null, holder = null
+            where id = $3 and attempt = $4 and parked_at is null";
+        let values = values![run_at, queue.number(), id.0, attempt];
+        self.expect_one(SQL, values, lost(id));
     }
 
     /// Puts a job back until `run_at` after a try that failed.
     pub fn retry_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp, error: &str) {
         const SQL: &str = "
-            update jobs set run_at = $1, last_error = $2
+            update jobs set run_at = $1, last_error = $2, holder = null
             where id = $3 and attempt = $4 and parked_at is null";
         self.expect_one(SQL, values![run_at, error, id.0, attempt], lost(id));
     }
@@ -152,7 +222,7 @@ impl Change {
     /// Takes a job out of the queue for an operator to look at. It keeps its dedup key.
     pub fn park_job(&mut self, id: JobId, attempt: i64, now: Timestamp, error: &str) {
         const SQL: &str = "
-            update jobs set parked_at = $1, last_error = $2
+            update jobs set parked_at = $1, last_error = $2, holder = null
             where id = $3 and attempt = $4 and parked_at is null";
         self.expect_one(SQL, values![now, error, id.0, attempt], lost(id));
     }
@@ -190,18 +260,19 @@ impl Change {
         later: Timestamp,
     ) {
         const SQL: &str = "
-            update jobs set wanted = wanted - $1, rests_until = $2, tries = 0, last_error = null,
+            update jobs set wanted = wanted - $1, rests_until = $2, tries = 0, last_error = null, holder = null,
                 run_at = case when wanted > $1 then cast($2 as bigint) else $3 end
             where id = $4 and attempt = $5 and parked_at is null";
         let values = values![served, rests_until, later, id.0, attempt];
         self.expect_one(SQL, values, lost(id));
     }
 
-    /// Puts all jobs of some kinds back that were parked for one reason, with all their tries before them.
-    pub fn unpark_jobs(&mut self, kinds: &[&str], reason: &str, run_at: Timestamp) {
+    /// Puts all jobs of some kinds back that were parked, for one reason if one is given, with all their tries
+    /// before them.
+    pub fn unpark_jobs(&mut self, kinds: &[&str], reason: Option<&str>, run_at: Timestamp) {
         const SQL: &str = "
             update jobs set parked_at = null, run_at = $1, tries = 0, last_error = null
-            where parked_at is not null and last_error = $2
+            where parked_at is not null and (cast($2 as text) is null or last_error = $2)
                 and kind in (select key from json_each($3))";
         let kinds = as_keys(kinds.iter().copied());
         self.execute(SQL, values![run_at, reason, kinds]);
@@ -217,62 +288,6 @@ impl Change {
 }
 
 impl Store {
-    /// Claims up to `limit` jobs that are due, the longest waiting first, until `lease_until`.
-    pub async fn claim_jobs(
-        &self,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: i64,
-    ) -> Result<Vec<ClaimedJob>, StoreError> {
-        // SQLite has one writer at a time. PostgreSQL has many: each passes over the rows that another one
-        // is about to claim.
-        let sql = match self.engine() {
-            Engine::Sqlite => {
-                "update jobs set run_at = $1, attempt = attempt + 1, tries = tries + 1
-                 where id in (
-                     select id from jobs where parked_at is null and run_at <= $2
-                     order by run_at limit $3)
-                 returning id, kind, subject, attempt, tries"
-            }
-            Engine::Postgres => {
-                "with due as materialized (
-                     select id from jobs where parked_at is null and run_at <= $2
-                     order by run_at limit $3 for update skip locked)
-                 update jobs set run_at = $1, attempt = attempt + 1, tries = tries + 1
-                 from due where jobs.id = due.id
-                 returning jobs.id, kind, subject, attempt, tries"
-            }
-        };
-        let mut change = Change::new();
-        change.query(sql, values![lease_until, now, limit]);
-        let answers = self.commit(change).await?;
-        answers.iter().flatten().map(claimed).collect()
-    }
-
-    /// Ends all leases: every claimed job is due at once. Only for a process that knows to be the only one
-    /// at work on the database.
-    pub async fn release_leases(
-        &self,
-        now: Timestamp,
-        longest_lease: SignedDuration,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            update jobs set run_at = $1
-            where tries > 0 and run_at > $1 and run_at <= $2 and parked_at is null";
-        let mut change = Change::new();
-        change.execute(SQL, values![now, now + longest_lease]);
-        self.commit(change).await.map(drop)
-    }
-
-    /// When the next job is due, if any is waiting; leases count.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        const SQL: &str = "select min(run_at) from jobs where parked_at is null";
-        match self.query_one(SQL, Vec::new()).await? {
-            Some(row) => row.opt_timestamp(0),
-            None => Ok(None),
-        }
-    }
-
     /// Whether [`Change::bring_forward`] would find a job to move.
     pub async fn waits_beyond(
         &self,
@@ -295,14 +310,6 @@ impl Store {
             .map_or(Ok(0), |row| row.int(0))
     }
 
-    /// How many jobs are due at `now`.
-    pub async fn count_due(&self, now: Timestamp) -> Result<i64, StoreError> {
-        const SQL: &str = "select count(*) from jobs where parked_at is null and run_at <= $1";
-        self.query_one(SQL, values![now])
-            .await?
-            .map_or(Ok(0), |row| row.int(0))
-    }
-
     /// The jobs that gave up, the oldest first.
     pub async fn parked_jobs(&self) -> Result<Vec<ParkedJob>, StoreError> {
         const SQL: &str = "
@@ -320,16 +327,6 @@ impl Store {
         };
         rows.iter().map(parked).collect()
     }
-}
-
-fn claimed(row: &Row) -> Result<ClaimedJob, StoreError> {
-    Ok(ClaimedJob {
-        id: JobId(row.int(0)?),
-        kind: row.string(1)?,
-        subject: row.int(2)?,
-        attempt: row.int(3)?,
-        tries: row.int(4)?,
-    })
 }
 
 fn lost(id: JobId) -> Failure {

@@ -33,6 +33,7 @@ mod events;
 mod guards;
 pub mod idempotency;
 mod issuances;
+mod job_claims;
 mod job_desk;
 mod jobs;
 mod ledger;
@@ -68,8 +69,9 @@ pub mod vetting;
 
 pub use changes::{Change, Failure, Told};
 pub use errors::{BoxedError, StoreError};
+pub use job_claims::{JobCounts, Lease, Turn};
 pub use job_desk::{JobFilter, JobSubjects, ListedJob};
-pub use jobs::{ClaimedJob, JobId, NewJob, ParkedJob};
+pub use jobs::{ClaimedJob, JobId, NewJob, ParkedJob, Queue};
 pub use sequences::Sequence;
 pub use store::{Durability, Engine, Store, StoreSettings};
 pub use url::{DatabaseUrl, DatabaseUrlError};

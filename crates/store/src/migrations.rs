@@ -42,6 +42,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(14, "0014_revocation"),
     migration!(15, "0015_order_choices"),
     migration!(16, "0016_trails"),
+    migration!(17, "0017_job_queues"),
 ];
 
 const JOURNAL_SQLITE: &str = "

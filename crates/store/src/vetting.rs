@@ -102,7 +102,7 @@ impl Change {
         run_at: Timestamp,
     ) {
         const SQL: &str = "
-            update jobs set run_at = $1, attempt = attempt + 1, tries = 0, last_error = null
+            update jobs set run_at = $1, attempt = attempt + 1, tries = 0, last_error = null, holder = null
             where subject in (select issuance_id from orders where organization_id = $2)
                 and kind = $3 and run_at > $1 and parked_at is null";
         self.execute(SQL, values![run_at, organization.0, kind]);

@@ -2,30 +2,37 @@
 //!
 //! Jobs are rows, written in the change set of what they follow from. A job is claimed under a lease and
 //! ended by id *and* attempt in the same change set as its effect, so it may run twice but counts once.
-//! "Not yet" postpones it at no cost; an error costs an attempt and backs off; the last one parks it, unless
-//! an order's end hangs on it.
+//! "Not yet" postpones it at no cost; an error, or a panic, costs an attempt and backs off; the last one parks it,
+//! unless money or a signature hangs on it. Jobs wait in queues that are served apart ([`Task::queue`]).
 
+mod failures;
 mod index_contacts;
 mod index_names;
+mod leases;
+mod look_gate;
 mod mail_approvers;
 mod mail_notice;
 mod mail_password;
 mod periodic;
 mod poll_dcv;
+mod shares;
 mod sign;
 mod supersede;
 mod tend;
 mod vet_by_itself;
 mod worker;
 
-use chancery_domain::issuances::IssuanceId;
+use chancery_domain::Timestamp;
+use chancery_domain::issuances::{Issuance, IssuanceId};
 use chancery_domain::notices::NoticeId;
 use chancery_domain::orders::OrderId;
+use chancery_domain::resellers::ResellerId;
 use chancery_domain::revocations::BlockedKeyId;
 use chancery_domain::vetting::CaseId;
-use chancery_domain::{SignedDuration, Timestamp};
-use chancery_store::{Change, JobId, NewJob};
+use chancery_store::{Change, JobId, NewJob, Queue};
 
+pub use leases::LEASE;
+pub(crate) use look_gate::LookGates;
 pub(crate) use sign::{Proceeding, Put, ReserveError, SignerQueue, Signing, hex};
 pub(crate) use worker::Wake;
 
@@ -34,11 +41,14 @@ use crate::{App, AppError};
 /// How often a use case reads and decides again when others were faster.
 pub(crate) const CONFLICT_TRIES: usize = 5;
 
-/// How long a claimed job is nobody else's. Longer than any run may take.
-pub const LEASE: SignedDuration = SignedDuration::from_secs(180);
-
-/// Runs of a job that may fail before it is parked or, where it must not be, becomes an alert.
+/// Runs of a job that may fail before it is parked: some ten minutes.
 const ATTEMPTS: i64 = 8;
+
+/// The same of a message: a mail server may be away for a day and a half.
+const MAIL_ATTEMPTS: i64 = 40;
+
+/// Whose jobs are that nobody waits for: the platform's own.
+pub(crate) const NOBODYS: i64 = 0;
 
 /// A job to be done. Holds ids, never copies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,9 +123,47 @@ impl Task {
         }
     }
 
+    /// Where it waits: what asks strangers waits apart from what does not.
+    fn queue(self) -> Queue {
+        match self {
+            Self::PollDcv(_) => Queue::Looks,
+            Self::MailApprovers(_) | Self::MailNotice(_) | Self::MailPassword(_) => Queue::Mail,
+            Self::Sign(_)
+            | Self::Supersede(_)
+            | Self::Tend(_)
+            | Self::VetByItself(_)
+            | Self::RevokeKey(_)
+            | Self::RefreshCrl
+            | Self::FollowIssuingCa
+            | Self::Housekeep
+            | Self::IndexNames
+            | Self::IndexContacts => Queue::Work,
+        }
+    }
+
+    /// After how many failures it is parked; never, where money or a signature hangs on it.
+    fn attempts(self) -> Option<i64> {
+        match self {
+            Self::PollDcv(_)
+            | Self::Sign(_)
+            | Self::Supersede(_)
+            | Self::Tend(_)
+            | Self::RevokeKey(_)
+            | Self::RefreshCrl
+            | Self::FollowIssuingCa => None,
+            Self::MailApprovers(_) | Self::MailNotice(_) | Self::MailPassword(_) => {
+                Some(MAIL_ATTEMPTS)
+            }
+            Self::VetByItself(_) | Self::Housekeep | Self::IndexNames | Self::IndexContacts => {
+                Some(ATTEMPTS)
+            }
+        }
+    }
+
     pub(crate) fn as_new_job(
         self,
         id: JobId,
+        owner: i64,
         created_at: Timestamp,
         dedup: Option<&str>,
     ) -> NewJob<'_> {
@@ -123,6 +171,8 @@ impl Task {
             id,
             kind: self.kind(),
             subject: self.subject(),
+            queue: self.queue(),
+            owner,
             created_at,
             dedup,
         }
@@ -168,15 +218,17 @@ pub(crate) fn vetting_kinds() -> [&'static str; 2] {
 }
 
 impl App {
-    /// Adds a job to a change set.
+    /// Adds a job of a reseller's to a change set.
     pub(crate) async fn enqueue(
         &self,
         change: &mut Change,
         task: Task,
+        reseller: ResellerId,
         run_at: Timestamp,
     ) -> Result<(), AppError> {
         let id = JobId(self.row_id().await?);
-        change.enqueue(task.as_new_job(id, self.clock.now(), None), run_at);
+        let now = self.clock.now();
+        change.enqueue(task.as_new_job(id, reseller.0, now, None), run_at);
         Ok(())
     }
 
@@ -184,12 +236,16 @@ impl App {
     pub(crate) async fn enqueue_mails(
         &self,
         change: &mut Change,
-        issuance: IssuanceId,
+        issuance: &Issuance,
         run_at: Timestamp,
     ) -> Result<(), AppError> {
-        let id = JobId(self.row_id().await?);
-        let (task, key) = (Task::MailApprovers(issuance), format!("mail-{issuance}"));
-        change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
+        let (id, now) = (JobId(self.row_id().await?), self.clock.now());
+        let (task, key) = (
+            Task::MailApprovers(issuance.id),
+            format!("mail-{}", issuance.id),
+        );
+        let owner = issuance.reseller.0;
+        change.enqueue_anew(task.as_new_job(id, owner, now, Some(&key)), run_at);
         Ok(())
     }
 
@@ -200,9 +256,9 @@ impl App {
         order: OrderId,
         run_at: Timestamp,
     ) -> Result<(), AppError> {
-        let id = JobId(self.row_id().await?);
+        let (id, now) = (JobId(self.row_id().await?), self.clock.now());
         let (task, key) = (Task::Tend(order), tend_key(order));
-        change.enqueue_anew(task.as_new_job(id, self.clock.now(), Some(&key)), run_at);
+        change.enqueue_anew(task.as_new_job(id, NOBODYS, now, Some(&key)), run_at);
         Ok(())
     }
 }

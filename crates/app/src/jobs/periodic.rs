@@ -4,7 +4,7 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::retention::Stale;
 use chancery_store::{Change, ClaimedJob, JobId};
 
-use super::Task;
+use super::{NOBODYS, Task};
 use crate::crls::REST;
 use crate::{App, AppError, Retention};
 
@@ -36,19 +36,21 @@ const PRUNED_AT_ONCE: i64 = 500;
 const BETWEEN_STEPS: SignedDuration = SignedDuration::from_secs(1);
 
 impl App {
-    /// Makes sure that every periodic job is queued, once.
+    /// Makes sure that every periodic job is queued, once. One that was parked has another chance.
     pub async fn start_periodic_jobs(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut change = Change::new();
-        for task in [
+        let tasks = [
             Task::RefreshCrl,
             Task::FollowIssuingCa,
             Task::Housekeep,
             Task::IndexNames,
             Task::IndexContacts,
-        ] {
+        ];
+        change.unpark_jobs(&tasks.map(Task::kind), None, now);
+        for task in tasks {
             let id = JobId(self.row_id().await?);
-            change.enqueue(task.as_new_job(id, now, Some(task.kind())), now);
+            change.enqueue(task.as_new_job(id, NOBODYS, now, Some(task.kind())), now);
         }
         self.store.commit(change).await?;
         Ok(())

@@ -5,19 +5,21 @@
 
 use std::time::Duration;
 
-use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Challenge, FILE_DIRECTORY, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceId, NameControl, NextStep, Proof};
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::{Failure, Order};
+use chancery_domain::resellers::ResellerId;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::orders::OrderFile;
-use chancery_store::{Change, ClaimedJob};
+use chancery_store::{Change, ClaimedJob, Queue};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::failures::with_jitter;
+use super::look_gate::LookGate;
 use super::sign::Proceeding;
-use super::worker::with_jitter;
 use crate::identities::VETTING_LOOK;
 use crate::orders::restage;
 use crate::{App, AppError};
@@ -31,8 +33,19 @@ const LOOKS_A_RUN: usize = 48;
 /// How long one look may take, however slow the world is.
 const LOOK_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long all looks of one run may take together: well within the lease of its job.
+/// How long all looks of one run may take together, waiting for their turn included.
 const LOOKS_LIMIT: Duration = Duration::from_secs(60);
+
+/// A server that takes longer to answer is slow: what is looked for there waits apart from the rest.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What the looks of one run came to.
+#[derive(Default)]
+struct Sight {
+    observations: Vec<Observation>,
+    /// Whether a server was silent, or slow.
+    is_slow: bool,
+}
 
 impl App {
     pub(super) async fn poll_dcv(&self, job: &ClaimedJob, id: IssuanceId) -> Result<(), AppError> {
@@ -45,12 +58,19 @@ impl App {
         let began = self.clock.now();
         self.forget_stale(&mut change, &mut file.issuance, began)
             .await?;
+        let mut pause = None;
+        let mut queue = job.queue;
         if file.issuance.next_step(began) == NextStep::Wait {
             // Where there is nothing to look for the run counts too: the order is in hand.
-            let looks = self.look(&file.issuance).await;
+            let sight = self.look(job, &file.issuance).await;
             let now = self.clock.now();
+            let since = file.issuance.since_last_look(now);
             file.issuance.looked(now);
-            for look in &looks {
+            (queue, pause) = match sight.is_slow {
+                true => (Queue::SlowLooks, Some(since)),
+                false => (Queue::Looks, None),
+            };
+            for look in &sight.observations {
                 self.record(&mut change, &file.order, &mut file.issuance, look)
                     .await?;
             }
@@ -71,7 +91,7 @@ impl App {
                 change.finish_job(job.id, job.attempt);
             }
             NextStep::Wait | NextStep::Hold(_) => {
-                let run_at = next_look(&file.issuance, now);
+                let run_at = next_look(&file.issuance, pause, now);
                 change.save_issuance(&file.issuance);
                 let OrderFile {
                     order,
@@ -79,7 +99,7 @@ impl App {
                     certificate,
                 } = &mut file;
                 restage(&mut change, order, issuance, certificate.as_ref(), now);
-                change.postpone_job(job.id, job.attempt, run_at);
+                change.postpone_into(job.id, job.attempt, queue, run_at);
             }
             NextStep::Expire => {
                 change.finish_job(job.id, job.attempt);
@@ -134,7 +154,7 @@ impl App {
     }
 
     /// Looks for some of the unproved names. What the time does not suffice for waits for the next run.
-    async fn look(&self, issuance: &Issuance) -> Vec<Observation> {
+    async fn look(&self, job: &ClaimedJob, issuance: &Issuance) -> Sight {
         let is_looked_for = |control: &&NameControl| control.challenge.method() != Method::Email;
         let unproved: Vec<_> = issuance.unproved().filter(is_looked_for).collect();
         // A long list is worked through from run to run.
@@ -144,24 +164,37 @@ impl App {
             .map(|control| NameControl::clone(control))
             .collect();
         let end = Instant::now() + LOOKS_LIMIT;
-        stream::iter(turn)
-            .map(|control| self.look_for(control, end))
-            .buffer_unordered(PARALLEL_LOOKS)
-            .filter_map(std::future::ready)
-            .collect()
-            .await
+        let gate = self.0.look_gates.of(job.queue);
+        let mut looks = stream::iter(turn)
+            .map(|control| self.look_for(gate, issuance.reseller, control, end))
+            .buffer_unordered(PARALLEL_LOOKS);
+        let mut sight = Sight::default();
+        while let Some(look) = looks.next().await {
+            if let Some((seen, took)) = look {
+                sight.is_slow |= seen.outcome == Outcome::Timeout || took > SLOW;
+                sight.observations.push(seen);
+            }
+        }
+        sight
     }
 
-    async fn look_for(&self, control: NameControl, end: Instant) -> Option<Observation> {
+    /// Takes one look when it is its turn, and tells how long it took; `None` if its turn did not come in time.
+    async fn look_for(
+        &self,
+        gate: &LookGate,
+        reseller: ResellerId,
+        control: NameControl,
+        end: Instant,
+    ) -> Option<(Observation, Duration)> {
+        let pass = tokio::time::timeout_at(end, gate.enter(reseller, &control.name));
+        let _pass = pass.await.ok()?;
         let (began, now) = (Instant::now(), self.clock.now());
-        if began >= end {
-            return None;
-        }
         let look = self.dcv.look(&control.name, &control.challenge, now);
-        match tokio::time::timeout_at(end.min(began + LOOK_LIMIT), look).await {
-            Ok(seen) => Some(seen),
-            Err(_) => Some(cut_short(control, now)),
-        }
+        let seen = match tokio::time::timeout_at(end.min(began + LOOK_LIMIT), look).await {
+            Ok(seen) => seen,
+            Err(_) => cut_short(control, now),
+        };
+        Some((seen, began.elapsed()))
     }
 
     async fn record(
@@ -229,13 +262,20 @@ fn cut_short(control: NameControl, at: Timestamp) -> Observation {
     }
 }
 
-/// The next look by itself, or the end of the time for it, whichever is first.
-fn next_look(issuance: &Issuance, now: Timestamp) -> Timestamp {
+/// The next look by itself, or the end of the time for it, whichever is first. Where servers were slow, `pause` is
+/// the time since the look before.
+fn next_look(issuance: &Issuance, pause: Option<SignedDuration>, now: Timestamp) -> Timestamp {
     if let NextStep::Hold(until) = issuance.next_step(now) {
         return until;
     }
     match issuance.is_looked_for() {
-        true => (now + with_jitter(issuance.look_delay())).min(issuance.validate_by),
+        true => {
+            let delay = match pause {
+                Some(pause) => issuance.look_delay_after_silence(pause, now),
+                None => issuance.look_delay(now),
+            };
+            (now + with_jitter(delay)).min(issuance.validate_by)
+        }
         // Nothing to look for: the answers come to us.
         false => issuance.validate_by,
     }

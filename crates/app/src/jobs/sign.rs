@@ -5,6 +5,7 @@
 //! runtime, many at a time. A signature that could not be stored is thrown away and never shown; the next
 //! run signs the very same bytes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use chancery_domain::certificates::{Certificate, CertificateId, CertificateState};
@@ -19,8 +20,10 @@ use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use super::Task;
+use super::failures::panicked;
+use super::leases::Held;
 use super::worker::Busy;
-use super::{LEASE, Task};
 use crate::blocked_keys::KEY_BLOCKED;
 use crate::companions::came_along;
 use crate::identities::{Naming, VETTING_LOOK};
@@ -45,6 +48,8 @@ pub(crate) struct Signing {
     job: ClaimedJob,
     /// A place in the memory queue; without one, the job waits in the database.
     permit: Option<mpsc::OwnedPermit<Signing>>,
+    /// Keeps the job ours while it waits there.
+    held: Option<Held>,
     /// Keeps the queue from looking idle while this waits.
     busy: Option<Busy>,
 }
@@ -209,11 +214,16 @@ impl App {
             subject: task.subject(),
             attempt: 1,
             tries: 1,
+            owner: file.order.reseller.0,
+            queue: task.queue(),
         };
-        let row = task.as_new_job(job.id, now, None);
+        let row = task.as_new_job(job.id, job.owner, now, None);
         let permit = self.0.signers.sender.clone().try_reserve_owned().ok();
-        if permit.is_some() {
-            change.enqueue_claimed(row, now + LEASE);
+        let held = permit
+            .as_ref()
+            .map(|_| Held::new(self, job.id, job.attempt));
+        if held.is_some() {
+            change.enqueue_claimed(row, self.0.worker.leases.lease(now));
         } else {
             change.enqueue(row, now);
         }
@@ -223,6 +233,7 @@ impl App {
             certificate,
             job,
             permit,
+            held,
             busy: None,
         })
     }
@@ -306,13 +317,15 @@ impl App {
     }
 
     fn sign_all(&self, tasks: Vec<Signing>) -> Vec<(Signing, Result<Vec<u8>, AppError>)> {
+        let sign_one = |task: &Signing| match self.authorities.find(&task.certificate.issuer) {
+            Some(issuer) => issuer
+                .sign(&task.certificate.tbs)
+                .map_err(AppError::internal),
+            None => Err(AppError::Internal("the issuing CA is not open".into())),
+        };
         let sign = |task: Signing| {
-            let der = match self.authorities.find(&task.certificate.issuer) {
-                Some(issuer) => issuer
-                    .sign(&task.certificate.tbs)
-                    .map_err(AppError::internal),
-                None => Err(AppError::Internal("the issuing CA is not open".into())),
-            };
+            let signed = catch_unwind(AssertUnwindSafe(|| sign_one(&task)));
+            let der = signed.unwrap_or_else(|panic| Err(panicked(&task.job, panic.as_ref())));
             (task, der)
         };
         tasks.into_iter().map(sign).collect()
@@ -323,17 +336,16 @@ impl App {
             file,
             certificate,
             job,
+            held,
             busy,
             ..
         } = task;
-        let stored = match der {
-            Ok(der) => self.finish_signing(&job, file, certificate, der).await,
-            Err(error) => Err(error),
+        let store = async {
+            let der = der?;
+            self.finish_signing(&job, file, certificate, der).await
         };
-        if let Err(error) = stored {
-            self.job_failed(&job, &error).await;
-        }
-        drop(busy);
+        self.contain(&job, store).await;
+        drop((held, busy));
     }
 
     /// A signing job that came by way of the database.
@@ -473,7 +485,8 @@ impl App {
         if issuance.purpose == Purpose::Reissue {
             let task = Task::Supersede(issuance.id);
             let run_at = now + self.settings.supersede_delay;
-            self.enqueue(&mut change, task, run_at).await?;
+            self.enqueue(&mut change, task, order.reseller, run_at)
+                .await?;
         }
         let (purpose, validity) = (issuance.purpose, certificate.validity);
         self.tend_later(&mut change, job, &order, purpose, validity)

@@ -17,7 +17,7 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 
-use super::{Signing, Task, tend_key};
+use super::{NOBODYS, Signing, Task, tend_key};
 use crate::cancellations::stop_run;
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
@@ -76,7 +76,7 @@ impl App {
         if purpose == Purpose::First {
             // Nothing tends the order yet: the row of the job that is done does for the one to come.
             let key = tend_key(order.id);
-            let task = Task::Tend(order.id).as_new_job(signed.id, now, Some(&key));
+            let task = Task::Tend(order.id).as_new_job(signed.id, NOBODYS, now, Some(&key));
             change.finish_into(signed.id, signed.attempt, task, due.at);
             return Ok(());
         }

@@ -1,55 +1,106 @@
-//! The worker: claims due jobs, never more than it has free slots, and runs them.
+//! The worker: claims due jobs, never more than there are free slots for, and runs them.
+//!
+//! Each queue is served by a loop of its own, with slots of its own: checks of domain control and mails wait for
+//! strangers, and what waits there must hold up no signature. From all queues but the first, owners are served in
+//! turn, and none has more slots than are free ([`super::shares`]).
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use chancery_domain::SignedDuration;
-use chancery_store::{Change, ClaimedJob};
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::{Change, ClaimedJob, JobCounts, Queue, StoreError};
+use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::{ATTEMPTS, LEASE, Task};
+use super::Task;
+use super::failures::UNKNOWN_KIND;
+use super::leases::{Held, Leases};
+use super::shares::{Round, Shares};
 use crate::{App, AppError};
 
 /// The longest the worker sleeps: other replicas add jobs without waking this one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The power of two, in seconds, at which a failing job stops backing off further: about an hour.
-const LONGEST_BACK_OFF: u32 = 12;
-
 /// The shortest the worker sleeps when it got nothing.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Why a job is parked that a later release has left; that release puts it back.
-const UNKNOWN_KIND: &str = "this release does not know the kind";
+/// How long it sleeps when what is due is of owners that have their share, so that others are seen soon.
+const SHARED_OUT: Duration = Duration::from_millis(200);
 
-/// How often it is put back: an earlier release may be at work beside this one.
+/// The longest it sleeps while the database fails.
+const LONGEST_OUTAGE_SLEEP: Duration = Duration::from_secs(10);
+
+/// How many owners are read for one round.
+const OWNERS_A_ROUND: i64 = 512;
+
+/// How often what an earlier release has parked is put back: it may be at work beside this one.
 const UNPARK_EVERY: Duration = Duration::from_secs(60);
 
 /// A worker that was not heard of for so long is taken for dead.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30);
 
+/// How often one complaint is repeated in the log.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// A job is late that nobody has begun so long after it was due.
+const LATE_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
 /// How the rest of the program and the worker tell each other what is going on.
 pub(crate) struct Wake {
-    work: Notify,
+    queues: [QueueWake; Queue::ALL.len()],
     progress: Notify,
     busy: AtomicUsize,
     done: AtomicU64,
     started: Instant,
+    pub(super) leases: Leases,
+    complaints: Mutex<HashMap<&'static str, Instant>>,
+}
+
+/// The same of one queue.
+struct QueueWake {
+    queue: Queue,
+    work: Notify,
     heartbeat_millis: AtomicI64,
 }
 
 impl Default for Wake {
     fn default() -> Self {
         Self {
-            work: Notify::new(),
+            queues: Queue::ALL.map(|queue| QueueWake {
+                queue,
+                work: Notify::new(),
+                heartbeat_millis: AtomicI64::new(i64::MIN),
+            }),
             progress: Notify::new(),
             busy: AtomicUsize::new(0),
             done: AtomicU64::new(0),
             started: Instant::now(),
-            heartbeat_millis: AtomicI64::new(i64::MIN),
+            leases: Leases::default(),
+            complaints: Mutex::default(),
         }
+    }
+}
+
+impl Wake {
+    fn millis(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Whether a complaint is to be logged: once in a while, however often it is made.
+    pub(super) fn seldom(&self, complaint: &'static str) -> bool {
+        let mut complaints = self.complaints.lock();
+        let now = Instant::now();
+        let is_due = complaints
+            .get(complaint)
+            .is_none_or(|at| now.duration_since(*at) >= SELDOM);
+        if is_due {
+            complaints.insert(complaint, now);
+        }
+        is_due
     }
 }
 
@@ -72,10 +123,42 @@ impl Drop for Busy {
     }
 }
 
+/// A slot of a queue, taken while it lives.
+struct Slot {
+    shares: Arc<Mutex<Shares>>,
+    owner: i64,
+}
+
+impl Slot {
+    fn take(shares: &Arc<Mutex<Shares>>, owner: i64) -> Self {
+        shares.lock().take(owner);
+        let shares = Arc::clone(shares);
+        Self { shares, owner }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shares.lock().give_back(self.owner);
+    }
+}
+
+/// A queue while it is served.
+struct Serving {
+    queue: Queue,
+    shares: Arc<Mutex<Shares>>,
+    round: Round,
+    running: JoinSet<()>,
+    /// How often the database has failed in a row.
+    failures: u32,
+}
+
 impl App {
     /// Tells the worker that there may be something to do.
     pub(crate) fn wake_worker(&self) {
-        self.0.worker.work.notify_one();
+        for of_queue in &self.0.worker.queues {
+            of_queue.work.notify_one();
+        }
     }
 
     /// Waits for a certificate on its way, or for whoever was faster: until a job has ended, a tenth of a
@@ -85,54 +168,143 @@ impl App {
         let _ = tokio::time::timeout(Duration::from_millis(100), ended).await;
     }
 
-    /// Whether the worker was heard of lately.
+    /// Whether the worker was heard of lately, for every queue.
     pub fn is_worker_alive(&self) -> bool {
         let wake = &self.0.worker;
-        let last = wake.heartbeat_millis.load(Ordering::SeqCst);
-        let now = i64::try_from(wake.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let now = wake.millis();
         let limit = i64::try_from(HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
-        last != i64::MIN && now.saturating_sub(last) < limit
+        wake.queues.iter().all(|of_queue| {
+            let last = of_queue.heartbeat_millis.load(Ordering::SeqCst);
+            last != i64::MIN && now.saturating_sub(last) < limit
+        })
     }
 
-    /// Runs jobs until told to stop, then lets those under way finish, for so long at most. What is cut off
-    /// then is due again when its lease ends.
-    pub async fn run_worker(&self, mut stop: watch::Receiver<bool>, drain: Duration) {
+    /// How many jobs gave up and wait for an operator, and how many should have been begun a minute ago. Late checks
+    /// of domain control are counted apart: who has thousands of them waits for their own.
+    pub async fn job_counts(&self) -> Result<JobCounts, AppError> {
+        Ok(self.store.count_jobs(self.clock.now() - LATE_AFTER).await?)
+    }
+
+    /// Runs jobs until told to stop, then lets those under way finish, for so long at most; checks of domain control
+    /// are cut off at once. What is cut off is given back, and due at once.
+    pub async fn run_worker(&self, stop: watch::Receiver<bool>, drain: Duration) {
         let mut signers = tokio::spawn(self.clone().run_signers(stop.clone()));
         let lists = tokio::spawn(self.clone().follow_crls());
-        let mut running = JoinSet::new();
-        let mut unparked: Option<Instant> = None;
-        while !*stop.borrow() {
-            self.beat();
-            if unparked.is_none_or(|at| at.elapsed() > UNPARK_EVERY) {
-                unparked = Some(Instant::now());
-                self.unpark_known().await;
-            }
-            while running.try_join_next().is_some() {}
-            let free = self.settings.worker_slots.saturating_sub(running.len());
-            let wait = self.until_due().await;
-            if free > 0 && wait.is_zero() && self.claim_into(&mut running, free).await > 0 {
-                continue;
-            }
-            // With all slots taken, or with another replica faster, a job may be due and yet not ours.
-            let sleep = wait.clamp(PAUSE, PATIENCE);
-            tokio::select! {
-                () = self.0.worker.work.notified() => {}
-                Some(_) = running.join_next() => {}
-                () = tokio::time::sleep(sleep) => {}
-                _ = stop.changed() => {}
+        let (stop_beating, stopped) = watch::channel(false);
+        let heart = tokio::spawn(self.clone().keep_leases(stopped));
+        let queues = Queue::ALL.map(|queue| tokio::spawn(self.clone().serve(queue, stop.clone())));
+        let mut running = Vec::new();
+        for served in join_all(queues).await {
+            match served {
+                Ok(under_way) => running.push(under_way),
+                Err(error) => tracing::error!(%error, "the worker of a queue stopped"),
             }
         }
         lists.abort();
         let finish = async {
-            while running.join_next().await.is_some() {}
+            for under_way in &mut running {
+                while under_way.join_next().await.is_some() {}
+            }
             if let Err(error) = (&mut signers).await {
                 tracing::error!(%error, "the signers stopped");
             }
         };
         if tokio::time::timeout(drain, finish).await.is_err() {
-            tracing::warn!(jobs = running.len(), "jobs under way are cut off");
+            let jobs: usize = running.iter().map(JoinSet::len).sum();
+            tracing::warn!(jobs, "jobs under way are cut off");
             signers.abort();
-            running.shutdown().await;
+            for under_way in &mut running {
+                under_way.shutdown().await;
+            }
+        }
+        self.release_held().await;
+        let _ = stop_beating.send(true);
+        if let Err(error) = heart.await {
+            tracing::error!(%error, "the heartbeat stopped");
+        }
+    }
+
+    /// Serves one queue until told to stop, and leaves what is under way.
+    async fn serve(self, queue: Queue, mut stop: watch::Receiver<bool>) -> JoinSet<()> {
+        let mut serving = Serving {
+            queue,
+            shares: Arc::new(Mutex::new(Shares::new(self.slots(queue)))),
+            round: Round::new(),
+            running: JoinSet::new(),
+            failures: 0,
+        };
+        let mut unparked: Option<Instant> = None;
+        while !*stop.borrow() {
+            self.beat(queue);
+            if queue == Queue::Work && unparked.is_none_or(|at| at.elapsed() > UNPARK_EVERY) {
+                unparked = Some(Instant::now());
+                self.unpark_known().await;
+            }
+            while serving.running.try_join_next().is_some() {}
+            let sleep = match self.step(&mut serving).await {
+                Ok(None) => {
+                    serving.failures = 0;
+                    continue;
+                }
+                Ok(Some(sleep)) => {
+                    serving.failures = 0;
+                    sleep
+                }
+                Err(error) => self.claiming_failed(&mut serving, &error),
+            };
+            let is_failing = serving.failures > 0;
+            let of_queue = self.wake_of(queue);
+            tokio::select! {
+                () = of_queue.work.notified() => {}
+                Some(_) = serving.running.join_next(), if !is_failing => {}
+                () = tokio::time::sleep(sleep) => {}
+                _ = stop.changed() => {}
+            }
+        }
+        if matches!(queue, Queue::Looks | Queue::SlowLooks) {
+            // Nobody waits for silent servers: what they say later is asked for again.
+            serving.running.shutdown().await;
+        }
+        serving.running
+    }
+
+    /// Says so, once in a while, and tells how long to leave the database alone.
+    fn claiming_failed(&self, serving: &mut Serving, error: &StoreError) -> Duration {
+        if self.0.worker.seldom("claiming") {
+            tracing::error!(%error, "claiming jobs failed");
+        }
+        serving.failures = (serving.failures + 1).min(8);
+        let sleep = PATIENCE * 2_u32.pow(serving.failures - 1);
+        sleep.min(LONGEST_OUTAGE_SLEEP)
+    }
+
+    /// Claims what is due and may be begun. How long to sleep if that was nothing.
+    async fn step(&self, serving: &mut Serving) -> Result<Option<Duration>, StoreError> {
+        let wait = self.until_due(serving.queue).await?;
+        if !wait.is_zero() {
+            return Ok(Some(wait.min(PATIENCE)));
+        }
+        let free = serving.shares.lock().free();
+        if free == 0 || !self.0.worker.leases.are_renewed() {
+            return Ok(Some(PATIENCE));
+        }
+        if self.claim_into(serving, free).await? > 0 {
+            return Ok(None);
+        }
+        // Another replica was faster, or what is due is of owners that have their share.
+        Ok(Some(match serving.queue.is_in_turn() {
+            true => SHARED_OUT,
+            false => PAUSE,
+        }))
+    }
+
+    /// How many jobs of a queue run at once.
+    fn slots(&self, queue: Queue) -> usize {
+        match queue {
+            Queue::Work => self.settings.worker_slots,
+            Queue::Mail => self.settings.worker_slots.div_ceil(2),
+            Queue::Looks => self.settings.look_slots,
+            Queue::SlowLooks => self.settings.look_slots.div_ceil(2),
         }
     }
 
@@ -154,68 +326,95 @@ impl App {
         }
     }
 
-    fn beat(&self) {
-        let wake = &self.0.worker;
-        let now = i64::try_from(wake.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        wake.heartbeat_millis.store(now, Ordering::SeqCst);
+    fn wake_of(&self, queue: Queue) -> &QueueWake {
+        let mut queues = self.0.worker.queues.iter();
+        let found = queues.find(|of_queue| of_queue.queue == queue);
+        found.expect("every queue is there")
     }
 
-    /// Claims at most `free` jobs and starts them; tells how many.
-    async fn claim_into(&self, running: &mut JoinSet<()>, free: usize) -> usize {
-        if free == 0 {
-            return 0;
-        }
+    fn beat(&self, queue: Queue) {
+        let now = self.0.worker.millis();
+        let heartbeat = &self.wake_of(queue).heartbeat_millis;
+        heartbeat.store(now, Ordering::SeqCst);
+    }
+
+    /// Claims jobs and starts them; tells how many.
+    async fn claim_into(&self, serving: &mut Serving, free: usize) -> Result<usize, StoreError> {
         // Claimed jobs are not due any more; being busy keeps them seen until they run.
-        self.0.worker.busy.fetch_add(1, Ordering::SeqCst);
-        let now = self.clock.now();
-        let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        let claimed = self
-            .store
-            .claim_jobs(now, now + LEASE, limit)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::error!(%error, "claiming jobs failed");
-                Vec::new()
-            });
-        let count = claimed.len();
-        for job in claimed {
+        let busy = &self.0.worker.busy;
+        busy.fetch_add(1, Ordering::SeqCst);
+        let claimed = self.claim(serving, free).await;
+        let count = claimed.as_ref().map_or(0, Vec::len);
+        for job in claimed.iter().flatten().cloned() {
+            let slot = Slot::take(&serving.shares, job.owner);
+            let held = Held::new(self, job.id, job.attempt);
             let busy = Busy::new(self);
             let app = self.clone();
-            running.spawn(async move {
-                app.run_job(&job).await;
-                drop(busy);
+            serving.running.spawn(async move {
+                app.contain(&job, app.run_job(&job)).await;
+                drop((held, slot, busy));
             });
         }
-        self.0.worker.busy.fetch_sub(1, Ordering::SeqCst);
-        count
+        busy.fetch_sub(1, Ordering::SeqCst);
+        claimed.map(|_| count)
+    }
+
+    async fn claim(
+        &self,
+        serving: &mut Serving,
+        free: usize,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        let leases = &self.0.worker.leases;
+        let _steady = leases.steady().await;
+        let now = self.clock.now();
+        let (queue, lease) = (serving.queue, leases.lease(now));
+        if !queue.is_in_turn() {
+            let limit = i64::try_from(free).unwrap_or(i64::MAX);
+            return self.store.claim_jobs(queue, now, lease, limit).await;
+        }
+        if serving.round.is_over() {
+            self.begin_round(serving, now).await?;
+        }
+        let turns = serving.round.turns(&serving.shares.lock());
+        self.store.claim_in_turn(queue, now, lease, &turns).await
+    }
+
+    /// Finds who is next, after those who were served last.
+    async fn begin_round(&self, serving: &mut Serving, now: Timestamp) -> Result<(), StoreError> {
+        let Serving { queue, round, .. } = serving;
+        let find = |after| self.store.owners_due(*queue, now, after, OWNERS_A_ROUND);
+        let mut owners = find(round.last).await?;
+        if owners.is_empty() {
+            owners = find(Round::START).await?;
+        }
+        round.begin(owners);
+        Ok(())
     }
 
     /// Puts back what an earlier release has parked because it did not know the kind.
     async fn unpark_known(&self) {
         let mut change = Change::new();
-        change.unpark_jobs(&Task::kinds(), UNKNOWN_KIND, self.clock.now());
-        if let Err(error) = self.store.commit(change).await {
+        change.unpark_jobs(&Task::kinds(), Some(UNKNOWN_KIND), self.clock.now());
+        if let Err(error) = self.store.commit(change).await
+            && self.0.worker.seldom("unparking")
+        {
             tracing::error!(%error, "putting parked jobs back failed");
         }
     }
 
-    /// How long until a job is due: a read, so that an idle worker writes nothing.
-    async fn until_due(&self) -> Duration {
-        match self.store.next_due().await {
-            Ok(Some(due)) => {
+    /// How long until a job of a queue is due: a read, so that an idle worker writes nothing.
+    async fn until_due(&self, queue: Queue) -> Result<Duration, StoreError> {
+        Ok(match self.store.next_due(queue).await? {
+            Some(due) => {
                 let wait = due.duration_since(self.clock.now());
                 Duration::try_from(wait).unwrap_or(Duration::ZERO)
             }
-            Ok(None) => PATIENCE,
-            Err(error) => {
-                tracing::error!(%error, "asking for due jobs failed");
-                PATIENCE
-            }
-        }
+            None => PATIENCE,
+        })
     }
 
-    async fn run_job(&self, job: &ClaimedJob) {
-        let outcome = match Task::parse(&job.kind, job.subject) {
+    async fn run_job(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        match Task::parse(&job.kind, job.subject) {
             Some(Task::PollDcv(id)) => self.poll_dcv(job, id).await,
             Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
             Some(Task::Sign(id)) => self.sign_claimed(job, id).await,
@@ -230,145 +429,7 @@ impl App {
             Some(Task::Housekeep) => self.housekeep(job).await,
             Some(Task::IndexNames) => self.index_names(job).await,
             Some(Task::IndexContacts) => self.index_contacts(job).await,
-            None => self.park(job, UNKNOWN_KIND).await,
-        };
-        if let Err(error) = outcome {
-            self.job_failed(job, &error).await;
+            None => self.park_unknown(job).await,
         }
     }
-
-    /// Backs off, or parks the job after its last attempt.
-    pub(super) async fn job_failed(&self, job: &ClaimedJob, error: &AppError) {
-        let text = describe(error);
-        let outcome = match error {
-            // Others were faster, so the facts have changed: look again soon.
-            AppError::Busy => {
-                let mut change = Change::new();
-                change.postpone_job(job.id, job.attempt, self.clock.now() + a_moment());
-                self.store
-                    .commit(change)
-                    .await
-                    .map(drop)
-                    .map_err(AppError::from)
-            }
-            _ if job.tries >= ATTEMPTS && !is_vital(job) => {
-                tracing::error!(job.id = job.id.0, job.kind, error = text, "job parked");
-                self.park(job, &text).await
-            }
-            _ => {
-                let (id, kind, tries) = (job.id.0, &job.kind, job.tries);
-                if tries < ATTEMPTS {
-                    tracing::warn!(
-                        job.id = id,
-                        job.kind = kind,
-                        tries,
-                        error = text,
-                        "job failed"
-                    );
-                } else {
-                    tracing::error!(
-                        job.id = id,
-                        job.kind = kind,
-                        tries,
-                        error = text,
-                        "job failed"
-                    );
-                }
-                let exponent = u32::try_from(tries).unwrap_or(0).min(longest_back_off(job));
-                let delay = SignedDuration::from_secs(1 << exponent);
-                let mut change = Change::new();
-                let run_at = self.clock.now() + with_jitter(delay);
-                change.retry_job(job.id, job.attempt, run_at, &text);
-                self.store
-                    .commit(change)
-                    .await
-                    .map(drop)
-                    .map_err(AppError::from)
-            }
-        };
-        match outcome {
-            Ok(()) => {}
-            Err(AppError::Busy) => {
-                let (id, kind) = (job.id.0, &job.kind);
-                tracing::warn!(
-                    job.id = id,
-                    job.kind = kind,
-                    "the lease was lost, another run has taken over"
-                );
-            }
-            Err(error) => {
-                tracing::error!(job.id = job.id.0, job.kind, %error, "ending a job failed");
-            }
-        }
-    }
-
-    async fn park(&self, job: &ClaimedJob, text: &str) -> Result<(), AppError> {
-        let mut change = Change::new();
-        change.park_job(job.id, job.attempt, self.clock.now(), text);
-        self.store.commit(change).await?;
-        Ok(())
-    }
-}
-
-/// The power of two, in seconds, at which a failing job stops backing off further.
-fn longest_back_off(job: &ClaimedJob) -> u32 {
-    match Task::parse(&job.kind, job.subject) {
-        // What is revoked is to be on a list within a minute.
-        Some(Task::RefreshCrl) => 4,
-        _ => LONGEST_BACK_OFF,
-    }
-}
-
-/// Whether an order, its money or its certificates hang on the job: such a job is tried for ever.
-fn is_vital(job: &ClaimedJob) -> bool {
-    match Task::parse(&job.kind, job.subject) {
-        // Who waits for a message waits as long as the order does; then the job ends by itself.
-        Some(
-            Task::PollDcv(_)
-            | Task::MailApprovers(_)
-            | Task::Sign(_)
-            | Task::Supersede(_)
-            | Task::Tend(_)
-            | Task::MailNotice(_)
-            | Task::MailPassword(_)
-            | Task::VetByItself(_)
-            | Task::RevokeKey(_)
-            | Task::RefreshCrl
-            | Task::FollowIssuingCa
-            | Task::Housekeep
-            | Task::IndexNames
-            | Task::IndexContacts,
-        ) => true,
-        None => false,
-    }
-}
-
-/// An error with its sources, in one line. Sources speak of storage or network, never of secrets.
-fn describe(error: &AppError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-/// A delay, up to a fifth longer, so that what failed together does not come back together.
-pub(super) fn with_jitter(delay: SignedDuration) -> SignedDuration {
-    delay + delay * i32::from(random_byte()) / (5 * 256)
-}
-
-/// Between a tenth and half a second, so that those who met do not meet again.
-fn a_moment() -> SignedDuration {
-    SignedDuration::from_millis(100 + i64::from(random_byte()) * 400 / 255)
-}
-
-fn random_byte() -> u8 {
-    let mut byte = [0_u8];
-    SystemRandom::new()
-        .fill(&mut byte)
-        .expect("the system gives random bytes");
-    byte[0]
 }

@@ -204,12 +204,13 @@ impl Config {
             ("limits.connections", self.limits.connections as u64),
             ("limits.request_seconds", self.limits.request_seconds),
             ("limits.jobs", self.limits.jobs as u64),
+            ("limits.looks", self.limits.looks as u64),
         ] {
             if value == 0 {
                 return Err(setting(format!("{name} must not be 0")));
             }
         }
-        // A check asks for several names in turn and must end within its job's lease.
+        // A check asks for several names in turn, and many checks wait for their turn.
         for (name, value, most) in [
             ("dns.timeout_seconds", self.dns.timeout_seconds, 10),
             ("dns.attempts", self.dns.attempts as u64, 3),

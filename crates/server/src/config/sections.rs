@@ -148,8 +148,10 @@ pub struct LimitsConfig {
     pub request_seconds: u64,
     /// How long requests under way may take after a stop was asked for.
     pub drain_seconds: u64,
-    /// Jobs at once.
+    /// Jobs at once that wait for nobody outside; half as many messages are sent at once.
     pub jobs: usize,
+    /// Checks of domain control at once; half as many more at servers that were slow before.
+    pub looks: usize,
 }
 
 /// How often resellers may call. 0 is no limit.
@@ -272,6 +274,7 @@ impl Default for LimitsConfig {
             request_seconds: 30,
             drain_seconds: 30,
             jobs: 32,
+            looks: 256,
         }
     }
 }

@@ -5,7 +5,7 @@ use chancery_domain::orders::OrderId;
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
 use chancery_store::orders::OrderListFilter;
-use chancery_store::{Change, JobFilter, JobId, JobSubjects, NewJob, StoreError};
+use chancery_store::{Change, JobFilter, JobId, JobSubjects, Lease, NewJob, Queue, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{OURS, THEIRS, at, commit, name, store_an_order, store_resellers, usd};
@@ -122,11 +122,20 @@ const SUBJECTS: JobSubjects<'static> = JobSubjects {
     notices: &["mail_notice"],
 };
 
+fn lease() -> Lease {
+    Lease {
+        holder: 77,
+        until: at(100),
+    }
+}
+
 fn a_job(id: i64, kind: &'static str, subject: i64) -> NewJob<'static> {
     NewJob {
         id: JobId(id),
         kind,
         subject,
+        queue: Queue::Work,
+        owner: 0,
         created_at: at(1),
         dedup: None,
     }
@@ -142,7 +151,11 @@ async fn some_jobs(bed: &Bed) -> OrderId {
     })
     .await
     .unwrap();
-    let claimed = bed.store.claim_jobs(at(10), at(100), 9).await.unwrap();
+    let claimed = bed
+        .store
+        .claim_jobs(Queue::Work, at(10), lease(), 9)
+        .await
+        .unwrap();
     for job in claimed {
         let failed = |change: &mut Change| match job.id.0 {
             902 => change.retry_job(job.id, job.attempt, at(80), "no answer"),
@@ -183,7 +196,11 @@ async fn a_job_is_made_due_whatever_it_waits_for(bed: &Bed) {
             .await
             .unwrap();
     }
-    let claimed = bed.store.claim_jobs(at(20), at(100), 9).await.unwrap();
+    let claimed = bed
+        .store
+        .claim_jobs(Queue::Work, at(20), lease(), 9)
+        .await
+        .unwrap();
     let mut ids: Vec<i64> = claimed.iter().map(|job| job.id.0).collect();
     ids.sort_unstable();
     assert_eq!(ids, [901, 902, 904]);

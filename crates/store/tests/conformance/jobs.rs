@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use chancery_domain::{SignedDuration, Timestamp};
-use chancery_store::{Change, ClaimedJob, JobId, NewJob, StoreError};
+use chancery_store::{
+    Change, ClaimedJob, JobCounts, JobId, Lease, NewJob, Queue, StoreError, Turn,
+};
 use futures_util::future::join_all;
 
 use crate::bed::{Bed, on_both_engines};
@@ -24,7 +26,26 @@ on_both_engines!(
     the_longest_waiting_goes_first,
     a_waiting_job_is_brought_forward,
     leases_are_released_at_a_start,
+    a_lease_is_renewed_while_its_holder_has_it,
+    a_late_renewal_moves_nothing_that_has_ended,
+    a_holder_gives_back_what_it_will_not_end,
+    each_queue_is_claimed_from_on_its_own,
+    who_waits_behind_anothers_thousands_is_found,
+    owners_are_found_in_rounds,
+    a_job_moves_to_another_queue,
+    parked_and_late_jobs_are_counted,
 );
+
+/// The process that these tests are, unless they say otherwise.
+const HOLDER: i64 = 77;
+
+/// A lease of that process.
+fn until(seconds: i64) -> Lease {
+    Lease {
+        holder: HOLDER,
+        until: at(seconds),
+    }
+}
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
@@ -35,6 +56,8 @@ fn job(id: i64) -> NewJob<'static> {
         id: JobId(id),
         kind: "poll",
         subject: id * 10,
+        queue: Queue::Work,
+        owner: 0,
         created_at: at(0),
         dedup: None,
     }
@@ -49,7 +72,7 @@ async fn enqueue(bed: &Bed, job: NewJob<'_>, run_at: Timestamp) {
 async fn claim_one(bed: &Bed, now: i64) -> ClaimedJob {
     let mut jobs = bed
         .store
-        .claim_jobs(at(now), at(now + 60), 10)
+        .claim_jobs(Queue::Work, at(now), until(now + 60), 10)
         .await
         .unwrap();
     assert_eq!(jobs.len(), 1);
@@ -67,13 +90,13 @@ fn is_conflict(outcome: &Result<(), StoreError>) -> bool {
 }
 
 async fn a_job_is_claimed_when_due_and_once(bed: &Bed) {
-    assert_eq!(bed.store.next_due().await.unwrap(), None);
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), None);
     enqueue(bed, job(1), at(10)).await;
-    assert_eq!(bed.store.next_due().await.unwrap(), Some(at(10)));
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), Some(at(10)));
     assert_eq!(bed.store.count_due(at(9)).await.unwrap(), 0);
     assert!(
         bed.store
-            .claim_jobs(at(9), at(60), 10)
+            .claim_jobs(Queue::Work, at(9), until(60), 10)
             .await
             .unwrap()
             .is_empty()
@@ -87,21 +110,23 @@ async fn a_job_is_claimed_when_due_and_once(bed: &Bed) {
         subject: 10,
         attempt: 1,
         tries: 1,
+        owner: 0,
+        queue: Queue::Work,
     };
     assert_eq!(claimed, expected);
     assert!(
         bed.store
-            .claim_jobs(at(10), at(60), 10)
+            .claim_jobs(Queue::Work, at(10), until(60), 10)
             .await
             .unwrap()
             .is_empty()
     );
-    assert_eq!(bed.store.next_due().await.unwrap(), Some(at(70)));
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), Some(at(70)));
 
     commit(bed, |change| change.finish_job(JobId(1), 1))
         .await
         .unwrap();
-    assert_eq!(bed.store.next_due().await.unwrap(), None);
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), None);
 }
 
 async fn many_workers_claim_each_job_once(bed: &Bed) {
@@ -121,7 +146,10 @@ async fn many_workers_claim_each_job_once(bed: &Bed) {
         tokio::spawn(async move {
             let mut done = Vec::new();
             loop {
-                let claimed = store.claim_jobs(at(1), at(100), 7).await.unwrap();
+                let claimed = store
+                    .claim_jobs(Queue::Work, at(1), until(100), 7)
+                    .await
+                    .unwrap();
                 if claimed.is_empty() {
                     return done;
                 }
@@ -203,7 +231,10 @@ async fn a_postponed_job_starts_its_tries_over(bed: &Bed) {
         })
         .await
         .unwrap();
-        assert_eq!(bed.store.next_due().await.unwrap(), Some(put_back));
+        assert_eq!(
+            bed.store.next_due(Queue::Work).await.unwrap(),
+            Some(put_back)
+        );
     }
 }
 
@@ -239,12 +270,12 @@ async fn a_parked_job_waits_for_an_operator(bed: &Bed) {
     })
     .await
     .unwrap();
-    assert_eq!(bed.store.next_due().await.unwrap(), None);
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), None);
     assert_eq!(bed.store.count_due(at(1_000)).await.unwrap(), 0);
     assert_eq!(bed.store.parked_jobs().await.unwrap().len(), 1);
     assert!(
         bed.store
-            .claim_jobs(at(1_000), at(2_000), 10)
+            .claim_jobs(Queue::Work, at(1_000), until(2_000), 10)
             .await
             .unwrap()
             .is_empty()
@@ -272,7 +303,7 @@ async fn jobs_of_unknown_kinds_come_back_when_they_are_known(bed: &Bed) {
     }
     for _ in 0..2 {
         commit(bed, |change| {
-            change.unpark_jobs(&["later", "other"], "unknown", at(20));
+            change.unpark_jobs(&["later", "other"], Some("unknown"), at(20));
         })
         .await
         .unwrap();
@@ -280,6 +311,11 @@ async fn jobs_of_unknown_kinds_come_back_when_they_are_known(bed: &Bed) {
     let claimed = claim_one(bed, 20).await;
     assert_eq!((claimed.id, claimed.tries), (JobId(1), 1));
     assert_eq!(bed.store.parked_jobs().await.unwrap().len(), 2);
+    // Whatever the reason.
+    commit(bed, |change| change.unpark_jobs(&["later"], None, at(30)))
+        .await
+        .unwrap();
+    assert_eq!(claim_one(bed, 30).await.id, JobId(2));
 }
 
 async fn a_dedup_key_holds_one_job(bed: &Bed) {
@@ -321,16 +357,16 @@ async fn a_job_asked_for_anew_takes_the_claim_back(bed: &Bed) {
     let new = claim_one(bed, 6).await;
     assert_eq!((new.id, new.tries), (old.id, 1));
     finish(&new).await.unwrap();
-    assert_eq!(bed.store.next_due().await.unwrap(), None);
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), None);
 }
 
 async fn a_job_handed_over_is_nobody_elses(bed: &Bed) {
-    commit(bed, |change| change.enqueue_claimed(job(1), at(60)))
+    commit(bed, |change| change.enqueue_claimed(job(1), until(60)))
         .await
         .unwrap();
     assert!(
         bed.store
-            .claim_jobs(at(59), at(99), 10)
+            .claim_jobs(Queue::Work, at(59), until(99), 10)
             .await
             .unwrap()
             .is_empty()
@@ -339,7 +375,7 @@ async fn a_job_handed_over_is_nobody_elses(bed: &Bed) {
         .await
         .unwrap();
 
-    commit(bed, |change| change.enqueue_claimed(job(2), at(60)))
+    commit(bed, |change| change.enqueue_claimed(job(2), until(60)))
         .await
         .unwrap();
     assert_eq!(claim_one(bed, 60).await.tries, 2);
@@ -351,7 +387,11 @@ async fn the_longest_waiting_goes_first(bed: &Bed) {
     }
     let mut order = Vec::new();
     for _ in 0..3 {
-        let claimed = bed.store.claim_jobs(at(50), at(90), 1).await.unwrap();
+        let claimed = bed
+            .store
+            .claim_jobs(Queue::Work, at(50), until(90), 1)
+            .await
+            .unwrap();
         order.push(claimed[0].id.0);
     }
     assert_eq!(order, [2, 3, 1]);
@@ -366,7 +406,7 @@ async fn a_waiting_job_is_brought_forward(bed: &Bed) {
         })
         .await
         .unwrap();
-        bed.store.next_due().await.unwrap()
+        bed.store.next_due(Queue::Work).await.unwrap()
     };
     assert_eq!(bring("sign", 10, 5).await, Some(at(100)));
     assert_eq!(bring("poll", 30, 5).await, Some(at(100)));
@@ -388,7 +428,7 @@ async fn leases_are_released_at_a_start(bed: &Bed) {
     claim_one(bed, 0).await;
     assert_eq!(bed.store.count_due(at(10)).await.unwrap(), 0);
     let lease = SignedDuration::from_hours(1);
-    bed.store.release_leases(at(10), lease).await.unwrap();
+    bed.store.release_leases(None, at(10), lease).await.unwrap();
     let again = claim_one(bed, 10).await;
     assert_eq!((again.id, again.attempt, again.tries), (JobId(1), 2, 2));
 }
@@ -409,7 +449,7 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
         .await
         .unwrap();
     };
-    let due = async || bed.store.next_due().await.unwrap();
+    let due = async || bed.store.next_due(Queue::Work).await.unwrap();
     // Many ask, and one run serves them.
     for now in [10, 11, 12] {
         ask(now).await;
@@ -431,4 +471,167 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     rest(&run, 1, 80, 2_000).await;
     ask(100).await;
     assert_eq!(due().await, Some(at(100)));
+}
+
+async fn renew(bed: &Bed, lease: Lease, jobs: &[i64]) {
+    let jobs = jobs.iter().map(|id| JobId(*id));
+    bed.store.renew_leases(lease, jobs).await.unwrap();
+}
+
+async fn a_lease_is_renewed_while_its_holder_has_it(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    enqueue(bed, job(2), at(500)).await;
+    claim_one(bed, 0).await;
+    renew(bed, until(90), &[1, 2]).await;
+    assert_eq!(bed.store.count_due(at(89)).await.unwrap(), 0);
+
+    // Another process holds nothing of it, and takes it over when the lease has ended.
+    let other = |seconds| Lease {
+        holder: 78,
+        until: at(seconds),
+    };
+    renew(bed, other(900), &[1, 2]).await;
+    let over = bed.store.claim_jobs(Queue::Work, at(90), other(200), 9);
+    assert_eq!(over.await.unwrap()[0].attempt, 2);
+    renew(bed, until(900), &[1, 2]).await;
+    assert_eq!(
+        bed.store.next_due(Queue::Work).await.unwrap(),
+        Some(at(200))
+    );
+}
+
+async fn a_late_renewal_moves_nothing_that_has_ended(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    let endings: [fn(&mut Change, &ClaimedJob); 3] = [
+        |change, job| change.postpone_job(job.id, job.attempt, at(1_000)),
+        |change, job| change.retry_job(job.id, job.attempt, at(1_000), "no"),
+        |change, job| change.postpone_into(job.id, job.attempt, Queue::Work, at(1_000)),
+    ];
+    for end in endings {
+        let claimed = claim_one(bed, 1_000).await;
+        commit(bed, |change| end(change, &claimed)).await.unwrap();
+        renew(bed, until(20), &[1]).await;
+        assert_eq!(bed.store.count_due(at(999)).await.unwrap(), 0);
+    }
+}
+
+async fn a_holder_gives_back_what_it_will_not_end(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    claim_one(bed, 0).await;
+    enqueue(bed, job(2), at(0)).await;
+    let other = Lease {
+        holder: 78,
+        until: at(60),
+    };
+    let theirs = bed.store.claim_jobs(Queue::Work, at(0), other, 9);
+    assert_eq!(theirs.await.unwrap().len(), 1);
+    let minute = SignedDuration::from_mins(1);
+    let released = bed.store.release_leases(Some(HOLDER), at(3), minute);
+    released.await.unwrap();
+    assert_eq!(claim_one(bed, 3).await.id, JobId(1));
+}
+
+async fn each_queue_is_claimed_from_on_its_own(bed: &Bed) {
+    for (id, queue) in (1..).zip(Queue::ALL) {
+        enqueue(bed, NewJob { queue, ..job(id) }, at(id)).await;
+    }
+    assert_eq!(bed.store.count_due(at(9)).await.unwrap(), 4);
+    for (id, queue) in (1..).zip(Queue::ALL) {
+        assert_eq!(bed.store.next_due(queue).await.unwrap(), Some(at(id)));
+        let claimed = bed.store.claim_jobs(queue, at(9), until(60), 9);
+        let claimed = claimed.await.unwrap();
+        assert_eq!((claimed.len(), claimed[0].id), (1, JobId(id)));
+    }
+}
+
+/// Jobs of an owner in the queue of checks, due at 0.
+async fn looks(bed: &Bed, owner: i64, ids: std::ops::Range<i64>) {
+    let mut change = Change::new();
+    for id in ids {
+        let queue = Queue::Looks;
+        change.enqueue(
+            NewJob {
+                queue,
+                owner,
+                ..job(id)
+            },
+            at(0),
+        );
+    }
+    bed.store.commit(change).await.unwrap();
+}
+
+async fn who_waits_behind_anothers_thousands_is_found(bed: &Bed) {
+    looks(bed, 2001, 1..2_001).await;
+    looks(bed, 2002, 3_000..3_002).await;
+    looks(bed, 0, 3_002..3_003).await;
+    let later = NewJob {
+        queue: Queue::Looks,
+        owner: 2003,
+        ..job(4_000)
+    };
+    enqueue(bed, later, at(50)).await;
+    let due = bed.store.owners_due(Queue::Looks, at(9), -1, 10);
+    assert_eq!(due.await.unwrap(), [0, 2001, 2002]);
+
+    let turn = |owner| Turn { owner, limit: 2 };
+    let turns = [turn(2002), turn(2001), turn(2003), turn(0)];
+    let claimed = bed
+        .store
+        .claim_in_turn(Queue::Looks, at(9), until(60), &turns);
+    let mut owners: Vec<i64> = claimed.await.unwrap().iter().map(|job| job.owner).collect();
+    owners.sort_unstable();
+    assert_eq!(owners, [0, 2001, 2001, 2002, 2002]);
+    let due = bed.store.owners_due(Queue::Looks, at(9), -1, 10);
+    assert_eq!(due.await.unwrap(), [2001]);
+}
+
+async fn owners_are_found_in_rounds(bed: &Bed) {
+    for owner in 1..=5 {
+        looks(bed, owner, owner * 10..owner * 10 + 3).await;
+    }
+    let due = async |after| {
+        let due = bed.store.owners_due(Queue::Looks, at(0), after, 2);
+        due.await.unwrap()
+    };
+    assert_eq!(due(-1).await, [1, 2]);
+    assert_eq!(due(2).await, [3, 4]);
+    assert_eq!(due(4).await, [5]);
+    assert_eq!(due(5).await, [0; 0]);
+    let other = bed.store.owners_due(Queue::SlowLooks, at(0), -1, 9);
+    assert_eq!(other.await.unwrap(), [0; 0]);
+}
+
+async fn a_job_moves_to_another_queue(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    let claimed = claim_one(bed, 0).await;
+    let to = Queue::SlowLooks;
+    commit(bed, |change| {
+        change.postpone_into(claimed.id, claimed.attempt, to, at(5));
+    })
+    .await
+    .unwrap();
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), None);
+    let moved = bed.store.claim_jobs(to, at(5), until(60), 1).await.unwrap();
+    assert_eq!((moved[0].attempt, moved[0].tries), (2, 1));
+}
+
+async fn parked_and_late_jobs_are_counted(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    let claimed = claim_one(bed, 0).await;
+    commit(bed, |change| {
+        change.park_job(claimed.id, claimed.attempt, at(1), "it broke");
+    })
+    .await
+    .unwrap();
+    enqueue(bed, job(2), at(10)).await;
+    enqueue(bed, job(3), at(30)).await;
+    looks(bed, 2001, 10..15).await;
+    let counts = bed.store.count_jobs(at(20)).await.unwrap();
+    let expected = JobCounts {
+        parked: 1,
+        late: 1,
+        late_looks: 5,
+    };
+    assert_eq!(counts, expected);
 }

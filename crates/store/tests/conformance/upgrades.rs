@@ -15,6 +15,7 @@ use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
 use chancery_store::contact_searches::ContactFilter;
 use chancery_store::order_searches::OrderFilter;
+use chancery_store::{Lease, Queue};
 
 use crate::bed::Bed;
 use crate::long_lists::{fill_and_count, found, named};
@@ -76,7 +77,8 @@ const CONTENT: &str = "
         (52, 11, null, 6, 'platform', 'person_told', 'order_ending: ann@shop.example: it was refused'),
         (53, 11, null, 7, 'platform', 'approver_mailed', 'admin@a.test');
     insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, last_error)
-    values (499, 'mail_notice', 7, 9000000000000000, 3, 3, 1, '450 <ann@shop.example> greylisted');
+    values (499, 'mail_notice', 7, 9000000000000000, 3, 3, 1, '450 <ann@shop.example> greylisted'),
+        (498, 'poll_dcv', 22, 9000000000000000, 0, 0, 1, null);
     update sequences set next = 500 where name = 'row';";
 
 async fn bring_up(bed: &Bed, first: &'static str) {
@@ -152,6 +154,12 @@ async fn bring_up(bed: &Bed, first: &'static str) {
     let quoted = "select count(*) from jobs where last_error is not null";
     assert_eq!(bed.int(quoted).await, 0);
 
+    let queues = "select queue, owner from jobs where id in (498, 499) order by id";
+    let queues: Vec<_> = (bed.rows(queues).await.iter())
+        .map(|row| [0, 1].map(|column| row.int(column).unwrap()))
+        .collect();
+    assert_eq!(queues, [[2, 2001], [1, 0]]);
+
     let sum = "select cast(sum(n) as bigint) from order_counts where level = 20";
     assert_eq!(bed.int(sum).await, 3);
     let months = "select month from order_months order by month";
@@ -162,9 +170,12 @@ async fn bring_up(bed: &Bed, first: &'static str) {
     assert_eq!(months, [2025 * 12 + 10, 2026 * 12]);
     let placed = "select order_count from resellers";
     assert_eq!(bed.int(placed).await, 3);
-    let due = bed
-        .store
-        .claim_jobs(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, 9);
+    let now = Timestamp::UNIX_EPOCH;
+    let lease = Lease {
+        holder: 77,
+        until: now,
+    };
+    let due = bed.store.claim_jobs(Queue::Work, now, lease, 9);
     let due = due.await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(

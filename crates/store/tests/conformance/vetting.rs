@@ -6,7 +6,7 @@ use chancery_domain::operators::OperatorName;
 use chancery_domain::orders::Order;
 use chancery_domain::registrations::{EntityCategory, Registration};
 use chancery_domain::vetting::{Approval, CaseId, CaseState, VettingCase};
-use chancery_store::{JobId, NewJob, StoreError};
+use chancery_store::{JobId, Lease, NewJob, Queue, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::organizations::{an_organization, store_organization};
@@ -160,6 +160,8 @@ async fn a_decision_has_its_orders_look_whoever_is_at_work(bed: &Bed) {
         id: JobId(id),
         kind,
         subject: order.issuance.0,
+        queue: Queue::Work,
+        owner: order.reseller.0,
         created_at: at(1),
         dedup: None,
     };
@@ -170,7 +172,15 @@ async fn a_decision_has_its_orders_look_whoever_is_at_work(bed: &Bed) {
     })
     .await
     .unwrap();
-    let run = bed.store.claim_jobs(at(2), at(500), 9).await.unwrap();
+    let lease = Lease {
+        holder: 77,
+        until: at(500),
+    };
+    let run = bed
+        .store
+        .claim_jobs(Queue::Work, at(2), lease, 9)
+        .await
+        .unwrap();
     assert_eq!((run.len(), run[0].id), (1, JobId(1)));
     let organization = order.organization.unwrap();
     commit(bed, |change| {
@@ -184,7 +194,11 @@ async fn a_decision_has_its_orders_look_whoever_is_at_work(bed: &Bed) {
         late,
         Err(StoreError::Conflict { what: "job", .. })
     ));
-    let due = bed.store.claim_jobs(at(3), at(500), 9).await.unwrap();
+    let due = bed
+        .store
+        .claim_jobs(Queue::Work, at(3), lease, 9)
+        .await
+        .unwrap();
     let ids: Vec<_> = due.iter().map(|job| (job.id, job.tries)).collect();
     assert_eq!(ids, [(JobId(1), 1)]);
 }

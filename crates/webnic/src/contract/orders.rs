@@ -244,8 +244,8 @@ pub(crate) const CANCEL: Operation = Operation::new(
     "cancelOrder",
     "Cancel order",
     "Gives back all that was charged: before the certificate, and after it within the product's refund window, \
-     when the certificate is revoked. Cancelling what is cancelled succeeds. Later, a certificate can be revoked without \
-     money back.",
+     when the certificate is revoked. While it is being signed, it waits the moment that takes. Cancelling what is \
+     cancelled succeeds. Later, a certificate can be revoked without money back.",
 );
 
 pub(crate) const REVOKE: Operation = Operation::new(

@@ -1,0 +1,181 @@
+//! What becomes of a job that fails: it backs off, and is parked after its last attempt unless money or a signature
+//! hangs on it.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use chancery_domain::SignedDuration;
+use chancery_store::{Change, ClaimedJob};
+use futures_util::FutureExt as _;
+
+use super::Task;
+use crate::{App, AppError};
+
+/// From this attempt on, a failure of a job that is never parked is an error in the log.
+const ALARMING: i64 = 8;
+
+/// The power of two, in seconds, at which a failing job stops backing off further: about an hour.
+const LONGEST_BACK_OFF: u32 = 12;
+
+/// The longest a run may take. No job comes near it: what does is stuck, and would be held for ever.
+const RUN_LIMIT: Duration = Duration::from_secs(600);
+
+/// Why a job is parked that a later release has left; that release puts it back.
+pub(super) const UNKNOWN_KIND: &str = "this release does not know the kind";
+
+impl App {
+    /// Carries a run out. What it does wrong, a panic or no end included, is a failure of its job.
+    pub(super) async fn contain(
+        &self,
+        job: &ClaimedJob,
+        run: impl Future<Output = Result<(), AppError>>,
+    ) {
+        let run = AssertUnwindSafe(run).catch_unwind();
+        let outcome = match tokio::time::timeout(RUN_LIMIT, run).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => Err(panicked(job, panic.as_ref())),
+            Err(_) => Err(AppError::Internal("the job came to no end".into())),
+        };
+        if let Err(error) = outcome {
+            self.job_failed(job, &error).await;
+        }
+    }
+
+    /// Backs off, or parks the job after its last attempt.
+    pub(super) async fn job_failed(&self, job: &ClaimedJob, error: &AppError) {
+        let text = describe(error);
+        let (id, kind, tries) = (job.id.0, &job.kind, job.tries);
+        let task = Task::parse(kind, job.subject);
+        let attempts = task.and_then(Task::attempts);
+        let mut change = Change::new();
+        if matches!(error, AppError::Busy) {
+            // Others were faster, so the facts have changed: look again soon.
+            change.postpone_job(job.id, job.attempt, self.clock.now() + a_moment());
+        } else if attempts.is_some_and(|attempts| tries >= attempts) {
+            tracing::error!(
+                job.id = id,
+                job.kind = kind,
+                tries,
+                error = text,
+                "job parked"
+            );
+            change.park_job(job.id, job.attempt, self.clock.now(), &text);
+        } else {
+            if attempts.is_none() && tries >= ALARMING {
+                tracing::error!(
+                    job.id = id,
+                    job.kind = kind,
+                    tries,
+                    error = text,
+                    "job failed"
+                );
+            } else {
+                tracing::warn!(
+                    job.id = id,
+                    job.kind = kind,
+                    tries,
+                    error = text,
+                    "job failed"
+                );
+            }
+            let run_at = self.clock.now() + with_jitter(back_off(task, tries));
+            change.retry_job(job.id, job.attempt, run_at, &text);
+        }
+        match self.store.commit(change).await.map_err(AppError::from) {
+            Ok(_) => {}
+            Err(AppError::Busy) => {
+                tracing::warn!(
+                    job.id = id,
+                    job.kind = kind,
+                    "the lease was lost, another run has taken over"
+                );
+            }
+            Err(error) => {
+                tracing::error!(job.id = id, job.kind = kind, %error, "ending a job failed");
+            }
+        }
+    }
+
+    /// Puts a job aside whose kind this release does not know.
+    pub(super) async fn park_unknown(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        tracing::error!(
+            job.id = job.id.0,
+            job.kind,
+            error = UNKNOWN_KIND,
+            "job parked"
+        );
+        let mut change = Change::new();
+        change.park_job(job.id, job.attempt, self.clock.now(), UNKNOWN_KIND);
+        self.store.commit(change).await?;
+        Ok(())
+    }
+}
+
+/// A panic as the failure of a job.
+pub(super) fn panicked(job: &ClaimedJob, panic: &(dyn Any + Send)) -> AppError {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("it said nothing");
+    tracing::error!(job.id = job.id.0, job.kind, panic = said, "job panicked");
+    AppError::Internal(format!("the job panicked: {said}").into())
+}
+
+/// How long a job waits after so many tries: twice as long each time, up to about an hour.
+fn back_off(task: Option<Task>, tries: i64) -> SignedDuration {
+    let longest = match task {
+        // What is revoked is to be on a list within a minute.
+        Some(Task::RefreshCrl) => 4,
+        _ => LONGEST_BACK_OFF,
+    };
+    let exponent = u32::try_from(tries).unwrap_or(0).min(longest);
+    SignedDuration::from_secs(1 << exponent)
+}
+
+/// An error with its sources, in one line. Sources speak of storage or network, never of secrets.
+fn describe(error: &AppError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// A delay, up to a fifth longer, so that what failed together does not come back together.
+pub(super) fn with_jitter(delay: SignedDuration) -> SignedDuration {
+    delay + delay * i32::from(random_byte()) / (5 * 256)
+}
+
+/// Between a tenth and half a second, so that those who met do not meet again.
+fn a_moment() -> SignedDuration {
+    SignedDuration::from_millis(100 + i64::from(random_byte()) * 400 / 255)
+}
+
+fn random_byte() -> u8 {
+    let mut byte = [0_u8];
+    SystemRandom::new()
+        .fill(&mut byte)
+        .expect("the system gives random bytes");
+    byte[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_job_backs_off_up_to_an_hour_or_so() {
+        let waits: Vec<i64> = (1..=20)
+            .map(|tries| back_off(None, tries).as_secs())
+            .collect();
+        assert_eq!(&waits[..3], [2, 4, 8]);
+        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!(waits[19], 4_096);
+        let day = SignedDuration::from_hours(24);
+        assert!((0..500).all(|_| (day..day * 6 / 5).contains(&with_jitter(day))));
+    }
+}
