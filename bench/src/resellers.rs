@@ -77,6 +77,17 @@ impl Reseller {
                 let made = ["reseller", "add", "--name", "Bench", "--currency", "USD"];
                 let id = &installation.chore(&[&made[..], &["--json"]].concat())?["resellerId"];
                 let id = id.to_string();
+                // Its orders are issued on what one of them has shown.
+                let set = [
+                    "reseller",
+                    "set",
+                    "--reseller",
+                    &id,
+                    "--proof-scope",
+                    "reseller",
+                ];
+                let by = ["--yes", "--operator", "bench", "--json"];
+                installation.chore(&[&set[..], &by].concat())?;
                 let amount = ["--amount", "100000000.00", "--json"];
                 let credit = ["balance", "credit", "--reseller", &id];
                 installation.chore(&[&credit[..], &amount].concat())?;

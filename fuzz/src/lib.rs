@@ -3,7 +3,8 @@
 //! The fuzzers in `fuzz_targets/` call these; so does every run of the tests, with the seeds in `seeds/` and
 //! some mutations of them.
 
-use chancery_domain::authorizations::{Method, approver_addresses, authorization_domains};
+use chancery_domain::approvers::approver_addresses;
+use chancery_domain::authorizations::{Method, authorization_domains};
 use chancery_domain::names::DomainName;
 use chancery_pki::csr::Csr;
 use chancery_pki::delivery::SubscriberKey;

@@ -7,6 +7,7 @@
 
 mod access;
 mod access_trail;
+mod approvals;
 mod architecture;
 mod authority;
 mod catalogue;
@@ -49,10 +50,12 @@ mod organizations;
 mod outages;
 mod prices;
 mod production;
+mod proofs;
 mod races;
 mod rates;
 mod reference_data;
 mod regressions;
+mod rejected_organizations;
 mod renewals;
 mod repeats;
 mod retention;

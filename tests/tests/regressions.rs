@@ -2,18 +2,19 @@
 
 use chancery_domain::authorizations::Method;
 use chancery_domain::money::{Currency, Money};
+use chancery_domain::reseller_settings::ProofScope;
 use chancery_domain::validity::{ValidityRules, days};
 use chancery_testkit::{Panel, PlacedOrder, Reply, TestServer, on_both_engines};
 use serde_json::json;
 
 use crate::looks::observations_of;
+use crate::proofs::share_proofs;
 
 on_both_engines!(
     a_proof_that_grows_old_is_asked_for_again_by_record,
     a_proof_that_grows_old_is_asked_for_again_by_mail,
     approvers_are_not_flooded_by_repetition,
     approvers_are_not_flooded_by_changes,
-    an_address_is_not_flooded_by_orders,
     early_looks_are_paced_by_domain,
     a_credit_counts_once_under_its_key,
     clock_moves_add_up,
@@ -23,6 +24,7 @@ const DAY: i64 = 86_400;
 
 /// An order for `old.test`, whose proof may be reused for a day or two more, and `new.test`, unproved.
 async fn placed_on_an_old_proof(server: &TestServer, method: &str) -> (Panel, PlacedOrder) {
+    share_proofs(server, ProofScope::Reseller).await;
     server.panel().await.issue("ssl123", &["old.test"]).await;
     let (rules, now) = (ValidityRules::default(), server.app().now());
     let still = |count: &u32| rules.is_fresh(Method::Dns, now, now + days(*count));
@@ -121,27 +123,6 @@ async fn approvers_are_not_flooded_by_changes(server: &mut TestServer) {
         .pop()
         .unwrap();
     assert_eq!(server.http().send("POST", &link, "").await.status, 200);
-}
-
-async fn an_address_is_not_flooded_by_orders(server: &mut TestServer) {
-    let (panel, world) = (server.panel().await, server.world());
-    let mut order = panel.order("ssl123", "email", &["shop.test"]).await;
-    order["approverEmail"] = json!(["admin@shop.test"]);
-    for _ in 0..20 {
-        panel.place(&order).await;
-    }
-    let before = panel.cents().await;
-    is_too_many(&panel.http.post("/ssl/v2/orders/new", &order).await);
-    // Whoever asks.
-    let another = server.another_panel("50.00").await;
-    let mut theirs = another.order("ssl123", "email", &["shop.test"]).await;
-    theirs["approverEmail"] = json!(["admin@shop.test"]);
-    is_too_many(&another.http.post("/ssl/v2/orders/new", &theirs).await);
-    assert_eq!(panel.cents().await, before);
-    world.run_due_jobs().await;
-    assert_eq!(world.mails().await.len(), 20);
-    world.advance(DAY + 1).await;
-    server.panel().await.place(&order).await;
 }
 
 async fn early_looks_are_paced_by_domain(server: &mut TestServer) {

@@ -2,7 +2,10 @@
 //! what a restart keeps.
 
 use chancery_domain::Timestamp;
+use chancery_domain::reseller_settings::ProofScope;
 use chancery_testkit::{Panel, TestServer, on_both_engines};
+
+use crate::proofs::share_proofs;
 use serde_json::json;
 
 on_both_engines!(
@@ -199,6 +202,7 @@ async fn revocation_lists_are_renewed(server: &mut TestServer) {
 
 async fn old_proofs_are_not_reused(server: &mut TestServer) {
     let panel = server.panel().await;
+    share_proofs(server, ProofScope::Reseller).await;
     panel.issue("ssl123", &["shop.test"]).await;
     let placed_again = async |panel: &Panel| {
         let order = panel.order("ssl123", "dns", &["www.shop.test"]).await;

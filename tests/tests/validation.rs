@@ -381,14 +381,11 @@ async fn only_constructed_addresses_approve(server: &mut TestServer) {
         "postmaster",
         "webmaster",
     ];
-    let expected = ["www.shop.test", "shop.test"];
+    let expected = ["shop.test", "www.shop.test"];
     let expected = expected
         .iter()
         .flat_map(|host| users.map(|user| format!("{user}@{host}")));
-    let (mut told, mut expected) = (list.clone(), expected.collect::<Vec<_>>());
-    told.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(told, expected);
+    assert_eq!(list, expected.collect::<Vec<_>>());
 
     for wrong in ["ann@shop.test", "admin@other.test", "admin@test", "admin"] {
         let mut order = panel.order("ssl123", "email", &["www.shop.test"]).await;

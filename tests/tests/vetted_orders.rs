@@ -5,10 +5,13 @@ use chancery_app::{NewEvidence, Operations};
 use chancery_domain::checklists::{ChecklistItem, Source, VettingKind};
 use chancery_domain::operators::OperatorName;
 use chancery_domain::registrations::{EntityCategory, Registration};
+use chancery_domain::reseller_settings::ProofScope;
 use chancery_domain::vetting::{CaseId, CaseState};
 use chancery_server::config::OteVetting;
 use chancery_testkit::{Panel, PlacedOrder, TestServer, csr, on_both_engines, openssl};
 use serde_json::{Value, json};
+
+use crate::proofs::share_proofs;
 
 on_both_engines!(
     an_order_waits_for_its_organization_and_goes_on_by_itself,
@@ -26,19 +29,19 @@ on_both_engines!(
 
 const DAY: i64 = 86_400;
 
-async fn by_hand(server: &mut TestServer) -> Panel {
+pub(crate) async fn by_hand(server: &mut TestServer) -> Panel {
     server
         .restart_with(|config| config.ote.vetting = OteVetting::ByHand)
         .await;
     server.panel().await
 }
 
-fn operator(name: &str) -> OperatorName {
+pub(crate) fn operator(name: &str) -> OperatorName {
     OperatorName::parse(name).unwrap()
 }
 
 /// The one open case.
-async fn open_case(server: &TestServer) -> CaseId {
+pub(crate) async fn open_case(server: &TestServer) -> CaseId {
     let found = server.operations().vetting_cases(true, None).await.unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].case.id
@@ -88,7 +91,12 @@ async fn vet(server: &TestServer) {
 }
 
 /// Places an order and shows control of its names.
-async fn proved(panel: &Panel, organization: i64, product: &str, name: &str) -> PlacedOrder {
+pub(crate) async fn proved(
+    panel: &Panel,
+    organization: i64,
+    product: &str,
+    name: &str,
+) -> PlacedOrder {
     let order = panel.order_of(organization, product, &[name]).await;
     let placed = panel.place(&order).await;
     panel.publish(&placed.data).await;
@@ -96,7 +104,7 @@ async fn proved(panel: &Panel, organization: i64, product: &str, name: &str) -> 
     placed
 }
 
-async fn is_in(panel: &Panel, id: &str, order: &str, certificate: &str) {
+pub(crate) async fn is_in(panel: &Panel, id: &str, order: &str, certificate: &str) {
     let expected = (order.to_owned(), certificate.to_owned());
     assert_eq!(panel.statuses(id).await, expected);
 }
@@ -144,7 +152,8 @@ async fn an_order_waits_for_its_organization_and_goes_on_by_itself(server: &mut 
         }
         assert!(!subject.contains("serialNumber"), "{subject}");
     }
-    // The next one finds it vetted, and its names proved.
+    // The next one finds it vetted, and its names proved, where proofs are shared.
+    share_proofs(server, ProofScope::Reseller).await;
     let order = panel
         .order_of(organization, "ov-multi", &["shop.test"])
         .await;

@@ -1,6 +1,9 @@
 //! From an order to a certificate that OpenSSL verifies, by each way of showing control.
 
+use chancery_domain::reseller_settings::ProofScope;
 use chancery_testkit::{Panel, TestServer, on_both_engines};
+
+use crate::proofs::share_proofs;
 use serde_json::json;
 
 on_both_engines!(
@@ -112,6 +115,7 @@ async fn a_cname_product(server: &mut TestServer) {
 
 async fn many_names_and_proofs_that_are_reused(server: &mut TestServer) {
     let panel = server.panel().await;
+    share_proofs(server, ProofScope::Reseller).await;
     let names = [
         "shop.test",
         "www.shop.test",

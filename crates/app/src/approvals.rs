@@ -1,43 +1,36 @@
-//! Approval by mail: one message for each name and address, one secret link in each.
+//! Approval by mail: one message for each address and run, one secret link in each, one click for all its names.
 //!
-//! The link only shows what would be approved; approving takes a POST, since mail scanners follow links.
-//! The secret is stored twice: as a hash, to find the approval by, and sealed, so that a message can be sent
-//! again unchanged.
+//! The link only shows what would be approved; approving takes a POST, since mail scanners follow links. It covers
+//! the names of its message that are still asked of its address, and no others. The secret is stored twice: as a
+//! hash, to find the approval by, and sealed, so that a message can be sent again unchanged.
 
+use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, IssuanceState, NameControl, NextStep, Proof};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
-use chancery_domain::{SignedDuration, Timestamp};
+use chancery_domain::resellers::ProofScope;
 use chancery_outside::mail::Mail;
-use chancery_store::approvals::{Approval, Sendings};
+use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
-use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::challenges::random_hex;
 use crate::jobs::{self, Proceeding, Task};
 use crate::sign_in::secret_hash;
-use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
-
-/// The least time between two sendings of one message, from the second repetition on.
-const RESEND_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
-
-/// How often in an hour the approver of one name of an order may be asked.
-const ASKED_AN_HOUR: i64 = 10;
-
-/// How many approvals an address may have been asked for in a day when one more order, or change of one,
-/// would write to it. Whoever ordered: it is the reader who is to be spared.
-const ASKED_OF_AN_ADDRESS: i64 = 20;
+use crate::{App, AppError, Noun};
 
 /// What a visitor of the approval page is asked.
 #[derive(Clone, Debug)]
 pub struct ApprovalAsked {
-    /// The name to be certified.
-    pub name: DomainName,
-    /// All names of the order.
+    /// The names that the approval covers.
     pub names: Vec<DomainName>,
+    /// Names of the message that are asked of its reader no more.
+    pub withdrawn: Vec<DomainName>,
+    /// Further names of the certificate, which others answer for.
+    pub further: Vec<DomainName>,
+    /// What else the approval may be used for, as a sentence.
+    pub reuse: String,
     /// The product.
     pub product: String,
     /// Who ordered.
@@ -57,7 +50,7 @@ pub enum ApprovalState {
     Open,
     /// It was given.
     Given,
-    /// Too late: the order is settled, or the link too old.
+    /// Too late: the order is settled, the link too old, or nothing is asked any more.
     Closed,
 }
 
@@ -68,11 +61,26 @@ impl App {
     /// What the link of an approval mail is about.
     pub async fn approval(&self, token: &str) -> Result<ApprovalAsked, AppError> {
         let (approval, file) = self.find_approval(token).await?;
+        let state = self.approval_state(&approval, &file.issuance);
         let reseller = self.store.reseller(file.order.reseller).await?;
+        let scope = reseller
+            .as_ref()
+            .map_or(ProofScope::Order, |reseller| reseller.settings.proof_scope);
+        let names = match state {
+            ApprovalState::Open => still_asked(&approval, &file.issuance.names),
+            ApprovalState::Given | ApprovalState::Closed => approval.names.clone(),
+        };
+        let rest = |all: Vec<DomainName>, without: &[DomainName]| -> Vec<DomainName> {
+            all.into_iter()
+                .filter(|name| !without.contains(name))
+                .collect()
+        };
         Ok(ApprovalAsked {
-            state: self.approval_state(&approval, &file.issuance),
-            name: approval.name,
-            names: file.issuance.covered(),
+            state,
+            withdrawn: rest(approval.names.clone(), &names),
+            further: rest(file.issuance.covered(), &names),
+            names,
+            reuse: self.reuse_of(&approval, scope),
             product: file.order.product_name,
             reseller: reseller.map(|reseller| reseller.name).unwrap_or_default(),
             address: approval.address,
@@ -80,7 +88,7 @@ impl App {
         })
     }
 
-    /// Approves: the name is proved, by email.
+    /// Approves: the names that are still asked of the message's reader are proved, by email.
     pub async fn approve(&self, token: &str) -> Result<ApprovalState, AppError> {
         for _ in 0..jobs::CONFLICT_TRIES {
             let (approval, mut file) = self.find_approval(token).await?;
@@ -89,30 +97,12 @@ impl App {
                 return Ok(state);
             }
             let now = self.clock.now();
-            let proof = Proof {
-                domain: approval.domain.clone(),
-                method: Method::Email,
-                obtained_at: now,
-            };
             let mut change = Change::new();
             self.forget_stale(&mut change, &mut file.issuance, now)
                 .await?;
-            file.issuance.prove(&approval.name, &proof);
-            change.approve(approval.token_hash, now);
-            let held = Authorization {
-                domain: approval.domain.clone(),
-                method: Method::Email,
-                obtained_at: now,
-            };
-            let (reseller, issuance) = (file.order.reseller, file.issuance.id);
-            change.insert_authorization(self.row_id().await?, reseller, issuance, &held);
-            let found = format!("approved by the reader of {}", approval.address);
-            let look = mail_observation(&approval, now, found, Outcome::Proved, String::new());
-            change.insert_observation(self.row_id().await?, issuance, &look);
-            let detail = Some(approval.name.to_string());
-            let (by, kind) = (Actor::Approver, EventKind::NameProved);
-            self.note(&mut change, &file.order, by, kind, detail)
+            self.note_approval(&mut change, &approval, &mut file, now)
                 .await?;
+            let issuance = file.issuance.id;
             let signing = match file.issuance.next_step(now) {
                 NextStep::Sign => match self.sign_or_end(&mut change, file, now).await? {
                     Proceeding::Signs(signing) => Some(signing),
@@ -144,110 +134,36 @@ impl App {
         Err(AppError::Busy)
     }
 
-    /// Refuses to write to approvers who were written to too often.
-    pub(crate) async fn check_mail_limits(
-        &self,
-        issuance: &Issuance,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let mut addresses: Vec<String> = issuance
-            .unproved()
-            .filter_map(|control| match &control.challenge {
-                Challenge::Email { approver } => Some(approver.clone()),
-                Challenge::Dns { .. } | Challenge::File { .. } => None,
-            })
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        if addresses.is_empty() {
-            return Ok(());
-        }
-        let hour_ago = now - SignedDuration::from_hours(1);
-        if self.store.times_asked(issuance.id, hour_ago).await? >= ASKED_AN_HOUR {
-            return Err(Refusal::TooManyMails.into());
-        }
-        let day_ago = now - SignedDuration::from_hours(24);
-        let counts = addresses
-            .into_iter()
-            .map(|address| async move { self.store.approvals_asked_of(&address, day_ago).await });
-        let counts: Vec<i64> = stream::iter(counts)
-            .buffer_unordered(PARALLEL_READS)
-            .try_collect()
-            .await?;
-        match counts.iter().any(|count| *count >= ASKED_OF_AN_ADDRESS) {
-            true => Err(Refusal::TooManyMails.into()),
-            false => Ok(()),
-        }
-    }
-
-    /// Refuses to send an order's messages once more so soon. The first repetition may come at once.
-    pub(crate) async fn check_resend(
-        &self,
-        issuance: &Issuance,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let too_soon =
-            |sent: &Sendings| sent.count > 1 && now.duration_since(sent.last) < RESEND_INTERVAL;
-        match self.store.sendings(issuance.id).await?.iter().any(too_soon) {
-            true => Err(Refusal::TooManyMails.into()),
-            false => Ok(()),
-        }
-    }
-
-    /// Drops proofs that have grown too old, and asks the approvers of their names again. Looks for the
-    /// others go on by themselves.
-    pub(crate) async fn forget_stale(
+    /// Adds what an approval brings about: the names that are asked of it are proved, which stays on record.
+    async fn note_approval(
         &self,
         change: &mut Change,
-        issuance: &mut Issuance,
+        approval: &Approval,
+        file: &mut OrderFile,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let dropped = issuance.forget_stale(&self.rules, now);
-        if dropped.is_empty() || !self.rules.is_in_force(Method::Email, now) {
-            return Ok(());
-        }
-        let controls = issuance.unproved();
-        let again = controls.filter(|control| dropped.contains(&control.name));
-        self.ask_approvers(change, issuance, again, now).await
-    }
-
-    /// Adds an approval for each of these names that is to be proved by one, and the job that mails them.
-    pub(crate) async fn ask_approvers(
-        &self,
-        change: &mut Change,
-        issuance: &Issuance,
-        controls: impl Iterator<Item = &NameControl>,
-        now: Timestamp,
-    ) -> Result<(), AppError> {
-        let mut asked = false;
-        for control in controls {
-            let Challenge::Email { approver } = &control.challenge else {
-                continue;
-            };
-            asked = true;
-            let host = approver.rsplit_once('@').map_or("", |(_, host)| host);
-            let token = random_hex::<24>();
-            let token_hash = secret_hash(&token);
-            change.insert_approval(&Approval {
-                token_hash,
-                sealed_token: self
-                    .master_key
-                    .seal(APPROVAL_CONTEXT, token.as_bytes())
-                    .map_err(AppError::internal)?,
-                issuance: issuance.id,
-                name: control.name.clone(),
-                domain: DomainName::parse(host).map_err(AppError::internal)?,
-                address: approver.clone(),
-                created_at: now,
-                expires_at: issuance.validate_by,
-                sent_at: None,
-                approved_at: None,
-                message_id: format!("{}@chancery", random_hex::<12>()),
-            });
-        }
-        if asked {
-            change.expect_master_key(&self.master_key_id);
-            self.enqueue_mails(change, issuance, now).await?;
+        let names = still_asked(approval, &file.issuance.names);
+        let proof = Proof {
+            domain: approval.domain.clone(),
+            method: Method::Email,
+            obtained_at: now,
+        };
+        file.issuance.approve(&names, &proof);
+        change.approve(approval.token_hash, now);
+        let held = Authorization {
+            domain: approval.domain.clone(),
+            method: Method::Email,
+            obtained_at: now,
+        };
+        let whose = (file.order.reseller, file.order.id);
+        change.insert_authorization(self.row_id().await?, whose, file.issuance.id, &held);
+        for name in names {
+            let found = format!("approved by the reader of {}", approval.address);
+            let look = mail_observation(approval, &name, now, found, Outcome::Proved, "");
+            change.insert_observation(self.row_id().await?, file.issuance.id, &look);
+            let detail = Some(name.to_string());
+            let (by, kind) = (Actor::Approver, EventKind::NameProved);
+            self.note(change, &file.order, by, kind, detail).await?;
         }
         Ok(())
     }
@@ -257,37 +173,72 @@ impl App {
         &self,
         approval: &Approval,
         file: &OrderFile,
+        scope: ProofScope,
     ) -> Result<Mail, AppError> {
         let token = self
             .master_key
             .open(APPROVAL_CONTEXT, &approval.sealed_token);
         let token = token.map_err(AppError::internal)?;
         let token = std::str::from_utf8(&token).map_err(AppError::internal)?;
-        let (name, order) = (&approval.name, &file.order);
-        let names = file.issuance.covered();
-        let names: Vec<&str> = names.iter().map(DomainName::as_str).collect();
+        let order = &file.order;
+        let further = file.issuance.covered().into_iter();
+        let further: Vec<DomainName> = further
+            .filter(|name| !approval.names.contains(name))
+            .collect();
+        let further = match further.is_empty() {
+            true => String::new(),
+            false => format!(
+                "\nThe certificate covers further names, which you are not asked about:\n\n{}",
+                listed(&further)
+            ),
+        };
         let text = format!(
-            "A TLS certificate was ordered that covers {name}.\n\n\
-             Order:    {}\nProduct:  {}\nNames:    {}\n\n\
-             You are asked because {} may answer for this name. If you agree that the\n\
-             certificate is issued, open this page and press the button there:\n\n\
+            "A TLS certificate was ordered that covers names for which {} may answer:\n\n\
+             {}{further}\n\
+             Order:    {}\nProduct:  {}\n\n\
+             If you agree that the certificate is issued for the names listed first, open this\n\
+             page and press the button there; once is enough for all of them:\n\n\
              {}/approve/{token}\n\n\
+             {}\n\n\
              If you do not know of this order, do nothing: without your approval no\n\
              certificate is issued. The link ends on {}.\n",
+            approval.address,
+            listed(&approval.names),
             order.id,
             order.product_name,
-            names.join(", "),
-            approval.address,
             self.settings.public_url,
+            self.reuse_of(approval, scope),
             approval.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
         );
+        let first = approval.names.first().map_or("", DomainName::as_str);
+        let subject = match approval.names.len() {
+            0 | 1 => format!("Approve the certificate for {first}"),
+            count => format!("Approve the certificate for {first} and {} more", count - 1),
+        };
         Ok(Mail {
             to: vec![approval.address.clone()],
-            subject: format!("Approve the certificate for {name}"),
+            subject,
             text,
             message_id: approval.message_id.clone(),
             date: approval.created_at,
         })
+    }
+
+    /// What an approval may be used for beside the names that are asked about.
+    fn reuse_of(&self, approval: &Approval, scope: ProofScope) -> String {
+        let days = self.rules.at(approval.created_at).domain_reuse_days;
+        let orders = match scope {
+            ProofScope::Order => "this order and orders that renew it",
+            ProofScope::Customer => {
+                "this order, orders that renew it, and other orders of the same customer"
+            }
+            ProofScope::Reseller => "all orders that come from the same reseller",
+        };
+        format!(
+            "Your approval shows control of {domain}. For {days} days at most it may serve further certificates of \
+             {orders}, for {domain} and names below it, wildcards included.",
+            domain = approval.domain,
+        )
     }
 
     async fn find_approval(&self, token: &str) -> Result<(Approval, OrderFile), AppError> {
@@ -300,7 +251,8 @@ impl App {
             .approval(secret_hash(token))
             .await?
             .ok_or_else(missing)?;
-        let file = self.store.file_of_issuance(approval.issuance).await?;
+        let run = chancery_domain::issuances::IssuanceId(approval.run.0);
+        let file = self.store.file_of_issuance(run).await?;
         Ok((approval, file.ok_or_else(missing)?))
     }
 
@@ -312,6 +264,7 @@ impl App {
             && self.rules.is_in_force(Method::Email, now)
             && now < approval.expires_at
             && now < issuance.validate_by
+            && !still_asked(approval, &issuance.names).is_empty()
         {
             ApprovalState::Open
         } else {
@@ -320,23 +273,39 @@ impl App {
     }
 }
 
-/// What is kept of a message: sent, or answered.
+/// The names of a message that its reader is still asked about: not proved yet, and nobody else's to approve.
+pub(crate) fn still_asked(approval: &Approval, controls: &[NameControl]) -> Vec<DomainName> {
+    let is_asked = |control: &&NameControl| {
+        control.proof.is_none()
+            && approval.names.contains(&control.name)
+            && matches!(&control.challenge, Challenge::Email { approver } if *approver == approval.address)
+    };
+    let asked = controls.iter().filter(is_asked);
+    asked.map(|control| control.name.clone()).collect()
+}
+
+/// What is kept of a message, for one of its names: sent, or answered.
 pub(crate) fn mail_observation(
     approval: &Approval,
+    name: &DomainName,
     at: Timestamp,
     found: String,
     outcome: Outcome,
-    advice: String,
+    advice: &str,
 ) -> Observation {
     Observation {
-        name: approval.name.clone(),
+        name: name.clone(),
         method: Method::Email,
         at,
         asked: format!("approval by {}", approval.address),
         of: approval.address.clone(),
         found,
         outcome,
-        advice,
+        advice: advice.to_owned(),
         proved_domain: (outcome == Outcome::Proved).then(|| approval.domain.clone()),
     }
+}
+
+fn listed(names: &[DomainName]) -> String {
+    names.iter().map(|name| format!("  {name}\n")).collect()
 }

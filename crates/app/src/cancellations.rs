@@ -197,7 +197,7 @@ impl App {
             now,
         );
         change.save_issuance(&issuance);
-        change.void_approvals(issuance.id);
+        change.void_approvals(issuance.id, now);
         self.note(change, &order, Actor::Platform, kind, Some(reason))
             .await
     }
@@ -258,7 +258,7 @@ impl App {
 /// Saves a run that was stopped, and ends what was under way for it.
 pub(crate) fn stop_run(change: &mut Change, issuance: &Issuance, now: Timestamp) {
     change.save_issuance(issuance);
-    change.void_approvals(issuance.id);
+    change.void_approvals(issuance.id, now);
     // Its next run finds nothing to do and ends.
     let task = Task::PollDcv(issuance.id);
     change.bring_forward(task.kind(), task.subject(), now);

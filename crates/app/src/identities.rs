@@ -3,12 +3,13 @@
 use chancery_domain::SignedDuration;
 use chancery_domain::Timestamp;
 use chancery_domain::checklists::VettingKind;
-use chancery_domain::issuances::Issuance;
+use chancery_domain::issuances::{Issuance, IssuanceState};
 use chancery_domain::orders::Order;
 use chancery_domain::organizations::{LegalFacts, is_placeholder};
 use chancery_domain::registrations::{EntityCategory, Registration};
 use chancery_domain::vetting::{Verdict, verdict};
 use chancery_pki::identities::{self, BusinessCategory, Identity, Place};
+use chancery_store::orders::OrderFile;
 
 use crate::{App, AppError};
 
@@ -60,6 +61,29 @@ impl App {
                 Verdict::Rejected(reason) => Naming::Rejected(reason.to_owned()),
             },
         )
+    }
+
+    /// Whose decision a run waits for, where its organization is still to be vetted.
+    pub(crate) async fn vetting_wait(
+        &self,
+        OrderFile {
+            order, issuance, ..
+        }: &OrderFile,
+        now: Timestamp,
+    ) -> Result<Option<String>, AppError> {
+        let Some((id, needed)) = order.organization.zip(order.vetting) else {
+            return Ok(None);
+        };
+        if issuance.state != IssuanceState::Validating {
+            return Ok(None);
+        }
+        Ok(match self.identity_for(order, issuance, now).await? {
+            Naming::Waiting => {
+                let kind = needed.as_str().to_uppercase();
+                Some(format!("the {kind} validation of organization {id}"))
+            }
+            Naming::Ready(_) | Naming::Rejected(_) => None,
+        })
     }
 
     /// Makes sure that somebody is at work on what an order waits for.

@@ -5,6 +5,7 @@
 //! signer is at work. What happens later is in [`jobs`].
 
 mod access_trail;
+mod approval_requests;
 mod approvals;
 mod authorities;
 mod balances;
@@ -47,6 +48,7 @@ mod people_on_record;
 mod plans;
 mod prices;
 mod products;
+mod proofs;
 mod reissues;
 mod renewals;
 mod resellers;
@@ -77,6 +79,7 @@ pub use call_counts::CallLimits;
 pub use catalogue::{CatalogueFileError, built_in_catalogue, parse_catalogue};
 pub use certificate_desk::KeyBlocked;
 pub use certificates::{Delivery, Revoked, SentKey};
+pub use chancery_domain::approvers::ApproverChoice;
 pub use chancery_domain::certificates::CertificateSummary;
 pub use chancery_pki::csr::{Csr, CsrSubject, GeneratedCsr};
 pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
@@ -103,7 +106,7 @@ pub use errors::{AppError, Noun, Refusal, TooMany};
 pub use key_holders::{KeyHolderError, KeyHolderReport, KeyProof};
 pub use master_keys::{MasterKeyError, Rotated, TokenKey, check_master_key, open_token_key};
 pub use operators::{CaCertificates, NewCredential, Operations, OperatorRefusal};
-pub use order_requests::{ApproverChoice, OrderRequest};
+pub use order_requests::OrderRequest;
 pub use order_searches::{ENDING_DAYS, OrderStatistics};
 pub use orders::{OrderDescription, OrderReport, Placed, RepeatKey};
 pub use organizations::{OrganizationPage, OrganizationRequest};

@@ -1,5 +1,6 @@
 //! Holding an order against the rules, every field of it, before anything is decided.
 
+use chancery_domain::approvers::ApproverChoice;
 use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::{Field, FieldError, Problem};
@@ -11,7 +12,7 @@ use chancery_domain::products::{Product, Term, name_fault};
 use chancery_domain::resellers::Reseller;
 use chancery_pki::csr::Csr;
 
-use crate::challenges::challenges;
+use crate::challenges::{Approvers, challenges};
 use crate::{App, AppError};
 
 /// An order as a dialect understood it: form is checked, content is not.
@@ -37,6 +38,8 @@ pub struct OrderRequest {
     pub method: Option<Method>,
     /// Who is to approve, for the email method.
     pub approvers: Vec<ApproverChoice>,
+    /// What the order that is renewed asked for: its approvers stay where nobody else is chosen.
+    pub before: Vec<NameControl>,
     /// Whether the platform may certify the key again when it replaces a certificate; as the reseller's settings
     /// have it, where nothing is said.
     pub reuse_key: Option<bool>,
@@ -44,15 +47,6 @@ pub struct OrderRequest {
     pub special_instruction: Option<String>,
     /// What the dialect found wrong already; reported together with what is found here.
     pub errors: Vec<FieldError>,
-}
-
-/// An address chosen to approve a name.
-#[derive(Clone, Debug)]
-pub struct ApproverChoice {
-    /// The name; where none is given, the choice belongs to the name at its place.
-    pub name: Option<String>,
-    /// The address.
-    pub address: String,
 }
 
 /// An order whose every field has passed.
@@ -156,7 +150,10 @@ impl App {
             product.record_type,
             method,
             &names,
-            &asked.approvers,
+            Approvers {
+                chosen: &asked.approvers,
+                before: &asked.before,
+            },
             suffix,
         );
         let made = made

@@ -1,7 +1,6 @@
 //! Orders: place, look at.
 
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::Authorization;
 use chancery_domain::certificates::CertificateSummary;
 use chancery_domain::checklists::VettingKind;
 use chancery_domain::events::{Actor, Event, EventKind};
@@ -18,13 +17,12 @@ use chancery_pki::csr::Csr;
 use chancery_store::idempotency::Remembered;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, Sequence, StoreError};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::identities::Naming;
 use crate::jobs::{CONFLICT_TRIES, Put, ReserveError, Signing, Task};
 use crate::order_requests::{CheckedOrder, OrderRequest, left_out};
-use crate::{App, AppError, Noun, PARALLEL_READS, Refusal};
+use crate::{App, AppError, Noun, Refusal};
 
 /// What makes a repeated request known as one.
 #[derive(Clone, Debug)]
@@ -67,6 +65,8 @@ pub struct OrderDescription {
     pub renewable_from: Option<Timestamp>,
     /// Whether the platform certifies its key again by itself when it replaces a certificate.
     pub reuses_key: bool,
+    /// Why its latest run came to nothing, or which decision it waits for.
+    pub remarks: Option<String>,
 }
 
 impl App {
@@ -192,33 +192,20 @@ impl App {
             }
             _ => None,
         };
+        let remarks = match &report.file.issuance.state {
+            IssuanceState::Rejected { reason } => Some(reason.clone()),
+            _ => {
+                let waits_for = self.vetting_wait(&report.file, report.now).await?;
+                waits_for.map(|what| format!("waits for {what}"))
+            }
+        };
         Ok(OrderDescription {
+            remarks,
             reuses_key: order.reuses_key(&reseller.settings),
             report,
             plan,
             renewable_from,
         })
-    }
-
-    /// What the reseller has proved about the domains of these names, fresh enough to be used today.
-    pub(crate) async fn authorizations(
-        &self,
-        reseller: ResellerId,
-        names: &[DomainName],
-    ) -> Result<Vec<Authorization>, AppError> {
-        let now = self.clock.now();
-        let since = now - chancery_domain::validity::days(self.rules.at(now).domain_reuse_days);
-        let mut bases: Vec<DomainName> = names.iter().filter_map(DomainName::base_domain).collect();
-        bases.sort_unstable();
-        bases.dedup();
-        let reads = bases
-            .into_iter()
-            .map(|base| async move { self.store.authorizations(reseller, &base, since).await });
-        let held: Vec<Vec<Authorization>> = stream::iter(reads)
-            .buffer_unordered(PARALLEL_READS)
-            .try_collect()
-            .await?;
-        Ok(held.into_iter().flatten().collect())
     }
 
     /// What was answered when the latest run of an order was begun, or nearly: names may have been proved since.
@@ -247,12 +234,13 @@ impl App {
         repeat: Option<&RepeatKey>,
     ) -> Result<Placed, OpenError> {
         let now = self.clock.now();
-        let held = self.authorizations(reseller.id, &checked.names).await?;
         let id = OrderId(self.store.next_id(Sequence::Order).await?);
         let run = IssuanceId(self.row_id().await?);
         let renews = renewed.as_ref().map(|file| &file.order);
         let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
         let (mut order, mut issuance) = self.draft(reseller.id, checked, renews, (id, run), now);
+        let scope = reseller.settings.proof_scope;
+        let held = self.held_proofs(scope, &order, &order.names).await?;
         issuance.reuse(&held, &self.rules, now);
         let placed = Placed {
             order: id,

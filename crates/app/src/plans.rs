@@ -2,9 +2,7 @@
 
 use chancery_domain::authorizations::{Challenge, Method, RecordType};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{
-    Issuance, IssuanceId, IssuanceState, NameControl, NextStep, Purpose,
-};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NextStep, Purpose};
 use chancery_domain::money::Money;
 use chancery_domain::notices::News;
 use chancery_domain::orders::Order;
@@ -13,11 +11,11 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
-use crate::challenges::challenges;
+use crate::challenges::{Approvers, challenges};
 use crate::jobs::Signing;
 use crate::order_requests::controls;
 use crate::orders::put_order;
-use crate::{App, AppError, ApproverChoice};
+use crate::{App, AppError};
 
 impl App {
     /// What an order has had and will have.
@@ -67,11 +65,12 @@ impl App {
         let order = &mut file.order;
         let method = self.method_for(&last, from.max(now));
         let names = &order.names;
-        let approvers = last_approvers(&last);
+        let approvers = Approvers {
+            chosen: &[],
+            before: &last.names,
+        };
         let suffix = &self.settings.challenge_domain;
-        // An approver who may not answer any more gives way to the first who may.
-        let made = challenges(record_type(&last), method, names, &approvers, suffix)
-            .or_else(|_| challenges(record_type(&last), method, names, &[], suffix))
+        let made = challenges(record_type(&last), method, names, approvers, suffix)
             .map_err(AppError::Invalid)?;
         let mut issuance = Issuance {
             id: IssuanceId(self.row_id().await?),
@@ -89,7 +88,8 @@ impl App {
             version: 0,
             ..last
         };
-        let held = self.authorizations(order.reseller, names).await?;
+        let scope = self.proof_scope(order.reseller).await?;
+        let held = self.held_proofs(scope, order, names).await?;
         issuance.reuse(&held, &self.rules, from.max(now));
         order.issuance = issuance.id;
         put_order(change, order, &issuance, file.certificate.as_ref(), now);
@@ -137,16 +137,4 @@ pub(crate) fn record_type(last: &Issuance) -> RecordType {
         Challenge::File { .. } | Challenge::Email { .. } => None,
     });
     kinds.flatten().next().unwrap_or(RecordType::Txt)
-}
-
-/// Who was asked to approve by a run.
-pub(crate) fn last_approvers(last: &Issuance) -> Vec<ApproverChoice> {
-    let choice = |control: &NameControl| match &control.challenge {
-        Challenge::Email { approver } => Some(ApproverChoice {
-            name: Some(control.name.to_string()),
-            address: approver.clone(),
-        }),
-        Challenge::Dns { .. } | Challenge::File { .. } => None,
-    };
-    last.names.iter().filter_map(choice).collect()
 }

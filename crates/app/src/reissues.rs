@@ -21,11 +21,10 @@ use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
 use crate::cancellations::stop_run;
-use crate::challenges::challenges;
+use crate::challenges::{Approvers, challenges};
 use crate::jobs;
 use crate::order_requests::{Faults, controls, left_out, names_of};
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey, put_order};
-use crate::plans::last_approvers;
 use crate::{Admitted, App, AppError, ApproverChoice, Refusal};
 
 /// For so long after its certificate a reissue may be asked for once more by a client that lost the answer. Later
@@ -163,7 +162,7 @@ impl App {
         Admitted { reseller, scope }: &Admitted,
         report: OrderReport,
         checked: CheckedReissue<'_>,
-        mut approvers: Vec<ApproverChoice>,
+        approvers: Vec<ApproverChoice>,
         repeat: Option<&RepeatKey>,
     ) -> Result<Placed, OpenError> {
         let now = report.now;
@@ -183,13 +182,14 @@ impl App {
             let (held, needed) = (*scope, Scope::Money);
             return Err(AppError::OutOfScope { held, needed }.into());
         }
-        if approvers.is_empty() {
-            approvers = last_approvers(&report.file.issuance);
-        }
+        let approvers = Approvers {
+            chosen: &approvers,
+            before: &report.file.issuance.names,
+        };
         let reuse_key = checked.reuse_key;
         let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
         let issuance = self
-            .reissue_run(&file.order, checked, &approvers, price, now)
+            .reissue_run(reseller, &file.order, checked, approvers, price, now)
             .await?;
         let run = issuance.id;
         let placed = Placed {
@@ -226,12 +226,13 @@ impl App {
         Ok(placed)
     }
 
-    /// The run that was asked for; what the reseller has proved lately is taken over.
+    /// The run that was asked for; what was proved for the order lately is taken over.
     async fn reissue_run(
         &self,
+        reseller: &Reseller,
         order: &Order,
         checked: CheckedReissue<'_>,
-        approvers: &[ApproverChoice],
+        approvers: Approvers<'_>,
         price: Money,
         now: Timestamp,
     ) -> Result<Issuance, AppError> {
@@ -259,7 +260,8 @@ impl App {
             modified_at: now,
             version: 0,
         };
-        let held = self.authorizations(order.reseller, names).await?;
+        let scope = reseller.settings.proof_scope;
+        let held = self.held_proofs(scope, order, names).await?;
         issuance.reuse(&held, &self.rules, now);
         self.check_mail_limits(&issuance, now).await?;
         Ok(issuance)

@@ -14,7 +14,6 @@ use chancery_store::orders::OrderFile;
 
 use crate::jobs;
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey};
-use crate::plans::last_approvers;
 use crate::reissues::kept_names;
 use crate::{App, AppError, ApproverChoice, OrderRequest, Refusal};
 
@@ -130,10 +129,6 @@ impl App {
         };
         let names = Some(asked.names.unwrap_or_else(kept));
         let method = asked.method.or(Some(report.file.issuance.method));
-        let approvers = match asked.approvers.is_empty() {
-            true => last_approvers(&report.file.issuance),
-            false => asked.approvers,
-        };
         Ok(OrderRequest {
             product: Some(order.product_key.clone()),
             term: asked.term,
@@ -144,7 +139,8 @@ impl App {
             shipment: None,
             organization: order.organization.map(|id| id.to_string()),
             method,
-            approvers,
+            approvers: asked.approvers,
+            before: report.file.issuance.names.clone(),
             reuse_key: asked.reuse_key.or(order.reuse_key),
             special_instruction: asked.special_instruction,
             errors: asked.errors,

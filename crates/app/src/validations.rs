@@ -1,22 +1,22 @@
 //! Showing control of names: what is asked for, how far it is, and changing the way.
 
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::{Challenge, Method, approver_addresses};
+use chancery_domain::approvers::{ApproverChoice, approver_addresses};
+use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::fields::{Field, FieldError};
-use chancery_domain::issuances::{Issuance, NameControl};
+use chancery_domain::issuances::{Issuance, NameControl, NextStep};
 use chancery_domain::names::DomainName;
-use chancery_domain::observations::Observation;
+use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::{Order, OrderId};
 use chancery_domain::resellers::Reseller;
-use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
-use crate::challenges::{challenges, choice_for};
+use crate::challenges::{Approvers, challenges};
 use crate::jobs::{self, Task};
 use crate::orders::OrderReport;
-use crate::{App, AppError, ApproverChoice, Refusal};
+use crate::{App, AppError, Refusal};
 
 /// What has to be proved, and what the last looks saw.
 #[derive(Clone, Debug)]
@@ -86,12 +86,42 @@ impl App {
     ) -> Result<ValidationReport, AppError> {
         let OrderReport { file, now } = self.order(reseller, Some(id), None).await?;
         self.look_soon(&file.issuance, now);
-        let observations = self.store.latest_observations(file.issuance.id).await?;
+        let mut observations = self.store.latest_observations(file.issuance.id).await?;
+        observations.extend(self.waits_of(&file, now).await?);
         Ok(ValidationReport {
             order: id,
             controls: file.issuance.names,
             observations,
         })
+    }
+
+    /// What a run waits for that no look sees: messages whose turn is to come, people who vet.
+    async fn waits_of(
+        &self,
+        file: &OrderFile,
+        now: Timestamp,
+    ) -> Result<Vec<Observation>, AppError> {
+        let mut waits = Vec::new();
+        let issuance = &file.issuance;
+        if issuance.method == Method::Email && issuance.next_step(now) == NextStep::Wait {
+            waits = self.waiting_mails(issuance, now).await?;
+        }
+        if let Some(waits_for) = self.vetting_wait(file, now).await? {
+            waits.push(Observation {
+                name: file.order.common_name().clone(),
+                method: issuance.method,
+                at: now,
+                asked: waits_for,
+                of: "the people who vet organizations".to_owned(),
+                found: "not decided yet".to_owned(),
+                outcome: Outcome::Waiting,
+                advice:
+                    "Wait for the decision; the validation status of the organization tells more."
+                        .to_owned(),
+                proved_domain: None,
+            });
+        }
+        Ok(waits)
     }
 
     /// Changes how control is to be shown. Every name gets a new random value; the old ones are void.
@@ -121,6 +151,10 @@ impl App {
         let now = self.clock.now();
         let mut errors = product.check_method(method, &names, &self.rules, now);
         let suffix = &self.settings.challenge_domain;
+        let approvers = Approvers {
+            chosen: approvers,
+            before: &file.issuance.names,
+        };
         match challenges(product.record_type, method, &names, approvers, suffix) {
             Ok(made) if errors.is_empty() => return Ok((method, made)),
             Ok(_) => {}
@@ -136,18 +170,18 @@ impl App {
         id: OrderId,
         approvers: Vec<ApproverChoice>,
     ) -> Result<ValidationReport, AppError> {
-        if approvers.is_empty() {
+        if approvers
+            .iter()
+            .all(|choice| choice.address.trim().is_empty())
+        {
             return Err(AppError::field(FieldError::missing(Field::Approver)));
         }
         let report = self.order(reseller, Some(id), None).await?;
         if report.file.issuance.method != Method::Email {
             return Err(Refusal::NotByEmail.into());
         }
-        let of_names = |file: &OrderFile| {
-            let with_kept = with_kept_approvers(&file.issuance, &approvers)?;
-            self.new_challenges(file, Method::Email, &with_kept)
-        };
-        self.change_challenges(reseller, id, EventKind::MethodChanged, of_names)
+        let of_names = |file: &OrderFile| self.new_challenges(file, Method::Email, &approvers);
+        self.change_challenges(reseller, id, EventKind::ApproverChanged, of_names)
             .await
     }
 
@@ -165,17 +199,10 @@ impl App {
             return Err(AppError::WrongState(Box::new(report)));
         }
         let issuance = &report.file.issuance;
-        let approvals = self.store.approvals_of(issuance.id).await?;
-        let is_sent =
-            |approval: &Approval| approval.approved_at.is_none() && approval.sent_at.is_some();
-        if approvals.iter().any(is_sent) {
-            self.check_resend(issuance, report.now).await?;
-            let mut change = Change::new();
-            change.mail_again(issuance.id);
-            self.enqueue_mails(&mut change, issuance, report.now)
-                .await?;
-            self.store.commit(change).await?;
-        }
+        self.check_resend(issuance, report.now).await?;
+        let mut change = Change::new();
+        self.ask_again(&mut change, issuance, report.now).await?;
+        self.store.commit(change).await?;
         // What was not sent yet has its job already.
         self.wake_worker();
         Ok(())
@@ -206,9 +233,7 @@ impl App {
     ) -> Result<ValidationReport, AppError> {
         for _ in 0..jobs::CONFLICT_TRIES {
             let report = self.order(reseller, Some(id), None).await?;
-            if report.file.issuance.next_step(report.now)
-                != chancery_domain::issuances::NextStep::Wait
-            {
+            if report.file.issuance.next_step(report.now) != NextStep::Wait {
                 return Err(AppError::WrongState(Box::new(report)));
             }
             let (method, made) = of_names(&report.file)?;
@@ -242,35 +267,21 @@ impl App {
         let now = issuance.modified_at;
         let mut change = Change::new();
         change.save_issuance(issuance);
-        change.void_approvals(issuance.id);
         let detail = Some(issuance.method.as_str().to_owned());
         self.note(&mut change, order, Actor::Reseller, kind, detail)
             .await?;
         let task = Task::PollDcv(issuance.id);
         change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay(now));
-        self.ask_approvers(&mut change, issuance, issuance.unproved(), now)
-            .await?;
+        match kind {
+            EventKind::ApproverChanged => {
+                self.ask_other_approvers(&mut change, issuance, now).await?;
+            }
+            _ => {
+                change.void_approvals(issuance.id, now);
+                self.ask_approvers(&mut change, issuance, issuance.unproved(), now)
+                    .await?;
+            }
+        }
         Ok(change)
     }
-}
-
-/// An approver for each name, in their order: the one chosen, else the one it has.
-fn with_kept_approvers(
-    issuance: &Issuance,
-    chosen: &[ApproverChoice],
-) -> Result<Vec<ApproverChoice>, AppError> {
-    let of_name = |(at, control): (usize, &NameControl)| {
-        let address = match (choice_for(chosen, at, &control.name), &control.challenge) {
-            (Some(address), _) => address,
-            (None, Challenge::Email { approver }) => approver,
-            (None, Challenge::Dns { .. } | Challenge::File { .. }) => {
-                return Err(Refusal::NotByEmail.into());
-            }
-        };
-        Ok(ApproverChoice {
-            name: None,
-            address: address.to_owned(),
-        })
-    };
-    issuance.names.iter().enumerate().map(of_name).collect()
 }

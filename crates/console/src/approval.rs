@@ -51,6 +51,15 @@ impl ApprovalPage {
         }
     }
 
+    /// The names in few words, for headlines.
+    fn headline(&self) -> String {
+        match &self.asked.names[..] {
+            [] => "these names".to_owned(),
+            [only] => only.to_string(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        }
+    }
+
     fn title(&self) -> &'static str {
         match self.stage {
             Stage::Asking => "Approve a certificate",
@@ -169,8 +178,10 @@ mod tests {
     fn an_approval() -> ApprovalAsked {
         let name = |text| DomainName::parse(text).unwrap();
         ApprovalAsked {
-            name: name("shop.example"),
             names: vec![name("shop.example"), name("*.shop.example")],
+            withdrawn: vec![name("old.shop.example")],
+            further: vec![name("kiosk.example")],
+            reuse: "Your approval shows control of shop.example.".to_owned(),
             product: "Example DV".to_owned(),
             reseller: "<script>alert(1)</script> & Sons".to_owned(),
             address: "admin@shop.example".to_owned(),
@@ -189,6 +200,9 @@ mod tests {
         for text in [
             "shop.example",
             "*.shop.example",
+            "old.shop.example",
+            "kiosk.example",
+            "shows control of shop.example",
             "Example DV",
             "admin@shop.example",
             "1000000001",
@@ -218,7 +232,7 @@ mod tests {
         for stage in [Stage::Approved, Stage::Given, Stage::Closed] {
             assert!(!html(stage).contains("<form"), "{stage:?}");
         }
-        assert!(html(Stage::Closed).contains("can no longer be approved"));
+        assert!(html(Stage::Closed).contains("Nothing is asked of you"));
     }
 
     #[test]

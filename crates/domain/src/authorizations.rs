@@ -1,14 +1,22 @@
 //! Domain control: methods, challenges, and the authorizations they lead to.
 //!
-//! A *challenge* is an open offer to prove one name; an *authorization* is the lasting fact that a reseller
-//! proved control of an authorization domain name (ADN), by which method and when. Which ADN may vouch for
+//! A *challenge* is an open offer to prove one name; an *authorization* is the lasting fact that control of an
+//! authorization domain name (ADN) was shown for an order, by which method and when. Which ADN may vouch for
 //! which name follows BR 3.2.2.4 as amended by SC-101: the method is picked first; aliases are followed
 //! before labels are dropped, never after.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::customers::CustomerId;
 use crate::names::DomainName;
+use crate::orders::OrderId;
+use crate::resellers::ResellerId;
+
+crate::id! {
+    /// The id of a [`RecordedProof`].
+    ProofId
+}
 
 /// How control of a name is shown. The wire words are the dialects' business.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -108,7 +116,8 @@ pub enum Challenge {
     },
     /// A message to an approver.
     Email {
-        /// The address, one of those [`approver_addresses`] lists for the name.
+        /// The address, one of those that [`approver_addresses`](crate::approvers::approver_addresses) lists for
+        /// the name.
         approver: String,
     },
 }
@@ -132,15 +141,6 @@ pub const FILE_NAME: &str = "fileauth.txt";
 
 /// The label of a [`Challenge::Dns`] record, one below the authorization domain name.
 pub const DNS_LABEL: &str = "_dnsauth";
-
-/// The constructed local parts, in the order people are offered them (BR 3.2.2.4.4).
-pub const APPROVER_LOCAL_PARTS: [&str; 5] = [
-    "admin",
-    "administrator",
-    "hostmaster",
-    "postmaster",
-    "webmaster",
-];
 
 /// The authorization domain names that may vouch for `name` by `method`, best first (SC-101).
 ///
@@ -169,17 +169,7 @@ pub fn authorization_domains(
     domains
 }
 
-/// The addresses that may approve `name`: five local parts at each authorization domain name.
-///
-/// Aliases are left out: following them needs DNSSEC-validated answers (BR 3.2.2.4).
-pub fn approver_addresses(name: &DomainName) -> Vec<String> {
-    authorization_domains(name, Method::Email, &[])
-        .iter()
-        .flat_map(|domain| APPROVER_LOCAL_PARTS.map(|local| format!("{local}@{domain}")))
-        .collect()
-}
-
-/// A name proved by a reseller.
+/// A name proved.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Authorization {
     /// The authorization domain name the evidence was found at.
@@ -195,6 +185,24 @@ impl Authorization {
     pub fn covers(&self, name: &DomainName) -> bool {
         self.method.covers(&self.domain, name)
     }
+}
+
+/// An authorization on record, and whose it is.
+///
+/// It serves the order it was obtained for, that order's later certificates, and its renewals; which other orders
+/// it serves is the [`ProofScope`](crate::resellers::ProofScope) of the reseller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordedProof {
+    /// Its id.
+    pub id: ProofId,
+    /// Whose order it was obtained for.
+    pub reseller: ResellerId,
+    /// The order it was obtained for.
+    pub order: Option<OrderId>,
+    /// The customer whom that order's administrator contact belongs to; none where that is the reseller itself.
+    pub customer: Option<CustomerId>,
+    /// What was proved, how and when.
+    pub proved: Authorization,
 }
 
 #[cfg(test)]
@@ -258,14 +266,5 @@ mod tests {
         assert!(proved.covers(&name("*.shop.example")));
         assert!(proved.covers(&name("a.b.shop.example")));
         assert!(!proved.covers(&name("workshop.example")));
-    }
-
-    #[test]
-    fn approvers_are_listed_down_to_the_base_domain() {
-        let list = approver_addresses(&name("*.a.b.example.co.uk"));
-        assert_eq!(list.len(), 15);
-        assert_eq!(list[0], "admin@a.b.example.co.uk");
-        assert_eq!(list[14], "webmaster@example.co.uk");
-        assert!(approver_addresses(&name("*.co.uk")).is_empty());
     }
 }

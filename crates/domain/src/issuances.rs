@@ -229,6 +229,18 @@ impl Issuance {
         news
     }
 
+    /// Notes that these names were approved, and no others: an approver is asked about each.
+    pub fn approve(&mut self, names: &[DomainName], proof: &Proof) {
+        if self.state != IssuanceState::Validating {
+            return;
+        }
+        for control in &mut self.names {
+            if control.proof.is_none() && names.contains(&control.name) {
+                control.proof = Some(proof.clone());
+            }
+        }
+    }
+
     /// Drops proofs that have grown too old to be used at `now` (BR 4.2.1), and tells whose: control of
     /// those names is to be shown again.
     pub fn forget_stale(&mut self, rules: &ValidityRules, now: Timestamp) -> Vec<DomainName> {
@@ -241,6 +253,25 @@ impl Issuance {
             }
         }
         dropped
+    }
+
+    /// Forgets proofs that were dropped on request, and tells whose: control of those names is to be shown again.
+    pub fn forget_dropped(&mut self, dropped: &[Authorization]) -> Vec<DomainName> {
+        let is_dropped = |proof: &Proof| {
+            dropped.iter().any(|held| {
+                held.domain == proof.domain
+                    && held.method == proof.method
+                    && held.obtained_at == proof.obtained_at
+            })
+        };
+        let mut forgotten = Vec::new();
+        for control in &mut self.names {
+            if control.proof.as_ref().is_some_and(is_dropped) {
+                control.proof = None;
+                forgotten.push(control.name.clone());
+            }
+        }
+        forgotten
     }
 
     /// Notes that a look at the world was made.

@@ -6,6 +6,8 @@
 
 pub mod access;
 pub mod access_trail;
+pub mod approval_mails;
+pub mod approvers;
 pub mod authorizations;
 pub mod catalogue;
 pub mod certificates;
@@ -45,6 +47,7 @@ pub mod stages;
 pub mod states;
 pub mod telephones;
 pub mod texts;
+pub mod validations;
 pub mod validity;
 pub mod vetting;
 

@@ -49,8 +49,8 @@ impl ProofScope {
             Self::Customer => Some(
                 "orders of one customer share their proofs: whoever may order for that customer can obtain \
                  a certificate for every name the customer has proved, without showing control again. \
-                 Contacts that were made for no customer of their own belong to the reseller itself, so all \
-                 orders with such an administrator share their proofs, too",
+                 Contacts of the reseller's own stand for no customer: orders with such an administrator \
+                 share nothing",
             ),
             Self::Reseller => Some(
                 "all orders of this reseller share their proofs: once one of its customers has shown \

@@ -1,29 +1,32 @@
-//! Approvals by mail: whom we wrote to, with what secret, and whether the answer came.
+//! Approvals by mail: whom we wrote to about which names, with what secret, and whether the answer came.
 //!
 //! The sealed secret is wiped with the answer, and when an approval is void: an unanswered one without it
 //! is as good as gone. The row stays a while, to count how often an address was written to.
 
 use chancery_domain::Timestamp;
-use chancery_domain::issuances::IssuanceId;
+use chancery_domain::approval_mails::COUNTED_FOR;
 use chancery_domain::names::DomainName;
+use chancery_domain::resellers::ResellerId;
+use chancery_domain::validations::ValidationId;
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
+use crate::reading::to_json;
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
 
-/// One message to one address about one name.
+/// One message to one address about all names of a run that it is to approve.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Approval {
     /// SHA-256 of the secret in the link; finds the approval.
     pub token_hash: [u8; 32],
     /// The secret under the master key, to send the message again unchanged; empty once answered.
     pub sealed_token: Vec<u8>,
-    /// For which issuance.
-    pub issuance: IssuanceId,
-    /// The name to be proved.
-    pub name: DomainName,
+    /// For which run.
+    pub run: ValidationId,
+    /// The names to be proved, at least one.
+    pub names: Vec<DomainName>,
     /// The authorization domain name of the address.
     pub domain: DomainName,
     /// Where the message goes.
@@ -34,6 +37,8 @@ pub struct Approval {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// Not to be sent before.
+    pub send_from: Timestamp,
     /// When the mail server took the message; `None` while it is to be sent.
     pub sent_at: Option<Timestamp>,
     /// When it was answered.
@@ -56,7 +61,7 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "select token_hash, sealed_token, issuance_id, name, domain, address, message_id,
-                created_at, expires_at, sent_at, approved_at
+                created_at, expires_at, sent_at, approved_at, names, coalesce(send_from, created_at)
             from approvals where (approved_at is not null or length(sealed_token) > 0) and ",
             $condition
         )
@@ -64,25 +69,39 @@ macro_rules! select {
 }
 
 impl Change {
-    /// Inserts an approval that is to be asked for.
-    pub fn insert_approval(&mut self, approval: &Approval) {
+    /// Inserts an approval that a reseller is to ask for, and counts its message.
+    pub fn insert_approval(&mut self, reseller: ResellerId, approval: &Approval) {
         const SQL: &str = "
             insert into approvals (token_hash, sealed_token, issuance_id, name, domain, address,
-                message_id, created_at, expires_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                message_id, created_at, expires_at, names, send_from)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         self.execute(
             SQL,
             values![
                 approval.token_hash,
                 approval.sealed_token.as_slice(),
-                approval.issuance.0,
-                approval.name.as_str(),
+                approval.run.0,
+                approval.names.first().map(DomainName::as_str),
                 approval.domain.as_str(),
                 &approval.address,
                 &approval.message_id,
                 approval.created_at,
                 approval.expires_at,
+                to_json(&approval.names),
+                approval.send_from,
             ],
+        );
+        self.count_mail(reseller, approval, approval.send_from);
+    }
+
+    /// Counts a message to an address, sent or to be sent then.
+    fn count_mail(&mut self, reseller: ResellerId, approval: &Approval, at: Timestamp) {
+        const SQL: &str = "
+            insert into approval_mails (address, at, token_hash, reseller_id)
+            values ($1, $2, $3, $4) on conflict do nothing";
+        self.execute(
+            SQL,
+            values![&approval.address, at, approval.token_hash, reseller.0],
         );
     }
 
@@ -92,12 +111,13 @@ impl Change {
         self.execute(SQL, values![at, token_hash]);
     }
 
-    /// Makes the messages of an issuance that wait for an answer be sent once more.
-    pub fn mail_again(&mut self, issuance: IssuanceId) {
+    /// Makes a message that waits for an answer be sent once more, then or later, and counts it.
+    pub fn mail_again(&mut self, reseller: ResellerId, approval: &Approval, at: Timestamp) {
         const SQL: &str = "
-            update approvals set sent_at = null
-            where issuance_id = $1 and approved_at is null and length(sealed_token) > 0";
-        self.execute(SQL, values![issuance.0]);
+            update approvals set sent_at = null, send_from = $1
+            where token_hash = $2 and approved_at is null and length(sealed_token) > 0";
+        self.execute(SQL, values![at, approval.token_hash]);
+        self.count_mail(reseller, approval, at);
     }
 
     /// Notes the answer; a conflict if there was one, or the approval is void.
@@ -112,11 +132,25 @@ impl Change {
         self.expect_one(SQL, values![at, token_hash, WIPED], failure);
     }
 
-    /// Voids the approvals of an issuance that wait for an answer.
-    pub fn void_approvals(&mut self, issuance: IssuanceId) {
+    /// Voids the approvals of a run that wait for an answer. Messages that were not sent yet do not count.
+    pub fn void_approvals(&mut self, run: impl Into<ValidationId>, now: Timestamp) {
+        const UNSENT: &str = "
+            delete from approval_mails where at > $2 and token_hash in (
+                select token_hash from approvals where issuance_id = $1 and approved_at is null)";
         const SQL: &str = "
             update approvals set sealed_token = $2 where issuance_id = $1 and approved_at is null";
-        self.execute(SQL, values![issuance.0, WIPED]);
+        let run = run.into().0;
+        self.execute(UNSENT, values![run, now]);
+        self.execute(SQL, values![run, WIPED]);
+    }
+
+    /// Voids an approval that waits for an answer.
+    pub fn void_approval(&mut self, token_hash: [u8; 32], now: Timestamp) {
+        const UNSENT: &str = "delete from approval_mails where at > $2 and token_hash = $1";
+        const SQL: &str = "
+            update approvals set sealed_token = $2 where token_hash = $1 and approved_at is null";
+        self.execute(UNSENT, values![token_hash, now]);
+        self.execute(SQL, values![token_hash, WIPED]);
     }
 }
 
@@ -128,15 +162,21 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The approvals of an issuance.
-    pub async fn approvals_of(&self, issuance: IssuanceId) -> Result<Vec<Approval>, StoreError> {
-        const SQL: &str = select!("issuance_id = $1 order by created_at, name");
-        let rows = self.query(SQL, values![issuance.0]).await?;
+    /// The approvals of a run.
+    pub async fn approvals_of(
+        &self,
+        run: impl Into<ValidationId>,
+    ) -> Result<Vec<Approval>, StoreError> {
+        const SQL: &str = select!("issuance_id = $1 order by created_at, address, token_hash");
+        let rows = self.query(SQL, values![run.into().0]).await?;
         rows.iter().map(read).collect()
     }
 
-    /// How often each open approval of an issuance was sent, of those that were.
-    pub async fn sendings(&self, issuance: IssuanceId) -> Result<Vec<Sendings>, StoreError> {
+    /// How often each open approval of a run was sent, of those that were.
+    pub async fn sendings(
+        &self,
+        run: impl Into<ValidationId>,
+    ) -> Result<Vec<Sendings>, StoreError> {
         const SQL: &str = "
             select count(*), max(o.at)
             from approvals a
@@ -145,7 +185,7 @@ impl Store {
                 and o.at >= a.created_at and o.method = 'email'
                 and o.outcome in ('waiting', 'forbidden')
             group by a.token_hash";
-        let rows = self.query(SQL, values![issuance.0]).await?;
+        let rows = self.query(SQL, values![run.into().0]).await?;
         let read = |row: &Row| {
             Ok(Sendings {
                 count: row.int(0)?,
@@ -155,39 +195,46 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// How often approvers of an issuance were asked since a moment, about the name they were asked most
-    /// about; void approvals count.
+    /// How often approvers of a run were asked since a moment, about the name they were asked most about; void
+    /// approvals count.
     pub async fn times_asked(
         &self,
-        issuance: IssuanceId,
+        run: impl Into<ValidationId>,
         since: Timestamp,
     ) -> Result<i64, StoreError> {
         const SQL: &str = "
             select count(*) from approvals where issuance_id = $1 and created_at > $2
             group by name order by 1 desc limit 1";
-        let row = self.query_one(SQL, values![issuance.0, since]).await?;
+        let row = self.query_one(SQL, values![run.into().0, since]).await?;
         row.map_or(Ok(0), |row| row.int(0))
     }
 
-    /// How many approvals were asked of an address since a moment, whoever ordered; void ones count.
-    pub async fn approvals_asked_of(
+    /// When messages were, or are to be, sent to an address, and for whom, of those that count.
+    pub async fn approval_mails(
         &self,
         address: &str,
-        since: Timestamp,
-    ) -> Result<i64, StoreError> {
+        now: Timestamp,
+    ) -> Result<Vec<(ResellerId, Timestamp)>, StoreError> {
         const SQL: &str = "
-            select count(*) from approvals where address = $1 and created_at > $2";
-        let row = self.query_one(SQL, values![address, since]).await?;
-        row.map_or(Ok(0), |row| row.int(0))
+            select reseller_id, at from approval_mails where address = $1 and at > $2 order by at";
+        let rows = self.query(SQL, values![address, now - COUNTED_FOR]).await?;
+        rows.iter()
+            .map(|row| Ok((ResellerId(row.int(0)?), row.timestamp(1)?)))
+            .collect()
     }
 }
 
 fn read(row: &Row) -> Result<Approval, StoreError> {
+    let names = match row.opt_text(11)? {
+        // Asked for by a release that asked for each name by itself.
+        None => vec![row.domain_name(3)?],
+        Some(_) => row.json(11)?,
+    };
     Ok(Approval {
         token_hash: row.array(0)?,
         sealed_token: row.bytes(1)?.to_vec(),
-        issuance: IssuanceId(row.int(2)?),
-        name: row.domain_name(3)?,
+        run: ValidationId(row.int(2)?),
+        names,
         domain: row.domain_name(4)?,
         address: row.string(5)?,
         message_id: row.string(6)?,
@@ -195,5 +242,6 @@ fn read(row: &Row) -> Result<Approval, StoreError> {
         expires_at: row.timestamp(8)?,
         sent_at: row.opt_timestamp(9)?,
         approved_at: row.opt_timestamp(10)?,
+        send_from: row.timestamp(12)?,
     })
 }

@@ -16,7 +16,7 @@
 pub mod access_trail;
 pub mod approvals;
 pub mod authorities;
-mod authorizations;
+pub mod authorizations;
 mod blocked_keys;
 pub mod call_counts;
 pub mod certificates;

@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(15, "0015_order_choices"),
     migration!(16, "0016_trails"),
     migration!(17, "0017_job_queues"),
+    migration!(18, "0018_whose_proofs"),
 ];
 
 const JOURNAL_SQLITE: &str = "

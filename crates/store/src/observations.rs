@@ -1,9 +1,9 @@
 //! Observations: every look at the world, kept.
 
 use chancery_domain::authorizations::Method;
-use chancery_domain::issuances::IssuanceId;
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
+use chancery_domain::validations::ValidationId;
 
 use crate::changes::Change;
 use crate::errors::StoreError;
@@ -13,7 +13,12 @@ use crate::values::Row;
 
 impl Change {
     /// Keeps a look.
-    pub fn insert_observation(&mut self, id: i64, issuance: IssuanceId, look: &Observation) {
+    pub fn insert_observation(
+        &mut self,
+        id: i64,
+        run: impl Into<ValidationId>,
+        look: &Observation,
+    ) {
         const SQL: &str = "
             insert into observations (id, issuance_id, name, method, at, asked, of_whom, found,
                 outcome, advice, proved_domain)
@@ -22,7 +27,7 @@ impl Change {
             SQL,
             values![
                 id,
-                issuance.0,
+                run.into().0,
                 look.name.as_str(),
                 look.method.as_str(),
                 look.at,
@@ -38,10 +43,10 @@ impl Change {
 }
 
 impl Store {
-    /// The latest look for each name of an issuance.
+    /// The latest look for each name of a run.
     pub async fn latest_observations(
         &self,
-        issuance: IssuanceId,
+        run: impl Into<ValidationId>,
     ) -> Result<Vec<Observation>, StoreError> {
         const SQL: &str = "
             select name, method, at, asked, of_whom, found, outcome, advice, proved_domain
@@ -49,20 +54,20 @@ impl Store {
             where issuance_id = $1 and (name, at) in (
                 select name, max(at) from observations where issuance_id = $1 group by name)
             order by at, id";
-        let rows = self.query(SQL, values![issuance.0]).await?;
+        let rows = self.query(SQL, values![run.into().0]).await?;
         rows.iter().map(read).collect()
     }
 
-    /// The looks of an issuance, the latest first.
+    /// The looks of a run, the latest first.
     pub async fn observations(
         &self,
-        issuance: IssuanceId,
+        run: impl Into<ValidationId>,
         limit: i64,
     ) -> Result<Vec<Observation>, StoreError> {
         const SQL: &str = "
             select name, method, at, asked, of_whom, found, outcome, advice, proved_domain
             from observations where issuance_id = $1 order by at desc, id desc limit $2";
-        let rows = self.query(SQL, values![issuance.0, limit]).await?;
+        let rows = self.query(SQL, values![run.into().0, limit]).await?;
         rows.iter().map(read).collect()
     }
 }

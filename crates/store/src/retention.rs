@@ -14,6 +14,8 @@ pub enum Stale {
     RepeatKeys,
     /// Approvals, by their end.
     Approvals,
+    /// When approvers were written to, by then.
+    ApprovalMails,
     /// Counts of calls, by the end of their day or month.
     CallCounts,
     /// Messages with a password, by when they were asked for.
@@ -32,9 +34,10 @@ pub enum Stale {
 
 impl Stale {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RepeatKeys,
         Self::Approvals,
+        Self::ApprovalMails,
         Self::CallCounts,
         Self::PasswordMails,
         Self::CustomerTokens,
@@ -57,6 +60,12 @@ impl Stale {
                 "delete from approvals where token_hash in (
                     select token_hash from approvals where expires_at < $1
                     order by expires_at limit $2)
+                 returning 1"
+            }
+            Self::ApprovalMails => {
+                "delete from approval_mails where (address, at, token_hash) in (
+                    select address, at, token_hash from approval_mails where at < $1
+                    order by at limit $2)
                  returning 1"
             }
             Self::CallCounts => {

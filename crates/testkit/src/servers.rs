@@ -121,6 +121,15 @@ impl TestServer {
         self.engine
     }
 
+    /// Runs a statement on its database, to make rows as a release before this one left them.
+    pub async fn execute(&self, sql: &'static str) {
+        let store = open_store(&self.config).await.unwrap();
+        let mut change = Change::new();
+        change.execute(sql, Vec::new());
+        store.commit(change).await.unwrap();
+        store.close().await;
+    }
+
     /// The use cases, for what no dialect shows.
     pub fn app(&self) -> &App {
         &self.running().app

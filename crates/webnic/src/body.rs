@@ -317,7 +317,7 @@ pub(crate) fn contact_number(value: Value) -> Result<ContactId, Problem> {
 }
 
 /// Approvers in each form that has been seen: one address, addresses in the order of the names, or objects
-/// with `email` and the name as `domain` or `name`.
+/// with `email` and the name as `domain` or `name`. Blank ones keep their place.
 pub(crate) fn approvers(value: Value) -> Result<Vec<ApproverChoice>, Problem> {
     match value {
         Value::Array(items) if items.len() <= ARRAY_LIMIT => {
@@ -332,22 +332,27 @@ pub(crate) fn approvers(value: Value) -> Result<Vec<ApproverChoice>, Problem> {
 fn approver(value: Value) -> Result<ApproverChoice, Problem> {
     const WANTED: Problem =
         Problem::Type("an address, or a list of addresses or of objects with 'domain' and 'email'");
+    let bare = |address| ApproverChoice {
+        name: None,
+        address,
+    };
     match value {
-        Value::String(address) => Ok(ApproverChoice {
-            name: None,
-            address,
-        }),
+        Value::Null => Ok(bare(String::new())),
+        Value::String(address) => Ok(bare(address)),
         Value::Object(members) => {
+            let says_who = members.contains_key("email");
             let mut members = Members::from(members);
             let name = members
                 .take_value("domain")
                 .or_else(|| members.take_value("name"));
-            let address = members.take_value("email").ok_or(WANTED)?;
             let name = name.map(text).transpose().map_err(|_| WANTED)?;
-            Ok(ApproverChoice {
-                name,
-                address: text(address).map_err(|_| WANTED)?,
-            })
+            let address = match members.take_value("email") {
+                Some(address) => text(address).map_err(|_| WANTED)?,
+                // Blank, as an empty line of a form: nothing is said.
+                None if says_who || name.is_none() => String::new(),
+                None => return Err(WANTED),
+            };
+            Ok(ApproverChoice { name, address })
         }
         _ => Err(WANTED),
     }
@@ -444,6 +449,16 @@ mod tests {
             assert_eq!(read(value), vec![named.clone()]);
         }
         assert!(read(json!([])).is_empty());
+        let blank = (None, String::new());
+        assert_eq!(
+            read(json!(["", null, {}])),
+            [blank.clone(), blank.clone(), blank]
+        );
+        let blank = (Some("shop.example".to_owned()), String::new());
+        assert_eq!(
+            read(json!([{"domain": "shop.example", "email": " "}])),
+            [blank]
+        );
         assert!(approvers(json!([{"domain": "shop.example"}])).is_err());
         assert!(approvers(json!(5)).is_err());
     }

@@ -8,7 +8,6 @@ use chancery_app::{
     RepeatKey,
 };
 use chancery_domain::fields::{Field, FieldError, Problem};
-use chancery_domain::issuances::IssuanceState;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::revocations::RevocationReason;
@@ -112,6 +111,7 @@ fn order_request(mut body: Members) -> OrderRequest {
         reuse_key: body.take(Field::ReuseKey, boolean),
         special_instruction: body.take(Field::SpecialInstruction, note),
         errors: body.into_faults(),
+        ..OrderRequest::default()
     }
 }
 
@@ -272,7 +272,7 @@ pub(crate) struct OrderView<'a> {
     /// Why the certificate was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_reason: Option<&'static str>,
-    /// Why the latest run came to nothing.
+    /// Why the latest run came to nothing, or which decision it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     remarks: Option<&'a str>,
     /// The order before it.
@@ -338,10 +338,7 @@ impl<'a> OrderView<'a> {
             revocation_reason: certificate
                 .and_then(|held| held.revocation_reason)
                 .map(RevocationReason::name),
-            remarks: match &issuance.state {
-                IssuanceState::Rejected { reason } => Some(reason),
-                _ => None,
-            },
+            remarks: description.remarks.as_deref(),
             renews: order.renews.map(Quoted),
             renewed_by: order.renewed_by.map(Quoted),
             plan: PlanView::of(&description.plan),
@@ -413,6 +410,7 @@ mod tests {
             },
             renewable_from: Some(at("2025-02-20T04:00:00Z")),
             reuses_key: true,
+            remarks: None,
         }
     }
 

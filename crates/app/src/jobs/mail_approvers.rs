@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chancery_domain::Timestamp;
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, NextStep};
 use chancery_domain::observations::Outcome;
@@ -9,7 +10,7 @@ use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 
-use crate::approvals::mail_observation;
+use crate::approvals::{mail_observation, still_asked};
 use crate::{App, AppError};
 
 /// How long messages of one run may be begun: with the last one under way, still well within the lease.
@@ -28,27 +29,39 @@ impl App {
         let waits = |file: &OrderFile| file.issuance.next_step(now) == NextStep::Wait;
         let file = self.file_of(id).await?.filter(waits);
         let mut change = Change::new();
-        match file {
-            Some(file) if !self.mail_all(&file).await? => {
-                change.postpone_job(job.id, job.attempt, self.clock.now());
-            }
-            _ => change.finish_job(job.id, job.attempt),
+        let next = match file {
+            Some(file) => self.mail_all(&file).await?,
+            None => None,
+        };
+        match next {
+            Some(next) => change.postpone_job(job.id, job.attempt, next),
+            None => change.finish_job(job.id, job.attempt),
         }
         self.store.commit(change).await?;
         Ok(())
     }
 
-    /// Sends what is to be sent; `false` when the time for it was over before.
-    async fn mail_all(&self, file: &OrderFile) -> Result<bool, AppError> {
+    /// Sends what is to be sent by now. Tells when to come back: at once when the time for it was over before, or
+    /// when the next message may be sent.
+    async fn mail_all(&self, file: &OrderFile) -> Result<Option<Timestamp>, AppError> {
         let end = Instant::now() + MAILS_LIMIT;
-        let is_unsent =
-            |approval: &Approval| approval.approved_at.is_none() && approval.sent_at.is_none();
+        let is_unsent = |approval: &Approval| {
+            approval.approved_at.is_none()
+                && approval.sent_at.is_none()
+                && !still_asked(approval, &file.issuance.names).is_empty()
+        };
+        let mut next = None;
         for listed in self.store.approvals_of(file.issuance.id).await? {
             if !is_unsent(&listed) {
                 continue;
             }
+            let now = self.clock.now();
             if Instant::now() >= end {
-                return Ok(false);
+                return Ok(Some(now));
+            }
+            if listed.send_from > now {
+                next = Some(next.unwrap_or(listed.send_from).min(listed.send_from));
+                continue;
             }
             // It may have been answered, sent or void since the list was read.
             let approval = self.store.approval(listed.token_hash).await?;
@@ -56,12 +69,13 @@ impl App {
                 self.mail_approver(file, &approval).await?;
             }
         }
-        Ok(true)
+        Ok(next)
     }
 
     /// Sends one message and keeps what came of it. An error means that it is to be tried again.
     async fn mail_approver(&self, file: &OrderFile, approval: &Approval) -> Result<(), AppError> {
-        let mail = self.approval_mail(approval, file)?;
+        let scope = self.proof_scope(file.order.reseller).await?;
+        let mail = self.approval_mail(approval, file, scope)?;
         let sent = self.mailer.send(&mail).await;
         let now = self.clock.now();
         let mut change = Change::new();
@@ -90,8 +104,10 @@ impl App {
                 (Outcome::Forbidden, refused.to_string(), advice)
             }
         };
-        let look = mail_observation(approval, now, found, outcome, advice.to_owned());
-        change.insert_observation(self.row_id().await?, approval.issuance, &look);
+        for name in &approval.names {
+            let look = mail_observation(approval, name, now, found.clone(), outcome, advice);
+            change.insert_observation(self.row_id().await?, approval.run, &look);
+        }
         self.store.commit(change).await?;
         match sent {
             Err(later) if later.may_pass_later() => Err(AppError::internal(later)),

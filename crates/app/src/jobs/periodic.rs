@@ -1,5 +1,6 @@
 //! Jobs that come again by themselves.
 
+use chancery_domain::approval_mails::COUNTED_FOR;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::retention::Stale;
 use chancery_store::{Change, ClaimedJob, JobId};
@@ -111,6 +112,7 @@ impl App {
         match what {
             Stale::RepeatKeys => REPEAT_MEMORY,
             Stale::Approvals => APPROVAL_MEMORY,
+            Stale::ApprovalMails => COUNTED_FOR,
             Stale::CallCounts => COUNT_MEMORY,
             Stale::PasswordMails => PASSWORD_MAIL_MEMORY,
             Stale::CustomerTokens => SignedDuration::ZERO,

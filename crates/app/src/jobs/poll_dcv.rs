@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use chancery_domain::authorizations::{Authorization, Challenge, FILE_DIRECTORY, Method};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceId, NameControl, NextStep, Proof};
+use chancery_domain::issuances::{
+    Issuance, IssuanceId, IssuanceState, NameControl, NextStep, Proof,
+};
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::{Failure, Order};
 use chancery_domain::resellers::ResellerId;
@@ -20,7 +22,7 @@ use tokio::time::Instant;
 use super::failures::with_jitter;
 use super::look_gate::LookGate;
 use super::sign::Proceeding;
-use crate::identities::VETTING_LOOK;
+use crate::identities::{Naming, VETTING_LOOK};
 use crate::orders::restage;
 use crate::{App, AppError};
 
@@ -56,6 +58,19 @@ impl App {
             return Ok(());
         };
         let began = self.clock.now();
+        if file.issuance.state == IssuanceState::Validating
+            && let Naming::Rejected(reason) = self
+                .identity_for(&file.order, &file.issuance, began)
+                .await?
+        {
+            // Whatever its names: nothing can come of it.
+            change.finish_job(job.id, job.attempt);
+            let failure = Failure::OrganizationRejected(reason);
+            self.fail_issuance(&mut change, file, failure, began)
+                .await?;
+            self.store.commit(change).await?;
+            return Ok(());
+        }
         self.forget_stale(&mut change, &mut file.issuance, began)
             .await?;
         let mut pause = None;
@@ -223,7 +238,8 @@ impl App {
                 method: look.method,
                 obtained_at: look.at,
             };
-            change.insert_authorization(self.row_id().await?, order.reseller, issuance.id, &held);
+            let whose = (order.reseller, order.id);
+            change.insert_authorization(self.row_id().await?, whose, issuance.id, &held);
             let detail = Some(look.name.to_string());
             self.note(
                 change,

@@ -378,7 +378,9 @@ impl App {
                 .give_up_signing(job, file, certificate.id, reason)
                 .await;
         }
-        let stale_proofs = file.issuance.clone().forget_stale(&self.rules, now);
+        let stale_proofs = self
+            .unusable_proofs(&mut file.issuance.clone(), now)
+            .await?;
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || self.rules.at(now) != self.rules.at(certificate.reserved_at)
@@ -507,7 +509,7 @@ impl App {
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         change.abandon_certificate(stale);
-        let stale_proofs = file.issuance.forget_stale(&self.rules, now);
+        let stale_proofs = self.unusable_proofs(&mut file.issuance, now).await?;
         let signing = if stale_proofs.is_empty() {
             match self.sign_or_end(&mut change, file, now).await? {
                 Proceeding::Signs(signing) => Some(signing),
@@ -515,7 +517,9 @@ impl App {
                 Proceeding::Waits(file) => return self.wait_to_reserve(job, &file, now).await,
             }
         } else {
-            let reason = "the proofs grew too old before the certificate was signed".to_owned();
+            let reason =
+                "the proofs grew too old, or were dropped, before the certificate was signed";
+            let reason = reason.to_owned();
             let failure = Failure::IssuerRefused(reason);
             self.fail_issuance(&mut change, file, failure, now).await?;
             None

@@ -270,9 +270,9 @@ impl App {
         if now >= from {
             return Ok(from);
         }
-        let held = self
-            .authorizations(file.order.reseller, &file.order.names)
-            .await?;
+        let order = &file.order;
+        let scope = self.proof_scope(order.reseller).await?;
+        let held = self.held_proofs(scope, order, &order.names).await?;
         let is_good = |name| {
             held.iter().any(|held| {
                 held.covers(name) && self.rules.is_fresh(held.method, held.obtained_at, from)

@@ -103,6 +103,17 @@ async fn survive(engine: Engine) {
     let server = home.serve().await;
     let panel = server.panel(&home.data()).await;
     // What is proved now is reused below, so that orders are signed as they are placed.
+    let id = home.json(&["reseller", "list", "--json"])["resellerId"].to_string();
+    let share = [
+        "reseller",
+        "set",
+        "--reseller",
+        &id,
+        "--proof-scope",
+        "reseller",
+        "--yes",
+    ];
+    assert!(home.chore(&share).succeeded);
     panel.issue("ssl123", &["proved.test"]).await;
     let orders = Orders {
         proved: Arc::new(

@@ -1,7 +1,7 @@
 //! Domain control and what surrounds it: looks, authorizations, approvals, events, requests remembered,
 //! the CA on record.
 
-use chancery_domain::authorizations::{Authorization, Method};
+use chancery_domain::authorizations::{Authorization, Method, ProofId};
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::observations::{Observation, Outcome};
@@ -9,6 +9,7 @@ use chancery_domain::orders::OrderId;
 use chancery_store::StoreError;
 use chancery_store::approvals::{Approval, Sendings};
 use chancery_store::authorities::{AuthorityRow, CrlRow, IssuingCaRow};
+use chancery_store::authorizations::{Holder, ProofFilter};
 use chancery_store::idempotency::Remembered;
 use chancery_store::retention::Stale;
 
@@ -18,6 +19,7 @@ use crate::things::{OURS, THEIRS, at, commit, name, store_an_order};
 on_both_engines!(
     the_latest_look_at_each_name_is_found,
     authorizations_are_found_by_base_domain_and_age,
+    proofs_belong_to_orders_and_their_renewals,
     an_approval_is_answered_once,
     a_void_approval_cannot_be_answered,
     approvals_and_their_messages_are_counted,
@@ -81,28 +83,36 @@ async fn the_latest_look_at_each_name_is_found(bed: &Bed) {
     );
 }
 
-async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
-    let proofs = [
-        ("shop.example", 10),
-        ("a.b.shop.example", 30),
-        ("workshop.example", 20),
-    ];
-    let proofs = proofs.map(|(domain, seconds)| Authorization {
+fn proved(domain: &str, method: Method, seconds: i64) -> Authorization {
+    Authorization {
         domain: name(domain),
-        method: Method::File,
+        method,
         obtained_at: at(seconds),
-    });
-    for (id, proved) in (1..).zip(&proofs) {
-        let issuance = IssuanceId(5);
+    }
+}
+
+/// Keeps proofs of an order.
+async fn keep(bed: &Bed, from: i64, order: OrderId, proofs: &[Authorization]) {
+    for (id, proved) in (from..).zip(proofs) {
         commit(bed, |change| {
-            change.insert_authorization(id, OURS, issuance, proved);
+            change.insert_authorization(id, (OURS, order), IssuanceId(5), proved);
         })
         .await
         .unwrap();
     }
+}
+
+async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
+    let proofs = [
+        proved("shop.example", Method::File, 10),
+        proved("a.b.shop.example", Method::File, 30),
+        proved("workshop.example", Method::File, 20),
+    ];
+    keep(bed, 1, OrderId(7), &proofs).await;
     let find = async |reseller, domain, since| {
+        let holder = Holder::Reseller(reseller);
         bed.store
-            .authorizations(reseller, &name(domain), at(since))
+            .authorizations(holder, &name(domain), at(since))
             .await
             .unwrap()
     };
@@ -113,37 +123,82 @@ async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
     assert!(find(THEIRS, "shop.example", 0).await.is_empty());
 
     // Found once for each domain and method, at its latest; what covers more comes first.
-    let by_dns = Authorization {
-        domain: name("shop.example"),
-        method: Method::Dns,
-        obtained_at: at(15),
-    };
-    let again = Authorization {
-        obtained_at: at(40),
-        ..proofs[0].clone()
-    };
-    for (id, proved) in (10..).zip([&by_dns, &again]) {
-        commit(bed, |change| {
-            change.insert_authorization(id, OURS, IssuanceId(6), proved);
-        })
-        .await
-        .unwrap();
-    }
+    let by_dns = proved("shop.example", Method::Dns, 15);
+    let again = proved("shop.example", Method::File, 40);
+    keep(bed, 10, OrderId(8), &[by_dns.clone(), again.clone()]).await;
     let found = find(OURS, "shop.example", 0).await;
     assert_eq!(found, [by_dns, again, proofs[1].clone()]);
+}
+
+async fn proofs_belong_to_orders_and_their_renewals(bed: &Bed) {
+    let (first, _) = store_an_order(bed, 1).await;
+    let (mut renewal, _) = store_an_order(bed, 2).await;
+    renewal.renews = Some(first.id);
+    let link = "update orders set renews_id = $1 where id = $2";
+    bed.apply(link, chancery_store::values![first.id.0, renewal.id.0])
+        .await;
+    let of_first = proved("shop.example", Method::Dns, 10);
+    let of_renewal = proved("shop.example", Method::File, 20);
+    keep(bed, 100, first.id, std::slice::from_ref(&of_first)).await;
+    keep(bed, 200, renewal.id, std::slice::from_ref(&of_renewal)).await;
+    let held = async |holder| {
+        bed.store
+            .authorizations(holder, &name("shop.example"), at(0))
+            .await
+            .unwrap()
+    };
+    let of_first_alone = std::slice::from_ref(&of_first);
+    assert_eq!(held(Holder::Order(first.id)).await, of_first_alone);
+    let both = [of_first.clone(), of_renewal.clone()];
+    assert_eq!(held(Holder::Order(renewal.id)).await, both);
+    assert!(held(Holder::Order(OrderId(9))).await.is_empty());
+
+    // Dropped ones are found by nobody who looks for something to use.
+    let listed = async |reseller, filter: &ProofFilter| {
+        let found = bed.store.proofs(reseller, filter, 9).await.unwrap();
+        found.iter().map(|proof| proof.id.0).collect::<Vec<_>>()
+    };
+    let all = ProofFilter::default();
+    assert_eq!(listed(OURS, &all).await, [200, 100]);
+    assert!(listed(THEIRS, &all).await.is_empty());
+    let of_order = ProofFilter {
+        order: Some(first.id),
+        ..ProofFilter::default()
+    };
+    assert_eq!(listed(OURS, &of_order).await, [100]);
+    assert!(listed(THEIRS, &of_order).await.is_empty());
+    let of_domain = ProofFilter {
+        base_domain: Some(name("shop.example")),
+        before: Some(ProofId(200)),
+        ..ProofFilter::default()
+    };
+    assert_eq!(listed(OURS, &of_domain).await, [100]);
+    let proof = bed.store.proof(OURS, ProofId(100)).await.unwrap().unwrap();
+    assert_eq!(bed.store.proof(THEIRS, ProofId(100)).await.unwrap(), None);
+    commit(bed, |change| change.drop_proof(&proof, at(50)))
+        .await
+        .unwrap();
+    assert!(held(Holder::Order(first.id)).await.is_empty());
+    assert_eq!(held(Holder::Order(renewal.id)).await, [of_renewal]);
+    assert_eq!(listed(OURS, &all).await, [200]);
+    assert_eq!(bed.store.proof(OURS, ProofId(100)).await.unwrap(), None);
+    let dropped = async |since| bed.store.dropped_proofs(OURS, at(since)).await.unwrap();
+    assert_eq!(dropped(50).await, [of_first]);
+    assert!(dropped(51).await.is_empty());
 }
 
 fn an_approval(hash: u8, issuance: IssuanceId) -> Approval {
     Approval {
         token_hash: [hash; 32],
         sealed_token: vec![hash; 60],
-        issuance,
-        name: name("*.shop.example"),
+        run: issuance.into(),
+        names: vec![name("*.shop.example"), name("shop.example")],
         domain: name("shop.example"),
         address: "admin@shop.example".to_owned(),
         message_id: format!("<{hash}@ca.example>"),
         created_at: at(i64::from(hash)),
         expires_at: at(1_000),
+        send_from: at(i64::from(hash)),
         sent_at: None,
         approved_at: None,
     }
@@ -153,8 +208,8 @@ async fn an_approval_is_answered_once(bed: &Bed) {
     let (_, issuance) = store_an_order(bed, 1).await;
     let (first, second) = (an_approval(1, issuance.id), an_approval(2, issuance.id));
     commit(bed, |change| {
-        change.insert_approval(&first);
-        change.insert_approval(&second);
+        change.insert_approval(OURS, &first);
+        change.insert_approval(OURS, &second);
     })
     .await
     .unwrap();
@@ -193,14 +248,14 @@ async fn a_void_approval_cannot_be_answered(bed: &Bed) {
     let (_, issuance) = store_an_order(bed, 1).await;
     for hash in [1, 2] {
         let approval = an_approval(hash, issuance.id);
-        commit(bed, |change| change.insert_approval(&approval))
+        commit(bed, |change| change.insert_approval(OURS, &approval))
             .await
             .unwrap();
     }
     commit(bed, |change| change.approve([1; 32], at(30)))
         .await
         .unwrap();
-    commit(bed, |change| change.void_approvals(issuance.id))
+    commit(bed, |change| change.void_approvals(issuance.id, at(5)))
         .await
         .unwrap();
     let left = bed.store.approvals_of(issuance.id).await.unwrap();
@@ -226,8 +281,8 @@ async fn approvals_and_their_messages_are_counted(bed: &Bed) {
     for hash in [10, 20, 30] {
         let approval = an_approval(hash, issuance.id);
         commit(bed, |change| {
-            change.void_approvals(issuance.id);
-            change.insert_approval(&approval);
+            change.void_approvals(issuance.id, at(5));
+            change.insert_approval(OURS, &approval);
         })
         .await
         .unwrap();
@@ -237,14 +292,21 @@ async fn approvals_and_their_messages_are_counted(bed: &Bed) {
         (asked(0).await, asked(10).await, asked(30).await),
         (3, 2, 0)
     );
+    // What was void before its time was never sent.
     let address = "admin@shop.example";
-    let asked = async |since| {
-        bed.store
-            .approvals_asked_of(address, at(since))
-            .await
-            .unwrap()
-    };
-    assert_eq!((asked(0).await, asked(20).await), (3, 1));
+    let counted = bed.store.approval_mails(address, at(40)).await.unwrap();
+    assert_eq!(counted, [(OURS, at(30))]);
+    commit(bed, |change| {
+        change.mail_again(OURS, &an_approval(30, issuance.id), at(50));
+    })
+    .await
+    .unwrap();
+    let counted = async |now| bed.store.approval_mails(address, at(now)).await.unwrap();
+    assert_eq!(counted(40).await, [(OURS, at(30)), (OURS, at(50))]);
+    assert_eq!(counted(86_400 + 40).await, [(OURS, at(50))]);
+    let removed = bed.store.prune(Stale::ApprovalMails, at(51), 9).await;
+    assert_eq!(removed.unwrap(), 2);
+    assert!(counted(0).await.is_empty());
 
     assert!(bed.store.sendings(issuance.id).await.unwrap().is_empty());
     let seen = [

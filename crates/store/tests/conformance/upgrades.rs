@@ -9,10 +9,12 @@ use chancery_domain::certificates::CertificateId;
 use chancery_domain::contact_types::ContactType;
 use chancery_domain::contacts::ContactId;
 use chancery_domain::customers::CustomerId;
-use chancery_domain::issuances::Purpose;
+use chancery_domain::issuances::{IssuanceId, Purpose};
+use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, OrderId};
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::stages::Stage;
+use chancery_store::authorizations::Holder;
 use chancery_store::contact_searches::ContactFilter;
 use chancery_store::order_searches::OrderFilter;
 use chancery_store::{Lease, Queue};
@@ -72,6 +74,13 @@ const CONTENT: &str = "
         \"address1\":\"1 Market Street\",\"address2\":null,\"city\":\"Kuala Lumpur\",\"state\":\"Selangor\",
         \"country\":\"my\",\"zip\":\"50000\",\"phone\":\"+60.123456789\",\"fax\":null,
         \"email\":\"ann@shop.example\",\"job_title\":null}', 5, 5, null);
+    insert into authorizations (id, reseller_id, issuance_id, domain, base_domain, method, obtained_at)
+    values (61, 2001, 21, 'a.test', 'a.test', 'dns', 7);
+    insert into observations (id, issuance_id, name, method, at, asked, of_whom, found, outcome, advice)
+    values (71, 22, 'd.test', 'email', 8, 'approval', 'admin@d.test', 'sent', 'waiting', 'open it');
+    insert into approvals (token_hash, issuance_id, sealed_token, name, domain, address, message_id, created_at,
+        expires_at, sent_at)
+    values ('hash567890123456789012345678901h', 22, 'sealed', 'd.test', 'd.test', 'admin@d.test', 'm', 8, 9, 8);
     insert into events (id, order_id, issuance_id, at, actor, kind, detail)
     values (51, 11, null, 5, 'platform', 'person_told', 'csr_wanted: ann@shop.example, bob@shop.example'),
         (52, 11, null, 6, 'platform', 'person_told', 'order_ending: ann@shop.example: it was refused'),
@@ -88,6 +97,11 @@ async fn bring_up(bed: &Bed, first: &'static str) {
         true => CONTENT
             .replace("'c', 's', 'dns'", "x'63', x'73', 'dns'")
             .replace("'x', 'n',", "'x', x'6e',")
+            .replace(
+                "'hash567890123456789012345678901h', 22, 'sealed'",
+                "$hash, 22, x'73'",
+            )
+            .replace("$hash", "cast('hash567890123456789012345678901h' as blob)")
             .replace(
                 "'h', 1, 2, 't', 1, 'issued', 'd', 2",
                 "x'68', 1, 2, x'74', 1, 'issued', x'64', 2",
@@ -126,6 +140,23 @@ async fn bring_up(bed: &Bed, first: &'static str) {
             .unwrap()
             .is_empty()
     );
+
+    // Proofs belong to the orders of their runs; looks and messages are where they were.
+    let (proved, holder) = (DomainName::parse("a.test").unwrap(), OrderId(11));
+    let held = bed
+        .store
+        .authorizations(Holder::Order(holder), &proved, Timestamp::UNIX_EPOCH)
+        .await;
+    assert_eq!(held.unwrap().len(), 1);
+    let run = IssuanceId(22);
+    assert_eq!(bed.store.observations(run, 9).await.unwrap().len(), 1);
+    let approvals = bed.store.approvals_of(run).await.unwrap();
+    assert_eq!(approvals.len(), 1);
+    assert_eq!(approvals[0].names, [DomainName::parse("d.test").unwrap()]);
+    let mails = bed
+        .store
+        .approval_mails("admin@d.test", Timestamp::UNIX_EPOCH);
+    assert_eq!(mails.await.unwrap().len(), 1);
 
     let contact = bed.store.contact(ResellerId(2001), ContactId(1)).await;
     let contact = contact.unwrap().unwrap();

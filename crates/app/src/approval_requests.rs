@@ -1,0 +1,268 @@
+//! Asking approvers: whom to write to about which names, when, and how often.
+
+use std::collections::BTreeMap;
+
+use chancery_domain::approval_mails::next_mail;
+use chancery_domain::authorizations::{Challenge, Method};
+use chancery_domain::issuances::{Issuance, NameControl};
+use chancery_domain::names::DomainName;
+use chancery_domain::observations::{Observation, Outcome};
+use chancery_domain::resellers::ResellerId;
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::Change;
+use chancery_store::approvals::{Approval, Sendings};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::approvals::{APPROVAL_CONTEXT, mail_observation, still_asked};
+use crate::challenges::random_hex;
+use crate::sign_in::secret_hash;
+use crate::{App, AppError, PARALLEL_READS, Refusal};
+
+/// The least time between two sendings of one message, from the second repetition on.
+const RESEND_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often in an hour the approver of one name of an order may be asked.
+const ASKED_AN_HOUR: i64 = 10;
+
+/// How long a message waits that nobody asked for just now, and that has no turn earlier.
+const AT_LAST: SignedDuration = SignedDuration::from_hours(24);
+
+impl App {
+    /// Refuses to write to approvers who were written to too often already, and have messages waiting.
+    pub(crate) async fn check_mail_limits(
+        &self,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let asked = by_address(issuance.unproved());
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let hour_ago = now - SignedDuration::from_hours(1);
+        if self.store.times_asked(issuance.id, hour_ago).await? >= ASKED_AN_HOUR {
+            return Err(Refusal::TooManyMails.into());
+        }
+        let turns = asked
+            .into_keys()
+            .map(|address| async move { self.mail_turn(issuance.reseller, &address, now).await });
+        let turns: Vec<Option<Timestamp>> = stream::iter(turns)
+            .buffer_unordered(PARALLEL_READS)
+            .try_collect()
+            .await?;
+        match turns.contains(&None) {
+            true => Err(Refusal::TooManyMails.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Forgets proofs that may not be used any more, and asks the approvers of their names again. Looks for the
+    /// others go on by themselves.
+    pub(crate) async fn forget_stale(
+        &self,
+        change: &mut Change,
+        issuance: &mut Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let dropped = self.unusable_proofs(issuance, now).await?;
+        if dropped.is_empty() || !self.rules.is_in_force(Method::Email, now) {
+            return Ok(());
+        }
+        let controls = issuance.unproved();
+        let again = controls.filter(|control| dropped.contains(&control.name));
+        self.ask_approvers(change, issuance, again, now).await
+    }
+
+    /// Adds an approval for each address that is to approve some of these names, and the job that mails them.
+    pub(crate) async fn ask_approvers(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        controls: impl Iterator<Item = &NameControl>,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let mut first = None;
+        for (address, names) in by_address(controls) {
+            let turn = self.mail_turn(issuance.reseller, &address, now).await?;
+            let send_from = turn.unwrap_or(now + AT_LAST);
+            let approval = self.new_approval(issuance, address, names, now, send_from)?;
+            change.insert_approval(issuance.reseller, &approval);
+            first = Some(first.unwrap_or(send_from).min(send_from));
+        }
+        if let Some(first) = first {
+            change.expect_master_key(&self.master_key_id);
+            self.enqueue_mails(change, issuance, first).await?;
+        }
+        Ok(())
+    }
+
+    /// The same after some names got another approver. Who was asked about all that is asked of them now is not
+    /// asked again: their link covers what is left.
+    pub(crate) async fn ask_other_approvers(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let open = self.open_approvals(issuance).await?;
+        let mut wanted = by_address(issuance.unproved());
+        for approval in &open {
+            let names = wanted.get(&approval.address);
+            let is_enough = names.is_some_and(|names| {
+                let is_asked = |name| approval.names.contains(name);
+                names.iter().all(is_asked)
+                    && (approval.sent_at.is_some() || names.len() == approval.names.len())
+            });
+            match is_enough {
+                true => drop(wanted.remove(&approval.address)),
+                false => change.void_approval(approval.token_hash, now),
+            }
+        }
+        let again = |control: &&NameControl| match &control.challenge {
+            Challenge::Email { approver } => wanted.contains_key(approver),
+            Challenge::Dns { .. } | Challenge::File { .. } => false,
+        };
+        let again = issuance.unproved().filter(again);
+        self.ask_approvers(change, issuance, again, now).await
+    }
+
+    /// Adds what sends the messages that wait for an answer once more: unchanged, or, where some of a message's
+    /// names are asked of its reader no more, in the place of the old.
+    pub(crate) async fn ask_again(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let open = self.open_approvals(issuance).await?;
+        let mut first = None;
+        for approval in open.iter().filter(|approval| approval.sent_at.is_some()) {
+            let left = still_asked(approval, &issuance.names);
+            let turn = self
+                .mail_turn(issuance.reseller, &approval.address, now)
+                .await?;
+            let turn = turn.ok_or(Refusal::TooManyMails)?;
+            if left.len() == approval.names.len() {
+                change.mail_again(issuance.reseller, approval, turn);
+            } else {
+                change.void_approval(approval.token_hash, now);
+                if left.is_empty() {
+                    continue;
+                }
+                let address = approval.address.clone();
+                let anew = self.new_approval(issuance, address, left, now, turn)?;
+                change.insert_approval(issuance.reseller, &anew);
+            }
+            first = Some(first.unwrap_or(turn).min(turn));
+        }
+        if let Some(first) = first {
+            change.expect_master_key(&self.master_key_id);
+            self.enqueue_mails(change, issuance, first).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses to send an order's messages once more so soon. The first repetition may come at once.
+    pub(crate) async fn check_resend(
+        &self,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let too_soon =
+            |sent: &Sendings| sent.count > 1 && now.duration_since(sent.last) < RESEND_INTERVAL;
+        match self.store.sendings(issuance.id).await?.iter().any(too_soon) {
+            true => Err(Refusal::TooManyMails.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// What is to be told of messages that wait for their turn.
+    pub(crate) async fn waiting_mails(
+        &self,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<Vec<Observation>, AppError> {
+        let mut told = Vec::new();
+        for approval in self.open_approvals(issuance).await? {
+            if approval.sent_at.is_some() || approval.send_from <= now {
+                continue;
+            }
+            let from = approval.send_from.strftime("%Y-%m-%d %H:%M UTC");
+            let found = format!(
+                "{} was written to often today; the message is sent on {from}",
+                approval.address
+            );
+            for name in still_asked(&approval, &issuance.names) {
+                let advice = "wait, or choose another approver or another method";
+                let (found, outcome) = (found.clone(), Outcome::Waiting);
+                told.push(mail_observation(
+                    &approval, &name, now, found, outcome, advice,
+                ));
+            }
+        }
+        Ok(told)
+    }
+
+    /// The approvals of a run that wait for an answer.
+    async fn open_approvals(&self, issuance: &Issuance) -> Result<Vec<Approval>, AppError> {
+        let all = self.store.approvals_of(issuance.id).await?.into_iter();
+        Ok(all
+            .filter(|approval| approval.approved_at.is_none())
+            .collect())
+    }
+
+    /// When an address may be written to next for a reseller; `None` where too many messages wait already.
+    async fn mail_turn(
+        &self,
+        reseller: ResellerId,
+        address: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, AppError> {
+        let mails = self.store.approval_mails(address, now).await?;
+        let own = mails.iter().filter(|(whose, _)| *whose == reseller);
+        let own: Vec<Timestamp> = own.map(|(_, at)| *at).collect();
+        Ok(next_mail(&own, mails.len(), now))
+    }
+
+    fn new_approval(
+        &self,
+        issuance: &Issuance,
+        address: String,
+        names: Vec<DomainName>,
+        now: Timestamp,
+        send_from: Timestamp,
+    ) -> Result<Approval, AppError> {
+        let host = address.rsplit_once('@').map_or("", |(_, host)| host);
+        let token = random_hex::<24>();
+        Ok(Approval {
+            token_hash: secret_hash(&token),
+            sealed_token: self
+                .master_key
+                .seal(APPROVAL_CONTEXT, token.as_bytes())
+                .map_err(AppError::internal)?,
+            run: issuance.id.into(),
+            names,
+            domain: DomainName::parse(host).map_err(AppError::internal)?,
+            address,
+            created_at: now,
+            expires_at: issuance.validate_by,
+            send_from,
+            sent_at: None,
+            approved_at: None,
+            message_id: format!("{}@chancery", random_hex::<12>()),
+        })
+    }
+}
+
+/// The names that each address is to approve.
+fn by_address<'a>(
+    controls: impl Iterator<Item = &'a NameControl>,
+) -> BTreeMap<String, Vec<DomainName>> {
+    let mut asked = BTreeMap::<String, Vec<DomainName>>::new();
+    for control in controls {
+        if let Challenge::Email { approver } = &control.challenge {
+            let names = asked.entry(approver.clone()).or_default();
+            names.push(control.name.clone());
+        }
+    }
+    asked
+}
