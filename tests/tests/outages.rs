@@ -1,6 +1,13 @@
 //! A database that cannot be written: health says so, nothing is half done, and it ends when the outage does.
 
-use chancery_testkit::{Engine, TestServer, on_both_engines};
+use std::time::{Duration, Instant};
+
+use chancery_testkit::{Engine, TestServer, itself, on_both_engines, with};
+
+use crate::logicboxes_contacts::DOCUMENTED;
+
+/// How long whoever asks for something waits at most.
+const WITHIN: Duration = Duration::from_secs(5);
 
 on_both_engines!(an_outage_is_told_and_overcome);
 
@@ -40,16 +47,32 @@ async fn an_outage_is_told_and_overcome(server: &mut TestServer) {
     let panel = server.panel().await;
     let cents = panel.cents().await;
     let order = panel.order("ssl123", "dns", &["shop.test"]).await;
+    let client = server.logicboxes().await;
+    let customer = itself(&client, server).await;
     let outage = Outage::begin(server).await;
 
     let health = server.http().get("/health").await;
     assert_eq!(health.status, 503, "{}", health.text());
     let reason = health.json()["reason"].as_str().unwrap().to_owned();
     assert_eq!(reason, "the database cannot be written");
+    let began = Instant::now();
     let reply = panel.place_under_key("invoice-1", &order).await;
+    assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());
     let refusal = reply.refusal();
-    assert!([500, 503].contains(&refusal.status), "{refusal:?}");
+    assert_eq!(
+        (refusal.status, &refusal.sub_code[..]),
+        (503, "SSL5031"),
+        "{refusal:?}"
+    );
+    assert_eq!(reply.header("retry-after"), "5");
     assert!(!reply.text().contains("database"), "{}", reply.text());
+    let began = Instant::now();
+    let of_customer = with(DOCUMENTED, &[("customer-id", &customer)]);
+    let reply = client.call("contacts/add", &of_customer).await;
+    assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert_eq!(reply.header("retry-after"), "5");
+    assert_eq!(reply.json()["status"], "ERROR");
 
     outage.end(server).await;
     let mut health = server.http().get("/health").await;

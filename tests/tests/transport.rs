@@ -17,6 +17,7 @@ on_both_engines!(
     answers_look_as_recorded,
     the_control_surface_is_for_this_machine,
     health_and_repository,
+    a_request_is_for_one_host,
 );
 
 const BAD_TOKEN: &str = "Invalid or expired token. Reason: Provided token isn't active";
@@ -391,5 +392,32 @@ async fn health_and_repository(server: &mut TestServer) {
             "{path}"
         );
         assert_eq!(served.body[0], 0x30, "{path} is DER");
+    }
+}
+
+/// Whoever stands before the server may have gone by another host than the server would.
+async fn a_request_is_for_one_host(server: &mut TestServer) {
+    let http = server.http();
+    for (head, status) in [
+        ("GET /openapi.json HTTP/1.1\r\n", 400),
+        (
+            "GET /openapi.json HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n",
+            400,
+        ),
+        (
+            "GET /openapi.json HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n",
+            400,
+        ),
+        (
+            "GET /openapi.json HTTP/1.0\r\nHost: a.test\r\nHost: b.test\r\n",
+            400,
+        ),
+        ("GET /openapi.json HTTP/1.1\r\nHost: a.test\r\n", 200),
+        ("GET /openapi.json HTTP/1.0\r\n", 200),
+    ] {
+        let request = format!("{head}Connection: close\r\n\r\n");
+        let stream = http.open_raw(request.as_bytes()).await;
+        let reply = http.read_raw(stream).await;
+        assert_eq!(reply.status, status, "{head}: {}", reply.text());
     }
 }

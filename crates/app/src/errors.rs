@@ -73,6 +73,15 @@ pub enum AppError {
     /// Others were faster, again and again; asking later may work.
     #[error("too many at once")]
     Busy,
+    /// The database is away, or takes no writes for now. Shows nothing of it to the caller.
+    #[error("the database is away")]
+    Unavailable {
+        /// Whether nothing was done for certain; else nobody can tell yet.
+        is_undone: bool,
+        /// What the database, or the way to it, said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Our fault. Shows nothing to the caller.
     #[error("something went wrong on our side")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -273,6 +282,14 @@ impl From<StoreError> for AppError {
         match error {
             StoreError::Conflict { .. } => Self::Busy,
             StoreError::Refused("master_key") => Self::internal(MasterKeyReplaced),
+            StoreError::Unavailable(source) => Self::Unavailable {
+                is_undone: true,
+                source,
+            },
+            StoreError::Unknown(source) => Self::Unavailable {
+                is_undone: false,
+                source,
+            },
             other => Self::Internal(Box::new(other)),
         }
     }
@@ -302,6 +319,9 @@ impl From<TransitionError> for AppError {
 }
 
 impl AppError {
+    /// When it is worth another try while the database is away, in seconds.
+    pub const AWAY_SECONDS: u64 = 5;
+
     /// Wraps a failure of ours.
     pub fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Box::new(error))

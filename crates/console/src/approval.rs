@@ -6,7 +6,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{RawPathParams, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
 use chancery_app::{App, AppError, ApprovalAsked, ApprovalState};
@@ -155,6 +155,20 @@ fn failure(error: AppError) -> Response {
                  button once more.",
             ),
         ),
+        AppError::Unavailable { source, .. } => {
+            tracing::error!(error = source.as_ref(), "the database is away");
+            let notice = notice(
+                "Please try again later",
+                "We cannot answer at the moment. Please open the link again in a few minutes.",
+            );
+            let mut response = page(StatusCode::SERVICE_UNAVAILABLE, &notice);
+            let headers = response.headers_mut();
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(AppError::AWAY_SECONDS),
+            );
+            return response;
+        }
         AppError::Internal(source) => {
             tracing::error!(error = source.as_ref(), "request failed");
             (

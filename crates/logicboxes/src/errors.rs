@@ -1,4 +1,5 @@
-//! Every refusal in the dialect's shape: status 500 and the map of `status` and `message`.
+//! Every refusal in the dialect's shape: status 500 and the map of `status` and `message`. A platform that is away for a
+//! moment says so with 503.
 //!
 //! Faults of fields are told all at once, as Java prints a map: `{telnocc=…, zip=…}`, by the names under which
 //! fields are stored. Clients take that apart at `, ` and at `}`, so that no text has either. Parameters that
@@ -93,6 +94,7 @@ impl Obstacle {
     pub(crate) fn answer(&self, format: Format) -> Response {
         let status = match self {
             Self::UnknownAddress => StatusCode::NOT_FOUND,
+            Self::App(AppError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = format.write_error(&self.message());
@@ -104,6 +106,12 @@ impl Obstacle {
             }
             Self::App(AppError::Busy) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
+            }
+            Self::App(AppError::Unavailable { .. }) => {
+                headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(AppError::AWAY_SECONDS),
+                );
             }
             // The rest of such a body is not wanted, and cannot be skipped over.
             Self::TooLarge | Self::TooSlow | Self::Broken => {
@@ -147,6 +155,17 @@ fn of_app(error: &AppError) -> String {
         AppError::WrongState(_) => NOT_ALLOWED.to_owned(),
         AppError::Busy => {
             "Others changed the same at once. Please send the request again".to_owned()
+        }
+        AppError::Unavailable { is_undone, source } => {
+            tracing::error!(error = source.as_ref(), "the database is away");
+            match is_undone {
+                true => "The platform is not available at the moment. Please try again later",
+                false => {
+                    "The platform is not available at the moment and cannot tell whether this was done. \
+                     Please look before trying again"
+                }
+            }
+            .to_owned()
         }
         AppError::Internal(source) => {
             tracing::error!(error = source.as_ref(), "request failed");
@@ -326,6 +345,14 @@ mod tests {
             Obstacle::from(AppError::Busy).answer(Format::Xml).headers()["retry-after"],
             "1"
         );
+        let source = "connection refused".into();
+        let away = AppError::Unavailable {
+            is_undone: true,
+            source,
+        };
+        let answer = Obstacle::from(away).answer(Format::Json);
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["retry-after"], "5");
         assert_eq!(
             Obstacle::TooLarge.answer(Format::Json).headers()["connection"],
             "close"

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -47,6 +47,11 @@ fn found<T>(read: Result<Option<T>, AppError>, serve: impl FnOnce(T) -> Response
     match read {
         Ok(Some(found)) => serve(found),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error @ AppError::Unavailable { .. }) => {
+            tracing::error!(%error, "reading a certificate or a revocation list failed");
+            let later = [(RETRY_AFTER, HeaderValue::from(AppError::AWAY_SECONDS))];
+            (StatusCode::SERVICE_UNAVAILABLE, later).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "reading a certificate or a revocation list failed");
             StatusCode::SERVICE_UNAVAILABLE.into_response()

@@ -9,8 +9,9 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
+use axum::response::{IntoResponse as _, Response};
 use chancery_domain::access::Networks;
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
@@ -81,8 +82,13 @@ impl Reception {
             path = %shown(request.uri().path()),
         );
         let began = Instant::now();
-        let answering = self.router.clone().oneshot(request.map(Body::new));
-        let mut response = answering.instrument(span.clone()).await?;
+        let mut response = match is_for_one_host(&request) {
+            true => {
+                let answering = self.router.clone().oneshot(request.map(Body::new));
+                answering.instrument(span.clone()).await?
+            }
+            false => not_for_one_host(),
+        };
         let micros = began.elapsed().as_micros();
         let status = response.status().as_u16();
         span.in_scope(|| tracing::info!(status, micros, "answered"));
@@ -91,6 +97,22 @@ impl Reception {
         }
         Ok(response)
     }
+}
+
+/// Whether a request names its host as it has to (RFC 9112 §3.2): once, or before HTTP/1.1 perhaps not at all. Where
+/// two are named, whoever stands before us may have gone by the other one.
+fn is_for_one_host<B>(request: &hyper::Request<B>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        1 => true,
+        _ => false,
+    }
+}
+
+fn not_for_one_host() -> Response {
+    let close = [(CONNECTION, HeaderValue::from_static("close"))];
+    let text = "a request names its host in one Host header\n";
+    (StatusCode::BAD_REQUEST, close, text).into_response()
 }
 
 /// A path for the log. What follows in an approval link is a secret, however the link was mangled.

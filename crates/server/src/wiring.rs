@@ -23,7 +23,7 @@ use chancery_outside::dns::{Resolver, ResolverError, ResolverSettings};
 use chancery_outside::mail::{Mailer, MailerError, SmtpCredentials, SmtpSettings, SmtpTls};
 use chancery_outside::probe::{HttpProbe, ProbePolicy};
 use chancery_store::{DatabaseUrl, DatabaseUrlError, Engine, Store, StoreError, StoreSettings};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -183,9 +183,8 @@ impl Server {
             let lease = chancery_app::jobs::LEASE;
             store.release_leases(None, now, lease).await?;
         }
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| StartError::Listen(config.listen, error))?;
+        let listener =
+            listen(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
         let address = listener
             .local_addr()
             .map_err(|e| StartError::Listen(config.listen, e))?;
@@ -274,6 +273,20 @@ impl Server {
             tracing::warn!(%error, "the lock on the database was not given back");
         }
     }
+}
+
+/// Listens for connections, with room for as many that nobody has accepted yet as the system allows (Linux:
+/// `net.core.somaxconn`), to which it cuts what is asked for.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    const AS_MANY_AS_ALLOWED: u32 = i32::MAX.unsigned_abs();
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart need not wait for connections of the server before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(AS_MANY_AS_ALLOWED)
 }
 
 async fn parts(

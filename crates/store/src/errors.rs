@@ -1,6 +1,7 @@
 //! What can go wrong with storage, in storage's words. "None found" is an `Option`, not an error.
 
 use crate::changes::Failure;
+use crate::{postgres, sqlite};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum StoreError {
     /// The database could not do it; nothing of the change set is applied, now or later.
     #[error("the database failed")]
     Database(#[source] BoxedError),
+    /// The database is away, or takes no writes for now; nothing of the change set is applied, now or later.
+    #[error("the database is away")]
+    Unavailable(#[source] BoxedError),
     /// The connection was lost around a commit and the database stayed away: applied or not, nobody can
     /// tell yet. Look for the effect before trying again.
     #[error("the outcome of a commit is not known")]
@@ -49,7 +53,34 @@ pub type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 impl StoreError {
     /// Wraps an error of a driver, or a sentence.
     pub(crate) fn database(source: impl Into<BoxedError>) -> Self {
-        Self::Database(source.into())
+        let source = source.into();
+        match is_outage(&*source) {
+            true => Self::Unavailable(source),
+            false => Self::Database(source),
+        }
+    }
+
+    /// The same of this cause: away, or failed.
+    pub(crate) fn alike(&self, cause: BoxedError) -> Self {
+        match self {
+            Self::Unavailable(_) => Self::Unavailable(cause),
+            _ => Self::Database(cause),
+        }
+    }
+}
+
+/// Whether an error of a driver says that the database is away or takes no writes for now.
+fn is_outage(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<tokio_postgres::Error>() {
+        return postgres::is_outage(error);
+    }
+    let error = error.downcast_ref::<rusqlite::Error>();
+    error.is_some_and(sqlite::is_outage)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::database(error)
     }
 }
 

@@ -66,6 +66,7 @@ mod store;
 mod url;
 mod values;
 pub mod vetting;
+mod waiting;
 
 pub use changes::{Change, Failure, Told};
 pub use errors::{BoxedError, StoreError};

@@ -5,6 +5,8 @@
 
 mod connection;
 mod lane;
+mod outages;
+mod pulse;
 mod session;
 mod statements;
 mod tls;
@@ -20,14 +22,18 @@ use crate::changes::Change;
 use crate::errors::StoreError;
 use crate::store::StoreSettings;
 use crate::values::{Row, Value};
+use crate::waiting::unless_away;
 use connection::{Connection, Connector, Trouble};
 use lane::Lane;
+pub(crate) use outages::is_outage;
+use pulse::Pulse;
 
 pub(crate) struct Postgres {
     connector: Arc<Connector>,
     lanes: Vec<Lane>,
     readers: Vec<Slot>,
     next_reader: AtomicUsize,
+    pulse: Pulse,
     scanners: Vec<Slot>,
     next_scanner: AtomicUsize,
     scans: Semaphore,
@@ -48,12 +54,14 @@ impl Postgres {
         };
         let readers = slots(settings.readers);
         *readers[0].connection.lock() = Some(Arc::new(first));
+        let pulse = Pulse::default();
         Ok(Self {
             lanes: (0..settings.lanes.max(1))
-                .map(|_| Lane::start(Arc::clone(&connector), settings))
+                .map(|_| Lane::start(Arc::clone(&connector), settings, pulse.subscribe()))
                 .collect(),
             readers,
             next_reader: AtomicUsize::new(0),
+            pulse,
             scanners: slots(settings.scans),
             next_scanner: AtomicUsize::new(0),
             scans: Semaphore::new(settings.scans.max(1)),
@@ -75,7 +83,8 @@ impl Postgres {
                 .min_by_key(|lane| lane.under_way())
                 .unwrap_or(&self.lanes[0]),
         };
-        lane.commit(change).await
+        self.refuse_while_away().await?;
+        lane.commit(change, || self.is_away()).await
     }
 
     pub(crate) async fn query(
@@ -84,8 +93,10 @@ impl Postgres {
         values: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
         let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
-        self.read(&self.readers[turn % self.readers.len()], sql, values)
-            .await
+        let slot = &self.readers[turn % self.readers.len()];
+        self.refuse_while_away().await?;
+        let reading = unless_away(self.read(slot, sql, values), || self.is_away());
+        reading.await.map_err(StoreError::Unavailable)?
     }
 
     pub(crate) async fn scan(
@@ -93,10 +104,35 @@ impl Postgres {
         sql: &'static str,
         values: &[Value],
     ) -> Result<Vec<Row>, StoreError> {
-        let _turn = self.scans.acquire().await.map_err(StoreError::database)?;
-        let turn = self.next_scanner.fetch_add(1, Ordering::Relaxed);
-        self.read(&self.scanners[turn % self.scanners.len()], sql, values)
-            .await
+        self.refuse_while_away().await?;
+        let scanning = async {
+            let _turn = self.scans.acquire().await.map_err(StoreError::database)?;
+            let turn = self.next_scanner.fetch_add(1, Ordering::Relaxed);
+            let slot = &self.scanners[turn % self.scanners.len()];
+            self.read(slot, sql, values).await
+        };
+        let scanned = unless_away(scanning, || self.is_away()).await;
+        scanned.map_err(StoreError::Unavailable)?
+    }
+
+    /// Spares callers the wait for a server that did not answer a moment ago.
+    async fn refuse_while_away(&self) -> Result<(), StoreError> {
+        match self.pulse.was_away(&self.connector).await {
+            true => Err(StoreError::Unavailable(
+                "the database does not answer".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the server does not answer. What it was asked on its connections will hardly be answered then.
+    async fn is_away(&self) -> bool {
+        let is_away = self.pulse.is_away(&self.connector).await;
+        if is_away {
+            let slots = self.readers.iter().chain(&self.scanners);
+            slots.for_each(Slot::clear);
+        }
+        is_away
     }
 
     /// Runs a script in one transaction, one process at a time.
@@ -115,7 +151,8 @@ impl Postgres {
             lane.close().await;
         }
         self.connector.close();
-        for slot in self.readers.iter().chain(&self.scanners) {
+        let asked = std::iter::once(self.pulse.slot());
+        for slot in self.readers.iter().chain(&self.scanners).chain(asked) {
             let connection = slot.connection.lock().take();
             if let Some(connection) = connection.and_then(Arc::into_inner) {
                 connection.close().await;
@@ -178,6 +215,10 @@ impl Slot {
             .as_ref()
             .filter(|connection| !connection.is_closed())
             .cloned()
+    }
+
+    fn clear(&self) {
+        *self.connection.lock() = None;
     }
 
     fn forget(&self, lost: &Arc<Connection>) {

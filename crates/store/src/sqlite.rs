@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::changes::Change;
 use crate::errors::{BoxedError, StoreError};
@@ -64,6 +64,22 @@ impl Sqlite {
         self.readers.close();
         self.writer.close().await;
     }
+}
+
+/// Whether an error says that the file takes no writes for now: held by another process, no room, a disk that fails.
+pub(crate) fn is_outage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+        )
+    )
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]

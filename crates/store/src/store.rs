@@ -27,7 +27,7 @@ struct Inner {
 
 pub(crate) enum Backend {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// Which database works underneath.
@@ -76,7 +76,7 @@ impl Default for StoreSettings {
         Self {
             queue: 1024,
             group: 256,
-            busy_timeout: Duration::from_secs(5),
+            busy_timeout: Duration::from_secs(4),
             durability: Durability::Full,
             // More would share fewer flushes; fewer would leave a processor of a near server idle.
             lanes: std::thread::available_parallelism()
@@ -99,9 +99,10 @@ impl Store {
             Address::Postgres {
                 config,
                 root_certificates,
-            } => Backend::Postgres(
-                Postgres::open(config, root_certificates.as_deref(), settings).await?,
-            ),
+            } => {
+                let roots = root_certificates.as_deref();
+                Backend::Postgres(Postgres::open(config, roots, settings).await?.into())
+            }
         };
         let store = Self {
             inner: Arc::new(Inner {

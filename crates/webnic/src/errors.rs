@@ -226,6 +226,18 @@ impl Reply {
                 let text = words::too_many(what, retry_seconds);
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "4290", text).later(retry_seconds)
             }
+            AppError::Unavailable { is_undone, source } => {
+                tracing::error!(error = source.as_ref(), "the database is away");
+                let text = match is_undone {
+                    true => "The platform is not available at the moment. Please try again later.",
+                    false => {
+                        "The platform is not available at the moment and cannot tell whether this was done. \
+                         Please look before trying again."
+                    }
+                };
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "5031", text)
+                    .later(AppError::AWAY_SECONDS)
+            }
             AppError::Internal(source) => {
                 tracing::error!(error = source.as_ref(), "request failed");
                 Self::new(

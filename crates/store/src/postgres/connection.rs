@@ -14,11 +14,15 @@ use tokio_postgres::error::Severity;
 use tokio_postgres::{Client, NoTls, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::outages::is_outage;
 use super::{statements, tls};
 use crate::changes::{Expectation, StatementKey};
 use crate::errors::{BoxedError, StoreError};
 use crate::store::StoreSettings;
 use crate::values::{Row, Value};
+
+/// How long it may take to open a connection, at most.
+const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What can go wrong on a connection.
 #[derive(Debug)]
@@ -46,7 +50,11 @@ impl From<tokio_postgres::Error> for Trouble {
 impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Lost(source) | Trouble::Unfit(source) => Self::Database(source),
+            Trouble::Lost(source) => match source.downcast_ref() {
+                Some(error) if !is_outage(error) => Self::Database(source),
+                _ => Self::Unavailable(source),
+            },
+            Trouble::Unfit(source) => Self::Database(source),
             Trouble::Refused(error) => Self::database(error),
         }
     }
@@ -109,7 +117,7 @@ impl Connector {
             }
         };
         // The driver's own limit covers the socket only, not the conversation that follows.
-        match timeout(self.answer_within, opening).await {
+        match timeout(self.answer_within.min(OPENS_WITHIN), opening).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err::<_, tokio_postgres::Error>(error)) => Err(Trouble::Lost(error.into())),
             Err(elapsed) => Err(Trouble::Lost(elapsed.into())),

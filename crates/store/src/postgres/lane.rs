@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connector, Trouble};
@@ -24,8 +24,7 @@ use crate::errors::{BoxedError, Shared, StoreError};
 use crate::store::StoreSettings;
 use crate::values;
 use crate::values::Row;
-
-type Rows = Vec<Vec<Row>>;
+use crate::waiting::{Rows, Waiting, hand_over, unless_away};
 
 /// How often a set is tried that lost a deadlock, or a group whose connection was lost.
 const TRIES: usize = 5;
@@ -46,13 +45,13 @@ enum Work {
     Close(oneshot::Sender<()>),
 }
 
-pub(super) struct Waiting {
-    pub(super) change: Change,
-    answer: oneshot::Sender<Result<Rows, StoreError>>,
-}
-
 impl Lane {
-    pub(super) fn start(connector: Arc<Connector>, settings: &StoreSettings) -> Self {
+    /// `found_away` tells when the server is found away.
+    pub(super) fn start(
+        connector: Arc<Connector>,
+        settings: &StoreSettings,
+        found_away: watch::Receiver<()>,
+    ) -> Self {
         let (work, inbox) = mpsc::channel(settings.queue);
         let limit = settings.group.max(1);
         let patience = settings.answer_within + settings.reconnect_within;
@@ -60,6 +59,7 @@ impl Lane {
             connector,
             session: None,
             stale: None,
+            found_away,
             patience,
         };
         tokio::spawn(writer.run(inbox, limit));
@@ -74,18 +74,19 @@ impl Lane {
         self.under_way.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn commit(&self, change: Change) -> Result<Rows, StoreError> {
+    pub(super) async fn commit<F: Future<Output = bool>>(
+        &self,
+        change: Change,
+        is_away: impl Fn() -> F,
+    ) -> Result<Rows, StoreError> {
         let _counted = Counted::new(&self.under_way);
-        let (answer, outcome) = oneshot::channel();
+        let (waiting, pending) = hand_over(change);
         let closed = |_| StoreError::database("the store is closed");
-        self.work
-            .send(Work::Set(Waiting { change, answer }))
-            .await
+        let handed_over = unless_away(self.work.send(Work::Set(waiting)), &is_away).await;
+        handed_over
+            .map_err(StoreError::Unavailable)?
             .map_err(closed)?;
-        // Only the end of the runtime drops a set without an answer.
-        outcome
-            .await
-            .map_err(|error| StoreError::Unknown(error.into()))?
+        pending.outcome(is_away).await
     }
 
     pub(super) async fn close(&self) {
@@ -117,6 +118,7 @@ struct Writer {
     session: Option<Session>,
     /// A row in `commit_lanes` that has served its purpose.
     stale: Option<String>,
+    found_away: watch::Receiver<()>,
     patience: Duration,
 }
 
@@ -182,7 +184,7 @@ impl Writer {
         let mut groups = VecDeque::from([group]);
         let mut splits = 0;
         while let Some(mut group) = groups.pop_front() {
-            match self.outcome(&group).await {
+            match self.outcome(&mut group).await {
                 Outcome::Applied(answers) => answer_applied(group, answers),
                 Outcome::Failed { at: Some(at), .. } if group.len() > 1 => {
                     splits += 1;
@@ -201,18 +203,20 @@ impl Writer {
                         set.answer(Err(refusal.error));
                     }
                 }
-                Outcome::Unavailable(error) => answer_all(group, &error, StoreError::Database),
-                Outcome::Interrupted(error) => answer_all(group, &*error, StoreError::Database),
+                Outcome::Unavailable(error) => {
+                    answer_all(group, &error, |cause| error.alike(cause));
+                }
+                Outcome::Interrupted(error) => answer_all(group, &*error, StoreError::Unavailable),
                 Outcome::Unknown(error) => answer_all(group, &*error, StoreError::Unknown),
             }
         }
     }
 
     /// Tries a group until something other than chance decides.
-    async fn outcome(&mut self, group: &[Waiting]) -> Outcome {
+    async fn outcome(&mut self, group: &mut Vec<Waiting>) -> Outcome {
         for _ in 1..TRIES {
             match self.attempt(group).await {
-                Outcome::Interrupted(_) => {}
+                Outcome::Interrupted(_) => group.iter().for_each(Waiting::rest),
                 Outcome::Failed { refusal, .. } if refusal.chance => {}
                 outcome => return outcome,
             }
@@ -220,12 +224,27 @@ impl Writer {
         self.attempt(group).await
     }
 
-    async fn attempt(&mut self, group: &[Waiting]) -> Outcome {
+    async fn attempt(&mut self, group: &mut Vec<Waiting>) -> Outcome {
         let mut session = match self.take_session().await {
             Ok(session) => session,
             Err(trouble) => return Outcome::Unavailable(trouble.into()),
         };
-        match session.send(group).await {
+        // Whoever gave up meanwhile has taken the set for undone.
+        group.retain(Waiting::begin);
+        if group.is_empty() {
+            self.session = Some(session);
+            return Outcome::Applied(Vec::new());
+        }
+        self.found_away.mark_unchanged();
+        let sent = tokio::select! {
+            sent = session.send(group) => sent,
+            // An answer that was given will not get here any more.
+            Ok(()) = self.found_away.changed() => Err(Stop::Lost {
+                error: "the database does not answer".into(),
+                answers: Vec::new(),
+            }),
+        };
+        match sent {
             Ok(answers) => {
                 self.session = Some(session);
                 Outcome::Applied(answers)
@@ -308,13 +327,6 @@ impl Writer {
     }
 }
 
-impl Waiting {
-    fn answer(self, outcome: Result<Rows, StoreError>) {
-        // A caller who gave up left no one to tell.
-        let _ = self.answer.send(outcome);
-    }
-}
-
 fn answer_applied(group: Vec<Waiting>, answers: Vec<Option<Vec<Row>>>) {
     let mut answers = answers.into_iter();
     for set in group {
@@ -335,7 +347,7 @@ fn answer_applied(group: Vec<Waiting>, answers: Vec<Option<Vec<Row>>>) {
 fn answer_all<E: std::error::Error + ?Sized>(
     group: Vec<Waiting>,
     error: &E,
-    kind: fn(BoxedError) -> StoreError,
+    kind: impl Fn(BoxedError) -> StoreError,
 ) {
     let cause = Shared::new(error);
     for set in group {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use tokio_postgres::error::SqlState;
 
 use super::connection::{Connection, Stopped, Trouble};
-use super::lane::Waiting;
 use crate::changes::{Expectation, Failure, Statement};
 use crate::errors::{BoxedError, StoreError};
 use crate::reading::to_json;
 use crate::values;
 use crate::values::Row;
+use crate::waiting::Waiting;
 
 /// An open connection with its row in `commit_lanes`.
 pub(super) struct Session {

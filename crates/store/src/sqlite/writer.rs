@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,12 +19,12 @@ use super::{bind, collect, numbered};
 use crate::changes::{Change, Expectation, StatementKey};
 use crate::errors::{BoxedError, Shared, StoreError};
 use crate::store::StoreSettings;
-use crate::values::Row;
-
-type Rows = Vec<Vec<Row>>;
+use crate::waiting::{Rows, Waiting, hand_over, unless_away};
 
 pub(super) struct Writer {
     work: mpsc::Sender<Work>,
+    /// Whether the thread waits for another process to let go of the file.
+    waits_for_others: Arc<AtomicBool>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -32,11 +34,6 @@ enum Work {
     Close,
 }
 
-struct Waiting {
-    change: Change,
-    answer: oneshot::Sender<Result<Rows, StoreError>>,
-}
-
 impl Writer {
     pub(super) fn start(
         connection: Connection,
@@ -44,10 +41,12 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let (work, inbox) = mpsc::channel(settings.queue);
         let group = settings.group.max(1);
+        let waits_for_others = Arc::<AtomicBool>::default();
+        let waits = Arc::clone(&waits_for_others);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&connection, inbox, group);
+                run(&connection, inbox, group, waits);
                 if let Err((_, error)) = connection.close() {
                     tracing::warn!(%error, "the database file was not closed cleanly");
                 }
@@ -55,17 +54,17 @@ impl Writer {
             .map_err(StoreError::database)?;
         Ok(Self {
             work,
+            waits_for_others,
             thread: Mutex::new(Some(thread)),
         })
     }
 
     pub(super) async fn commit(&self, change: Change) -> Result<Rows, StoreError> {
-        let (answer, outcome) = oneshot::channel();
-        self.send(Work::Set(Waiting { change, answer })).await?;
-        // Only a panic drops a set without an answer.
-        outcome
-            .await
-            .map_err(|error| StoreError::Unknown(error.into()))?
+        let (waiting, pending) = hand_over(change);
+        let is_away = || async { self.waits_for_others.load(Ordering::SeqCst) };
+        let handed_over = unless_away(self.send(Work::Set(waiting)), is_away).await;
+        handed_over.map_err(StoreError::Unavailable)??;
+        pending.outcome(is_away).await
     }
 
     pub(super) async fn run_script(&self, script: String) -> Result<(), StoreError> {
@@ -96,9 +95,15 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, inbox: mpsc::Receiver<Work>, limit: usize) {
+fn run(
+    connection: &Connection,
+    inbox: mpsc::Receiver<Work>,
+    limit: usize,
+    waits_for_others: Arc<AtomicBool>,
+) {
     let mut session = Session {
         connection,
+        waits_for_others,
         statements: HashMap::new(),
     };
     let mut gathering = Gathering {
@@ -174,6 +179,7 @@ enum Guard {
 
 struct Session<'c> {
     connection: &'c Connection,
+    waits_for_others: Arc<AtomicBool>,
     statements: HashMap<StatementKey, rusqlite::Statement<'c>>,
 }
 
@@ -185,14 +191,13 @@ impl<'c> Session<'c> {
         }
         let outcomes = self.outcomes(group);
         for (set, outcome) in group.drain(..).zip(outcomes) {
-            // A caller who gave up left no one to tell.
-            let _ = set.answer.send(outcome);
+            set.answer(outcome);
         }
     }
 
     /// Applies a group without savepoints, for these copy every page that a set touches, and with them only
     /// when a set has failed.
-    fn outcomes(&mut self, group: &[Waiting]) -> Vec<Result<Rows, StoreError>> {
+    fn outcomes(&mut self, group: &mut Vec<Waiting>) -> Vec<Result<Rows, StoreError>> {
         match self.attempt(group, Guard::None) {
             Some(outcomes) => outcomes,
             None => self.attempt(group, Guard::Savepoints).unwrap_or_default(),
@@ -202,14 +207,19 @@ impl<'c> Session<'c> {
     /// Applies a group in one transaction; `None` if a set failed that cannot be taken back alone.
     fn attempt(
         &mut self,
-        group: &[Waiting],
+        group: &mut Vec<Waiting>,
         guard: Guard,
     ) -> Option<Vec<Result<Rows, StoreError>>> {
-        let mut outcomes = Vec::with_capacity(group.len());
-        if let Err(error) = self.control("begin immediate") {
-            return Some(all_failed(group.len(), &error));
+        self.waits_for_others.store(true, Ordering::SeqCst);
+        let begun = self.control("begin immediate");
+        self.waits_for_others.store(false, Ordering::SeqCst);
+        if let Err(error) = begun {
+            return Some(all_failed(group.len(), &error.into()));
         }
-        for set in group {
+        // Whoever gave up meanwhile has taken the set for undone.
+        group.retain(Waiting::begin);
+        let mut outcomes = Vec::with_capacity(group.len());
+        for set in group.iter() {
             match self.apply_one(&set.change, guard) {
                 Ok(Err(_)) if guard == Guard::None && group.len() > 1 => {
                     self.abandon();
@@ -222,6 +232,7 @@ impl<'c> Session<'c> {
                 }
             }
         }
+        // Also where all have given up.
         if outcomes.iter().all(Result::is_err) {
             self.abandon();
             return Some(outcomes);
@@ -238,18 +249,15 @@ impl<'c> Session<'c> {
         &mut self,
         change: &Change,
         guard: Guard,
-    ) -> Result<Result<Rows, StoreError>, rusqlite::Error> {
+    ) -> Result<Result<Rows, StoreError>, StoreError> {
         if guard == Guard::Savepoints {
             self.control("savepoint change_set")?;
         }
-        let outcome = self.run_statements(change);
-        if outcome.is_err() && self.connection.is_autocommit() {
+        let outcome = match self.run_statements(change) {
             // Some errors, a full disk among them, make SQLite roll back everything.
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
-                outcome.err().map(|error| crate::errors::describe(&error)),
-            ));
-        }
+            Err(error) if self.connection.is_autocommit() => return Err(error),
+            outcome => outcome,
+        };
         if guard == Guard::Savepoints {
             if outcome.is_err() {
                 self.control("rollback to change_set")?;
@@ -311,10 +319,10 @@ impl<'c> Session<'c> {
         tracing::error!(%error, fenced, "a commit failed");
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
             let cause: BoxedError = Box::new(cause.clone());
-            *outcome = Err(if fenced {
-                StoreError::Database(cause)
-            } else {
-                StoreError::Unknown(cause)
+            *outcome = Err(match (fenced, super::is_outage(error)) {
+                (true, true) => StoreError::Unavailable(cause),
+                (true, false) => StoreError::Database(cause),
+                (false, _) => StoreError::Unknown(cause),
             });
         }
     }
@@ -352,11 +360,11 @@ impl<'c> Session<'c> {
     }
 }
 
-fn all_failed(count: usize, error: &rusqlite::Error) -> Vec<Result<Rows, StoreError>> {
-    tracing::error!(%error, sets = count, "a group of change sets failed");
+fn all_failed(count: usize, error: &StoreError) -> Vec<Result<Rows, StoreError>> {
     let cause = Shared::new(error);
+    tracing::error!(error = %cause, "a group of change sets failed");
     (0..count)
-        .map(|_| Err(StoreError::database(cause.clone())))
+        .map(|_| Err(error.alike(Box::new(cause.clone()))))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Connections that break, servers that go away, disks and files that refuse: the answer tells the truth.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chancery_store::{Change, DatabaseUrl, Failure, Store, StoreError, StoreSettings, values};
 use futures_util::future::join_all;
@@ -88,7 +88,7 @@ async fn answers_tell_the_truth_when_connections_break() {
             "{key}: {outcome:?}"
         );
         assert!(
-            matches!(outcome, Ok(_) | Err(StoreError::Database(_))),
+            matches!(outcome, Ok(_) | Err(StoreError::Unavailable(_))),
             "{outcome:?}"
         );
         applied += i64::from(outcome.is_ok());
@@ -153,7 +153,7 @@ async fn an_outcome_nobody_can_learn_is_unknown() {
     // What was never sent is known not to be applied.
     let outcome = store.commit(counted(2)).await;
     assert!(
-        matches!(outcome, Err(StoreError::Database(_))),
+        matches!(outcome, Err(StoreError::Unavailable(_))),
         "{outcome:?}"
     );
     assert!(!is_applied(&bed, 2).await);
@@ -168,6 +168,85 @@ async fn an_outcome_nobody_can_learn_is_unknown() {
             .len(),
         1
     );
+    store.close().await;
+    bed.remove().await;
+}
+
+/// A firewall, a machine without power: nothing is refused, and nothing comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_is_away_within_five_seconds() {
+    const FIND: &str = "select key from meta where key = 'test 0'";
+    let (bed, proxy, store) = through_a_proxy(&settings()).await;
+    store.commit(counted(0)).await.unwrap();
+    proxy.fall_silent();
+    let began = Instant::now();
+    let (read, scanned, written) = tokio::join!(
+        store.query(FIND, vec![]),
+        store.scan(FIND, vec![]),
+        store.commit(counted(1)),
+    );
+    assert!(began.elapsed() < Duration::from_secs(5));
+    for outcome in [read, scanned] {
+        assert!(
+            matches!(outcome, Err(StoreError::Unavailable(_))),
+            "{outcome:?}"
+        );
+    }
+    assert!(
+        matches!(
+            written,
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_))
+        ),
+        "{written:?}"
+    );
+    // Whoever comes now need not wait for the same.
+    let began = Instant::now();
+    for key in 100..150 {
+        let refused = store.commit(counted(key)).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+
+    proxy.come_back();
+    while store.query(FIND, vec![]).await.is_err() {}
+    let began = Instant::now();
+    store.commit(counted(2)).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10));
+    for key in 100..150 {
+        assert!(!is_applied(&bed, key).await, "{key}");
+    }
+    store.close().await;
+    bed.remove().await;
+}
+
+/// Whoever gives up while another process holds the file has given up for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_too_long_for_a_file_is_not_written_later() {
+    let bed = Bed::sqlite().await;
+    a_counter(&bed).await;
+    let patient = StoreSettings {
+        busy_timeout: Duration::from_secs(60),
+        ..settings()
+    };
+    let store = Store::open(&bed.url, &patient).await.unwrap();
+    let file = bed.url.to_string().replace("sqlite://", "");
+    let other = rusqlite::Connection::open(file).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let began = Instant::now();
+    let outcomes = join_all((0..20).map(|key| store.commit(counted(key)))).await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    for outcome in outcomes {
+        assert!(
+            matches!(outcome, Err(StoreError::Unavailable(_))),
+            "{outcome:?}"
+        );
+    }
+    other.execute_batch("rollback").unwrap();
+    store.commit(counted(20)).await.unwrap();
+    assert_eq!(balance(&bed).await, 1);
     store.close().await;
     bed.remove().await;
 }
@@ -212,7 +291,7 @@ async fn a_server_that_may_not_be_written_is_not_healthy() {
     let store = bed.another().await;
     assert!(matches!(
         store.check_writable().await,
-        Err(StoreError::Database(_))
+        Err(StoreError::Unavailable(_))
     ));
     let reset = format!("alter database {database} reset default_transaction_read_only");
     admin.batch_execute(&reset).await.unwrap();
@@ -283,7 +362,7 @@ async fn a_file_that_another_process_holds_is_an_error_in_time() {
     other.execute_batch("begin immediate").unwrap();
     let outcome = store.commit(counted(1)).await;
     assert!(
-        matches!(outcome, Err(StoreError::Database(_))),
+        matches!(outcome, Err(StoreError::Unavailable(_))),
         "{outcome:?}"
     );
     assert_eq!(balance(&bed).await, 0);

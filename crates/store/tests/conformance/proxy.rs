@@ -40,6 +40,7 @@ pub struct Proxy {
 struct Plan {
     accidents: VecDeque<Accident>,
     away: bool,
+    silent: bool,
     /// Connections nobody closes, so that the server does not hear of their end.
     kept: Vec<(Option<OwnedReadHalf>, OwnedWriteHalf)>,
 }
@@ -54,7 +55,10 @@ impl Proxy {
         let task = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                if !shared.lock().away {
+                if shared.lock().silent {
+                    let (from, to) = client.into_split();
+                    shared.lock().kept.push((Some(from), to));
+                } else if !shared.lock().away {
                     let server = TcpStream::connect(&server).await.unwrap();
                     tokio::spawn(relay(client, server, Arc::clone(&shared)));
                 }
@@ -72,9 +76,16 @@ impl Proxy {
         self.plan.lock().accidents.extend(accidents);
     }
 
-    /// Lets everyone through again.
+    /// From now on nothing is passed on, and no connection ends.
+    pub fn fall_silent(&self) {
+        self.plan.lock().silent = true;
+    }
+
+    /// Lets everyone through again who connects anew.
     pub fn come_back(&self) {
-        self.plan.lock().away = false;
+        let mut plan = self.plan.lock();
+        plan.away = false;
+        plan.silent = false;
     }
 
     /// How many planned accidents have not happened.
@@ -109,6 +120,10 @@ async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
     let mut first = true;
     while let Some(message) = next_message(&mut from_client, first).await {
         first = false;
+        if plan.lock().silent {
+            answers.send_replace(Answers::Lost);
+            return plan.lock().kept.push((Some(from_client), to_server));
+        }
         let accident = if message == b"Q\0\0\0\x0bcommit\0" {
             plan.lock().accidents.pop_front().unwrap_or(Accident::None)
         } else {

@@ -117,6 +117,28 @@ fn who_calls_too_often_is_told_when_to_call_again() {
 }
 
 #[test]
+fn a_database_that_is_away_is_told_without_a_word_of_it() {
+    for (is_undone, end) in [
+        (true, "try again later."),
+        (false, "look before trying again."),
+    ] {
+        let source = "connection refused at 10.0.0.1".into();
+        let (status, body) = said(AppError::Unavailable { is_undone, source });
+        assert_eq!(status, 503);
+        assert!(body.contains("SSL5031") && body.contains(end), "{body}");
+        assert!(
+            !body.contains("10.0.0.1") && !body.contains("database"),
+            "{body}"
+        );
+    }
+    let away = WebnicError::from(AppError::Unavailable {
+        is_undone: true,
+        source: "away".into(),
+    });
+    assert_eq!(away.into_response().headers()["retry-after"], "5");
+}
+
+#[test]
 fn faults_of_form_are_listed_all_at_once() {
     let errors = vec![
         FieldError::missing(Field::Csr),
