@@ -2,7 +2,7 @@
 # Installs what is needed beyond the Rust toolchain, where it is missing.
 #
 #   scripts/install-deps.sh run     to build and to follow the README: make, a C compiler, curl, OpenSSL's program
-#   scripts/install-deps.sh test    for the tests also: PostgreSQL's server, Java's keytool, Rust's formatter and lints,
+#   scripts/install-deps.sh test    for the tests also: PostgreSQL's server, pgbouncer, Java's keytool, Rust's formatter and lints,
 #                                   and in .venv what scripts/python-requirements.txt lists
 #
 # Debian packages, as root or with sudo. Done once; then it takes no time. What cannot be installed is named in one
@@ -43,6 +43,7 @@ find_missing() {
     [ "$purpose" = test ] || return 0
     has keytool || missing="$missing default-jre-headless"
     has_postgres && has pg_dump || missing="$missing postgresql"
+    has pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
     has_venv || missing="$missing python3 python3-venv"
 }
 

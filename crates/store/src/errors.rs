@@ -41,6 +41,12 @@ pub enum StoreError {
     /// The database is away, or takes no writes for now; nothing of the change set is applied, now or later.
     #[error("the database is away")]
     Unavailable(#[source] BoxedError),
+    /// A pool between us and the database gives each transaction another connection.
+    #[error(
+        "the database URL leads to a pool that gives each transaction another connection (pgbouncer with pool_mode = \
+         transaction or statement): use pool_mode = session there, or name the server itself"
+    )]
+    Pooled,
     /// The connection was lost around a commit and the database stayed away: applied or not, nobody can
     /// tell yet. Look for the effect before trying again.
     #[error("the outcome of a commit is not known")]

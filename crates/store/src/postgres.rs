@@ -6,6 +6,7 @@
 mod connection;
 mod lane;
 mod outages;
+mod pooled;
 mod pulse;
 mod session;
 mod statements;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio_postgres::error::SqlState;
 
 use crate::changes::Change;
 use crate::errors::StoreError;
@@ -47,6 +49,7 @@ impl Postgres {
     ) -> Result<Self, StoreError> {
         let connector = Arc::new(Connector::new(config, root_certificates, settings)?);
         let first = connector.connect().await.map_err(StoreError::from)?;
+        refuse_pools(&connector, &first).await?;
         let slots = |count: usize| {
             (0..count.max(1))
                 .map(|_| Slot::default())
@@ -145,6 +148,31 @@ impl Postgres {
         outcome.map_err(StoreError::from)
     }
 
+    /// Makes sure that there is room for what is new: a table of the moment needs a file of its own.
+    pub(crate) async fn check_space(&self) -> Result<(), StoreError> {
+        const SCRIPT: &str = "
+            begin;
+            create temporary table chancery_space (row text) on commit drop;
+            insert into chancery_space (row) values ('written');
+            commit;";
+        let checking = async {
+            let connection = self.connector.connect().await?;
+            let outcome = connection.run_script(SCRIPT).await;
+            connection.close().await;
+            outcome
+        };
+        let outcome = unless_away(checking, || self.is_away()).await;
+        match outcome.map_err(StoreError::Unavailable)? {
+            // Whoever may not make such a table writes to others all the same.
+            Err(Trouble::Refused(error))
+                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map_err(StoreError::from),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         self.scans.close();
         for lane in &self.lanes {
@@ -180,6 +208,17 @@ impl Postgres {
             }
             outcome => outcome.map_err(StoreError::from),
         }
+    }
+}
+
+/// Refuses a pool of statements in front of the server.
+async fn refuse_pools(connector: &Connector, first: &Connection) -> Result<(), StoreError> {
+    let other = connector.connect().await.map_err(StoreError::from)?;
+    let are_pooled = pooled::are_pooled(first, &other).await;
+    other.close().await;
+    match are_pooled.map_err(StoreError::from)? {
+        true => Err(StoreError::Pooled),
+        false => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::record::Record;
 use crate::sequences::Sequences;
 use crate::sqlite::Sqlite;
 use crate::url::{Address, DatabaseUrl};
+use crate::values;
 use crate::values::{Row, Value};
 
 /// A database, open for work. Clones share it.
@@ -181,15 +182,28 @@ impl Store {
         }
     }
 
-    /// Really writes a row, durably, so that a health check knows.
+    /// Really writes a row that was not there before, durably, so that a health check knows; the last few are kept. A
+    /// row that is changed in place may find room where nothing new does.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        const SQL: &str = "
-            insert into meta (key, value) values ('written', '0')
-            on conflict (key) do update
-            set value = cast(cast(meta.value as bigint) + 1 as text)";
+        const WRITE: &str = "
+            insert into meta (key, value)
+            select 'written ' || cast(coalesce(max(cast(substr(key, 9) as bigint)), 0) + 1 as text),
+                cast($1 as text)
+            from meta where key like 'written %'
+            on conflict (key) do update set value = excluded.value";
+        const PRUNE: &str = "
+            delete from meta where case when key like 'written %' then cast(substr(key, 9) as bigint) end
+                <= (select max(cast(substr(key, 9) as bigint)) - 8 from meta where key like 'written %')";
+        const FILLER: usize = 1000;
         let mut change = Change::new();
-        change.execute(SQL, Vec::new());
-        self.commit(change).await.map(drop)
+        change.execute(WRITE, values!["x".repeat(FILLER)]);
+        change.execute(PRUNE, Vec::new());
+        self.commit(change).await?;
+        match &self.inner.backend {
+            // What was deleted makes room in the file; the log takes every write anew.
+            Backend::Sqlite(_) => Ok(()),
+            Backend::Postgres(postgres) => postgres.check_space().await,
+        }
     }
 
     /// Which engine works underneath.

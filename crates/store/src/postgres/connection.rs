@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::Severity;
-use tokio_postgres::{Client, NoTls, Socket, Statement};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::outages::is_outage;
@@ -260,6 +260,11 @@ impl Connection {
     /// Runs a script of several statements without values.
     pub(super) async fn run_script(&self, script: &str) -> Result<(), Trouble> {
         Ok(self.client.batch_execute(script).await?)
+    }
+
+    /// Runs a script and gives what it answers, as text; nothing is prepared.
+    pub(super) async fn ask(&self, script: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
+        self.within(self.client.simple_query(script)).await
     }
 
     /// Has the server end a transaction that we stopped talking about, and free what it holds.

@@ -20,6 +20,7 @@ mod losses;
 mod orders;
 mod organizations;
 mod people;
+mod pools;
 mod prices;
 mod proxy;
 mod revocations;
