@@ -2,11 +2,11 @@
 //! one's rate is what its work costs.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
 use axum::routing::get;
-use chancery_domain::access::Networks;
 use chancery_server::config::LimitsConfig;
 use chancery_server::listener;
 use tokio::net::TcpListener;
@@ -27,7 +27,7 @@ pub(crate) fn serve() -> Result<()> {
         println!("{}", socket.local_addr()?);
         let router = Router::new().route("/", get(|| async {}));
         let (_stop, stopped) = watch::channel(false);
-        let (limits, trusted) = (LimitsConfig::default(), Networks::default());
+        let (limits, trusted) = (LimitsConfig::default(), Arc::default());
         listener::serve(socket, router, trusted, limits, stopped).await;
         Ok(())
     })

@@ -17,6 +17,7 @@ mod conformance_clients;
 mod contacts;
 mod contract;
 mod crls;
+mod crowds;
 mod csrs;
 mod database;
 mod dependencies;

@@ -1,15 +1,91 @@
 //! A database that cannot be written: health says so, nothing is half done, and it ends when the outage does.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use chancery_testkit::{Engine, TestServer, itself, on_both_engines, with};
+use chancery_testkit::{Engine, Reply, TestServer, itself, on_both_engines, run_server, with};
+use serde_json::{Value, json};
 
 use crate::logicboxes_contacts::DOCUMENTED;
 
 /// How long whoever asks for something waits at most.
 const WITHIN: Duration = Duration::from_secs(5);
 
-on_both_engines!(an_outage_is_told_and_overcome);
+on_both_engines!(
+    an_outage_is_told_and_overcome,
+    operators_are_told_of_each_thing_and_strangers_one_word,
+);
+
+#[test]
+fn a_database_that_takes_nothing_new_is_not_healthy() {
+    run_server(Engine::Postgres, no_room_for_what_is_new);
+}
+
+/// How each thing stands, by its name.
+fn checks(health: &Reply) -> BTreeMap<String, String> {
+    let health = health.json();
+    let checks = health["checks"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    checks
+        .map(|check| (text(&check["name"]), text(&check["status"])))
+        .collect()
+}
+
+/// A full disk of a server: what is there can be changed in place, and nothing new be made.
+async fn no_room_for_what_is_new(server: &mut TestServer) {
+    let full = "create function no_room() returns event_trigger language plpgsql as $$
+        begin raise exception 'no room' using errcode = 'disk_full'; end $$;
+        create event trigger full_disk on ddl_command_start execute function no_room();";
+    server.database.run(full).await;
+    let health = server.http().get("/health").await;
+    assert_eq!(health.status, 503, "{}", health.text());
+    assert_eq!(checks(&health)["database"], "failing");
+    server.database.run("drop event trigger full_disk").await;
+    while server.http().get("/health").await.status != 200 {}
+    assert!(!server.logs.take_errors().is_empty());
+}
+
+async fn operators_are_told_of_each_thing_and_strangers_one_word(server: &mut TestServer) {
+    let http = server.http();
+    server.world().run_due_jobs().await;
+    for path in ["/health", "/health/ready"] {
+        let health = http.get(path).await;
+        assert_eq!(health.status, 200, "{}", health.text());
+        let told = checks(&health);
+        let names: Vec<&str> = told.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "database",
+                "jobs",
+                "mail",
+                "resolvers",
+                "revocation lists",
+                "worker"
+            ]
+        );
+        assert!(
+            told.values().all(|state| state == "ok"),
+            "{}",
+            health.text()
+        );
+        for header in ["x-forwarded-for", "forwarded", "via"] {
+            let stranger = http.with_header(header, "192.0.2.1").get(path).await;
+            assert_eq!(stranger.json(), json!({ "status": "ok" }));
+        }
+    }
+    assert_eq!(
+        http.get("/health/live").await.json(),
+        json!({ "status": "ok" })
+    );
+    server
+        .restart_with(|config| config.health.operators = "192.0.2.0/24".to_owned())
+        .await;
+    assert_eq!(
+        server.http().get("/health").await.json(),
+        json!({ "status": "ok" })
+    );
+}
 
 /// What keeps everyone from writing while it lives.
 pub(crate) enum Outage {
@@ -53,8 +129,25 @@ async fn an_outage_is_told_and_overcome(server: &mut TestServer) {
 
     let health = server.http().get("/health").await;
     assert_eq!(health.status, 503, "{}", health.text());
-    let reason = health.json()["reason"].as_str().unwrap().to_owned();
-    assert_eq!(reason, "the database cannot be written");
+    let told = checks(&health);
+    assert_eq!(told["database"], "failing", "{}", health.text());
+    assert_eq!(told["worker"], "ok", "{}", health.text());
+    assert!(health.text().contains("the database cannot be written"));
+    let stranger = server.http().with_header("x-forwarded-for", "192.0.2.1");
+    let health = stranger.get("/health/ready").await;
+    assert_eq!(
+        (health.status, health.json()),
+        (503, json!({ "status": "failing" }))
+    );
+    assert_eq!(server.http().get("/health/live").await.status, 200);
+    let browser = server.http().with_header("accept", "text/html");
+    let page = browser.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text().contains("does not work at the moment"),
+        "{}",
+        page.text()
+    );
     let began = Instant::now();
     let reply = panel.place_under_key("invoice-1", &order).await;
     assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());

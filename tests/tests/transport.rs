@@ -18,6 +18,7 @@ on_both_engines!(
     the_control_surface_is_for_this_machine,
     health_and_repository,
     a_request_is_for_one_host,
+    the_front_page_is_for_people_and_tells_programs_where_to_go,
 );
 
 const BAD_TOKEN: &str = "Invalid or expired token. Reason: Provided token isn't active";
@@ -118,7 +119,6 @@ async fn a_revoked_credential_ends_its_tokens(server: &mut TestServer) {
 async fn unknown_paths_and_wrong_methods(server: &mut TestServer) {
     let panel = server.panel().await;
     for path in [
-        "/",
         "/ssl/v2",
         "/ssl/v2/nothing",
         "/ssl/v2/orders/1/nothing",
@@ -420,4 +420,41 @@ async fn a_request_is_for_one_host(server: &mut TestServer) {
         let reply = http.read_raw(stream).await;
         assert_eq!(reply.status, status, "{head}: {}", reply.text());
     }
+}
+
+async fn the_front_page_is_for_people_and_tells_programs_where_to_go(server: &mut TestServer) {
+    let browser = server.http().with_header("accept", "text/html,*/*;q=0.8");
+    let page = browser.get("/").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("x-frame-options"), "DENY");
+    assert!(
+        page.header("content-security-policy")
+            .starts_with("default-src 'none'")
+    );
+    let html = page.text();
+    assert!(
+        html.contains("This server works") && html.contains("test environment"),
+        "{html}"
+    );
+    server.world().run_due_jobs().await;
+    for rest in html.split("href=\"").skip(1) {
+        let (link, _) = rest.split_once('"').unwrap();
+        assert_eq!(server.http().get(link).await.status, 200, "{link}");
+    }
+    for accept in ["*/*", "application/json"] {
+        let told = server.http().with_header("accept", accept).get("/").await;
+        assert_eq!(told.status, 200);
+        let told = told.json();
+        assert_eq!(
+            (&told["name"], &told["status"]),
+            (&json!("Chancery"), &json!("ok"))
+        );
+        for member in ["documentation", "openapi", "health", "rootCertificate"] {
+            let link = told[member].as_str().unwrap();
+            assert_eq!(server.http().get(link).await.status, 200, "{link}");
+        }
+    }
+    let posted = server.http().post("/", &json!({})).await;
+    assert_eq!(posted.status, 405);
 }

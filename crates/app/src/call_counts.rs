@@ -15,7 +15,7 @@ use chancery_domain::Timestamp;
 use chancery_domain::rates::{Hold, Period, RateLimits, Span, Tally};
 use chancery_domain::resellers::ResellerId;
 use chancery_store::call_counts::CallCount;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -42,7 +42,7 @@ pub struct CallLimits {
 }
 
 pub(crate) struct CallCounts {
-    limits: CallLimits,
+    limits: RwLock<CallLimits>,
     tallies: Mutex<Tallies>,
     much_is_fresh: Notify,
     /// Said after each settlement: whether it was one.
@@ -70,19 +70,25 @@ const RESELLER: &str = "reseller:";
 impl CallCounts {
     pub(crate) fn new(limits: CallLimits) -> Self {
         Self {
-            limits,
+            limits: RwLock::new(limits),
             tallies: Mutex::default(),
             much_is_fresh: Notify::new(),
             settled: watch::Sender::new(true),
         }
     }
 
+    fn limits(&self) -> CallLimits {
+        *self.limits.read()
+    }
+
     fn exist(&self) -> bool {
-        self.limits.credential.exist() || self.limits.reseller.exist()
+        let limits = self.limits();
+        limits.credential.exist() || limits.reseller.exist()
     }
 
     fn are_settled(&self) -> bool {
-        self.limits.credential.are_counted() || self.limits.reseller.are_counted()
+        let limits = self.limits();
+        limits.credential.are_counted() || limits.reseller.are_counted()
     }
 
     /// Counts a call, or tells what holds it.
@@ -93,6 +99,7 @@ impl CallCounts {
         now: Timestamp,
         patience: Patience,
     ) -> Result<(), Hold> {
+        let limits = self.limits();
         let mut tallies = self.tallies.lock();
         let Tallies {
             credentials,
@@ -106,11 +113,11 @@ impl CallCounts {
         let mut both = [
             (
                 by_credential.expect("it was inserted where it was not there"),
-                &self.limits.credential,
+                &limits.credential,
             ),
             (
                 by_reseller.or_insert_with(|| Tally::new(now)),
-                &self.limits.reseller,
+                &limits.reseller,
             ),
         ];
         for (tally, limits) in &mut both {
@@ -148,15 +155,16 @@ impl CallCounts {
 
     /// What is fresh.
     fn fresh(&self) -> Vec<CallCount> {
+        let limits = self.limits();
         let tallies = self.tallies.lock();
         let credentials = tallies
             .credentials
             .iter()
-            .map(|(name, tally)| (format!("{CREDENTIAL}{name}"), tally, self.limits.credential));
+            .map(|(name, tally)| (format!("{CREDENTIAL}{name}"), tally, limits.credential));
         let resellers = tallies
             .resellers
             .iter()
-            .map(|(id, tally)| (format!("{RESELLER}{id}"), tally, self.limits.reseller));
+            .map(|(id, tally)| (format!("{RESELLER}{id}"), tally, limits.reseller));
         credentials
             .chain(resellers)
             .filter(|(_, _, limits)| limits.are_counted())
@@ -191,6 +199,14 @@ impl CallCounts {
 }
 
 impl App {
+    /// Holds calls and wrong secrets against other limits from now on. What was counted counts.
+    pub fn replace_call_limits(&self, limits: CallLimits) {
+        *self.0.call_counts.limits.write() = limits;
+        self.0.failed_sign_ins.replace_limits(limits);
+        self.0.failed_customers.replace_limits(limits);
+        self.0.failed_anywhere.replace_limits_anywhere(limits);
+    }
+
     /// Counts a call of a credential, or refuses it.
     pub(crate) async fn count_call(
         &self,
@@ -232,9 +248,6 @@ impl App {
     /// Settles every few seconds, and once more when told to stop. Only one may do so.
     pub async fn keep_settling_calls(&self, mut stop: watch::Receiver<bool>) {
         let counts = &self.0.call_counts;
-        if !counts.are_settled() {
-            return;
-        }
         let mut is_last = false;
         while !is_last {
             tokio::select! {

@@ -102,7 +102,7 @@ impl App {
     }
 
     fn refund_window(&self, order: &Order) -> SignedDuration {
-        let sold = self.catalogue.product(&order.product_key);
+        let sold = self.catalogue().product(&order.product_key);
         days(sold.map_or(DEFAULT_REFUND_DAYS, |product| product.refund_days))
     }
 

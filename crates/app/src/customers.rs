@@ -46,7 +46,7 @@ impl App {
                 return Err(AppError::Invalid(faults));
             }
         };
-        let hash = self.hash_password(&password).await?;
+        let hash = self.hash_password(reseller.id, &password).await?;
         let now = self.clock.now();
         let customer = Customer {
             id: CustomerId(self.store.next_id(Sequence::Customer).await?),

@@ -30,6 +30,7 @@ mod early_looks;
 mod eligibility;
 mod erasures;
 mod errors;
+mod health;
 mod identities;
 mod job_desk;
 pub mod jobs;
@@ -56,6 +57,7 @@ mod revocations;
 mod sign_in;
 mod sponsors;
 mod time_travel;
+mod turns;
 mod validations;
 mod vetting;
 mod vetting_desk;
@@ -64,6 +66,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::catalogue::Catalogue;
+use chancery_domain::resellers::ResellerId;
 use chancery_domain::validity::ValidityRules;
 use chancery_domain::vetting::DualControl;
 use chancery_domain::{SignedDuration, Timestamp};
@@ -71,6 +74,7 @@ use chancery_outside::dcv::Dcv;
 use chancery_outside::mail::Mailer;
 use chancery_pki::sealing::MasterKey;
 use chancery_store::{Sequence, Store};
+use parking_lot::RwLock;
 
 pub use approvals::{ApprovalAsked, ApprovalState};
 pub use authorities::{Authorities, AuthoritySettings};
@@ -103,6 +107,7 @@ pub use contact_defaults::DefaultsReport;
 pub use contacts::{ContactRequest, NewContact};
 pub use crls::PublishedCrl;
 pub use errors::{AppError, Noun, Refusal, TooMany};
+pub use health::{HealthCheck, HealthState};
 pub use key_holders::{KeyHolderError, KeyHolderReport, KeyProof};
 pub use master_keys::{MasterKeyError, Rotated, TokenKey, check_master_key, open_token_key};
 pub use operators::{CaCertificates, NewCredential, Operations, OperatorRefusal};
@@ -195,7 +200,8 @@ pub struct Inner {
     pub(crate) dcv: Dcv,
     pub(crate) mailer: Mailer,
     pub(crate) clock: Clock,
-    pub(crate) catalogue: Catalogue,
+    /// Those of before are kept for whoever is still reading them.
+    catalogue: RwLock<&'static Catalogue>,
     pub(crate) rules: ValidityRules,
     pub(crate) master_key: MasterKey,
     pub(crate) master_key_id: String,
@@ -212,8 +218,9 @@ pub struct Inner {
     call_counts: call_counts::CallCounts,
     computers: Arc<tokio::sync::Semaphore>,
     /// The same for passwords: who has many of them hashed holds up nobody who has a key made.
-    hashers: Arc<tokio::sync::Semaphore>,
+    hashers: turns::Turns,
     worker: jobs::Wake,
+    health: health::LastLooks,
     signers: jobs::SignerQueue,
     pub(crate) crls: crls::CurrentCrls,
     early_looks: early_looks::EarlyLooks,
@@ -261,12 +268,13 @@ impl App {
             dcv: parts.dcv,
             mailer: parts.mailer,
             clock: parts.clock,
-            catalogue: parts.catalogue,
+            catalogue: RwLock::new(kept(parts.catalogue)),
             rules: parts.rules,
             master_key: parts.master_key,
             settings: parts.settings,
             computers: Arc::new(tokio::sync::Semaphore::new(COMPUTERS)),
-            hashers: Arc::new(tokio::sync::Semaphore::new(HASHERS)),
+            hashers: turns::Turns::new(HASHERS),
+            health: health::LastLooks::default(),
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
             crls: crls::CurrentCrls::default(),
@@ -294,9 +302,15 @@ impl App {
         Operations::new(self.store.clone(), self.clock.clone()).under(policy)
     }
 
-    /// Makes sure that the database takes writes.
-    pub async fn check_writable(&self) -> Result<(), AppError> {
-        Ok(self.store.check_writable().await?)
+    /// What is sold.
+    pub(crate) fn catalogue(&self) -> &'static Catalogue {
+        *self.0.catalogue.read()
+    }
+
+    /// Sells what another catalogue says from now on. Meant for the few times that an operator changes it: the one
+    /// before stays in memory.
+    pub fn replace_catalogue(&self, catalogue: Catalogue) {
+        *self.0.catalogue.write() = kept(catalogue);
     }
 
     /// Does what takes a core for a while, off the async runtime and not too much of it at once. Who asks and
@@ -308,12 +322,17 @@ impl App {
         compute_in_turn(&self.computers, work).await
     }
 
-    /// The same for a password that is hashed.
+    /// The same for a password that is hashed. Resellers take turns, and none has all of them: many of one's customers
+    /// who sign in hold up nobody else's.
     async fn compute_hash<T: Send + 'static>(
         &self,
+        reseller: ResellerId,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, AppError> {
-        compute_in_turn(&self.hashers, work).await
+        let turn = self.hashers.take(reseller.0);
+        let turn = tokio::time::timeout(COMPUTER_PATIENCE, turn).await;
+        let turn = turn.ok().flatten().ok_or(AppError::Busy)?;
+        compute_holding(turn, work).await
     }
 
     /// Mints an id that no one outside sees.
@@ -331,6 +350,19 @@ async fn compute_in_turn<T: Send + 'static>(
     let turn = turn
         .map_err(|_| AppError::Busy)?
         .map_err(AppError::internal)?;
+    compute_holding(turn, work).await
+}
+
+/// Keeps a catalogue for as long as the process lives: whoever reads one is not disturbed by another.
+fn kept(catalogue: Catalogue) -> &'static Catalogue {
+    Box::leak(Box::new(catalogue))
+}
+
+/// Does it off the async runtime, and gives the turn back when it is done.
+async fn compute_holding<T: Send + 'static>(
+    turn: impl Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AppError> {
     let worked = tokio::task::spawn_blocking(move || {
         let done = work();
         drop(turn);

@@ -76,7 +76,7 @@ impl App {
         let product = faults
             .required(Field::Product, asked.product)
             .and_then(|key| {
-                let found = self.catalogue.product(&key);
+                let found = self.catalogue().product(&key);
                 found.or_else(|| faults.add(Field::Product, Problem::Unknown(key)))
             });
         let years = faults.required(Field::Term, asked.term);

@@ -16,7 +16,7 @@ use chancery_domain::customers::{
 };
 use chancery_domain::fields::{Field, FieldError};
 use chancery_domain::passwords::Password;
-use chancery_domain::resellers::Reseller;
+use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_outside::mail::Mail;
 use chancery_store::customers::PasswordHashes;
@@ -108,20 +108,25 @@ pub(crate) fn password_fault(password: Option<&Password>) -> Option<FieldError> 
 
 impl App {
     /// Hashes a password, off the async runtime.
-    pub(crate) async fn hash_password(&self, password: &Password) -> Result<String, AppError> {
+    pub(crate) async fn hash_password(
+        &self,
+        reseller: ResellerId,
+        password: &Password,
+    ) -> Result<String, AppError> {
         let password = password.clone();
-        self.compute_hash(move || hash(&password)).await?
+        self.compute_hash(reseller, move || hash(&password)).await?
     }
 
     /// The hash of a password, made the first time it is asked for.
     async fn hash_once<'a>(
         &self,
+        reseller: ResellerId,
         hashed: &'a mut Option<String>,
         password: &Password,
     ) -> Result<&'a String, AppError> {
         match hashed {
             Some(hash) => Ok(hash),
-            None => Ok(hashed.insert(self.hash_password(password).await?)),
+            None => Ok(hashed.insert(self.hash_password(reseller, password).await?)),
         }
     }
 
@@ -162,7 +167,7 @@ impl App {
             true => false,
             false => {
                 let password = password.clone();
-                self.compute_hash(move || is_one_of(&password, &hashes))
+                self.compute_hash(reseller.id, move || is_one_of(&password, &hashes))
                     .await??
             }
         };
@@ -190,7 +195,7 @@ impl App {
             if let Some(fault) = password_fault(Some(&password)) {
                 return Err(AppError::field(fault));
             }
-            let hash = self.hash_once(&mut hashed, &password).await?;
+            let hash = self.hash_once(reseller.id, &mut hashed, &password).await?;
             let now = self.clock.now();
             let mut change = Change::new();
             change.set_password(&customer, hash, now);
@@ -216,7 +221,7 @@ impl App {
         let mut hashed = None;
         for _ in 0..jobs::CONFLICT_TRIES {
             let customer = self.customer_with_password(reseller, id).await?;
-            let hash = self.hash_once(&mut hashed, &password).await?;
+            let hash = self.hash_once(reseller.id, &mut hashed, &password).await?;
             let until = self.clock.now() + TEMPORARY;
             let change = self.lend(&customer, hash, until).await?;
             match self.store.commit(change).await {
@@ -240,7 +245,7 @@ impl App {
             if self.store.password_mails_since(id, day_ago).await? >= MAILS_A_DAY {
                 return Err(Refusal::TooManyPasswords.into());
             }
-            let hash = self.hash_once(&mut hashed, &password).await?;
+            let hash = self.hash_once(reseller.id, &mut hashed, &password).await?;
             let until = now + TEMPORARY;
             let mut change = self.lend(&customer, hash, until).await?;
             let sealed = self

@@ -35,14 +35,14 @@ pub struct Offer<'a> {
 impl App {
     /// All that is sold, by key.
     pub fn products(&self) -> impl Iterator<Item = &Product> {
-        self.catalogue.products()
+        self.catalogue().products()
     }
 
     /// All that is sold, by key, as a reseller can order it now.
     pub async fn offers(&self, reseller: &Reseller) -> Result<Vec<Offer<'_>>, AppError> {
         let own = self.store.own_prices(reseller.id).await?;
         let offer = |product| self.offer_of(reseller, product, &own);
-        Ok(self.catalogue.products().map(offer).collect())
+        Ok(self.catalogue().products().map(offer).collect())
     }
 
     /// The product of a key, as a reseller can order it now.
@@ -78,7 +78,7 @@ impl App {
     }
 
     fn product(&self, key: &str) -> Result<&Product, AppError> {
-        self.catalogue.product(key).ok_or_else(|| {
+        self.catalogue().product(key).ok_or_else(|| {
             AppError::field(FieldError {
                 field: Field::Product,
                 problem: Problem::Unknown(key.to_owned()),

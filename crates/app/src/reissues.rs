@@ -109,7 +109,7 @@ impl App {
     ) -> Result<CheckedReissue<'_>, AppError> {
         let order = &file.order;
         let key = &order.product_key;
-        let sold = self.catalogue.product(key);
+        let sold = self.catalogue().product(key);
         let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
         let last = self.last_issued(file).await?;
         let mut faults = Faults(asked.errors.clone());

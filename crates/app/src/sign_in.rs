@@ -16,7 +16,7 @@ use chancery_domain::rates::{Bucket, Pace};
 use chancery_domain::resellers::{Credential, CredentialKind, Reseller};
 use chancery_domain::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use crate::call_counts::CallLimits;
@@ -258,7 +258,7 @@ impl App {
 /// By both: who shares an address with someone who guesses, as behind a proxy, is not held with them, and
 /// nobody can hold a username from elsewhere.
 pub(crate) struct FailedSignIns {
-    pace: Pace,
+    pace: RwLock<Pace>,
     buckets: Mutex<HashMap<[u8; 32], Bucket>>,
 }
 
@@ -281,9 +281,18 @@ impl FailedSignIns {
 
     pub(crate) fn per_minute(times: u32) -> Self {
         Self {
-            pace: Pace::new(SignedDuration::from_mins(1), times, times),
+            pace: RwLock::new(pace(times)),
             buckets: Mutex::default(),
         }
+    }
+
+    pub(crate) fn replace_limits(&self, limits: CallLimits) {
+        *self.pace.write() = pace(limits.failed_sign_ins_per_minute);
+    }
+
+    pub(crate) fn replace_limits_anywhere(&self, limits: CallLimits) {
+        let times = limits.failed_sign_ins_per_minute;
+        *self.pace.write() = pace(times.saturating_mul(TIMES_ANYWHERE));
     }
 
     pub(crate) fn held_until(
@@ -297,11 +306,12 @@ impl FailedSignIns {
             return None;
         }
         let bucket = buckets.get(&failure_key(username, address))?;
-        bucket.room_at(&self.pace, now)
+        bucket.room_at(&self.pace.read(), now)
     }
 
     pub(crate) fn count(&self, username: &str, address: IpAddr, now: Timestamp) {
-        if self.pace.is_unlimited() {
+        let pace = self.pace.read();
+        if pace.is_unlimited() {
             return;
         }
         let mut buckets = self.buckets.lock();
@@ -312,8 +322,12 @@ impl FailedSignIns {
             forget_some(&mut buckets);
         }
         let key = failure_key(username, address);
-        buckets.entry(key).or_default().take(&self.pace, now);
+        buckets.entry(key).or_default().take(&pace, now);
     }
+}
+
+fn pace(times_a_minute: u32) -> Pace {
+    Pace::new(SignedDuration::from_mins(1), times_a_minute, times_a_minute)
 }
 
 /// Forgets a tenth of the failures: those that would be forgotten first. Who is held goes on being held.

@@ -146,7 +146,7 @@ impl App {
         let names = file.issuance.names.iter();
         let names: Vec<DomainName> = names.map(|control| control.name.clone()).collect();
         let key = &file.order.product_key;
-        let sold = self.catalogue.product(key);
+        let sold = self.catalogue().product(key);
         let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
         let now = self.clock.now();
         let mut errors = product.check_method(method, &names, &self.rules, now);

@@ -2,6 +2,7 @@
 //!
 //! How long a body may be and how long it may take is the caller's to say; so is how a refusal is told.
 
+mod budget;
 pub mod forms;
 
 use std::time::Duration;
@@ -10,6 +11,8 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use zeroize::Zeroizing;
+
+pub use budget::{Budget, NoRoom, Share, Watched};
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,6 +23,8 @@ pub enum BodyError {
     TooSlow,
     /// The connection broke, or its framing.
     Broken,
+    /// Other bodies take all the room there is.
+    NoRoom,
 }
 
 /// Reads a body, within so much time and so many octets.
@@ -61,9 +66,22 @@ async fn read_by<T>(
     match tokio::time::timeout(time, collect(Limited::new(body, limit))).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(error)) if is_no_room(&*error) => Err(BodyError::NoRoom),
         Ok(Err(_)) => Err(BodyError::Broken),
         Ok(Ok(collected)) => Ok(collected),
     }
+}
+
+/// Whether an error, however wrapped, is that there was no room.
+fn is_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<NoRoom>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub(crate) enum Command {
     /// What operators did
     #[command(subcommand)]
     Act(ActCommand),
+    /// Tell how a running server is, and what is wrong
+    Health(HealthFlags),
     /// Carry an order to a certificate on a running OTE server, step by step
     Demo(DemoFlags),
 }
@@ -432,6 +434,16 @@ pub(crate) enum CaCommand {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HealthFlags {
+    /// The server's address
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// Print the server's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

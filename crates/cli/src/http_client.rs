@@ -1,4 +1,4 @@
-//! A small HTTP client for the demo: one request a connection, JSON in and out.
+//! A small HTTP client for the demo and the health of a server: one request a connection, JSON in and out.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -45,6 +45,16 @@ impl HttpClient {
         Ok(serde_json::from_slice(&answer)?)
     }
 
+    /// Reads what is at a path, whatever the status.
+    pub(crate) async fn get(&self, path: &str) -> Result<(StatusCode, Bytes)> {
+        let exchange = self.answer(Method::GET, path, "application/json", Vec::new());
+        let asked = format!("http://{}{path}", self.authority);
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .with_context(|| format!("{asked} did not answer in time"))?
+            .with_context(|| asked)
+    }
+
     /// Sends bytes and reads bytes.
     pub(crate) async fn send(
         &self,
@@ -68,6 +78,20 @@ impl HttpClient {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<Bytes> {
+        let (status, answer) = self.answer(method, path, content_type, body).await?;
+        if !status.is_success() {
+            bail!("{status}: {}", String::from_utf8_lossy(&answer));
+        }
+        Ok(answer)
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Bytes)> {
         let stream = TcpStream::connect(&self.authority).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -85,9 +109,6 @@ impl HttpClient {
             .await?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            bail!("{status}: {}", String::from_utf8_lossy(&answer));
-        }
-        Ok(answer)
+        Ok((status, answer))
     }
 }

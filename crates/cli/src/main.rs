@@ -8,9 +8,11 @@ mod contacts;
 mod customers;
 mod demo;
 mod first_steps;
+mod health;
 mod http_client;
 mod jobs;
 mod keys;
+mod log;
 mod operators;
 mod orders;
 mod prices;
@@ -54,7 +56,7 @@ fn start() -> Result<()> {
 
 async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
-        Command::Serve(flags) => serve::serve(flags.config()?).await,
+        Command::Serve(flags) => serve::serve(&flags).await,
         Command::CheckConfig(flags) => check_config(&flags.serve.config()?, flags.json),
         Command::Migrate(flags) => serve::migrate(&flags.config()?).await,
         Command::Reseller(command) => resellers::reseller(command).await,
@@ -71,6 +73,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Certificate(command) => certificates::certificate(command).await,
         Command::Key(command) => certificates::key(command).await,
         Command::Ca(command) => authority::ca(command).await,
+        Command::Health(flags) => health::health(&flags).await,
         Command::Demo(asked) => demo::demo(&asked).await,
     }
 }

@@ -26,6 +26,32 @@ pub(crate) async fn admit(
     address: IpAddr,
     needs: Scope,
 ) -> Result<Reseller, Obstacle> {
+    let (username, secret) = credential(parameters)?;
+    let who = app.prove(KIND, username, secret, address).await?;
+    let admitted = app.admit(who, address, needs).await?;
+    Ok(admitted.reseller)
+}
+
+/// Refuses whoever shows a wrong credential in the query, so that nobody's body is read who is unknown. All else is told
+/// when the body is there: it may hold what the query lacks, and something that contradicts it.
+pub(crate) async fn prove_ahead(
+    app: &App,
+    query: Option<&str>,
+    address: IpAddr,
+) -> Result<(), Obstacle> {
+    let Ok(parameters) = Parameters::merge(query, None, b"") else {
+        return Ok(());
+    };
+    if let Ok((username, secret)) = credential(&parameters) {
+        app.prove(KIND, username, secret, address).await?;
+    }
+    Ok(())
+}
+
+/// The kind of credential that this dialect takes.
+const KIND: CredentialKind = CredentialKind::LogicBoxes;
+
+fn credential(parameters: &Parameters) -> Result<(&str, &str), Obstacle> {
     let username = parameters.required(USER_ID)?;
     let secret = match parameters.optional(KEY)? {
         Some(key) => key,
@@ -33,12 +59,7 @@ pub(crate) async fn admit(
             .optional(PASSWORD)?
             .ok_or(Obstacle::Missing(KEY))?,
     };
-    let kind = CredentialKind::LogicBoxes;
-    let who = app
-        .prove(kind, username.trim(), secret.trim(), address)
-        .await?;
-    let admitted = app.admit(who, address, needs).await?;
-    Ok(admitted.reseller)
+    Ok((username.trim(), secret.trim()))
 }
 
 /// What the listener did not say.

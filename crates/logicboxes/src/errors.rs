@@ -49,6 +49,8 @@ pub(crate) enum Obstacle {
     TooSlow,
     /// The body broke off.
     Broken,
+    /// There are too many requests or connections at once.
+    Overloaded,
     /// It is about something that is not there, or another's.
     NotAllowed,
     /// Nothing is served there.
@@ -84,6 +86,9 @@ impl Obstacle {
             Self::TooLarge => "The request is too large".to_owned(),
             Self::TooSlow => "The request did not arrive in time".to_owned(),
             Self::Broken => "The request broke off".to_owned(),
+            Self::Overloaded => {
+                "Too many requests at once. Please send the request again in a moment".to_owned()
+            }
             Self::NotAllowed => NOT_ALLOWED.to_owned(),
             Self::UnknownAddress => "No such method".to_owned(),
             Self::WrongMethod(right) => format!("This method must be called with {right}"),
@@ -94,7 +99,9 @@ impl Obstacle {
     pub(crate) fn answer(&self, format: Format) -> Response {
         let status = match self {
             Self::UnknownAddress => StatusCode::NOT_FOUND,
-            Self::App(AppError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::App(AppError::Unavailable { .. }) | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let body = format.write_error(&self.message());
@@ -104,7 +111,7 @@ impl Obstacle {
             Self::App(AppError::TooMany { retry_seconds, .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_seconds));
             }
-            Self::App(AppError::Busy) => {
+            Self::App(AppError::Busy) | Self::Overloaded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
             }
             Self::App(AppError::Unavailable { .. }) => {

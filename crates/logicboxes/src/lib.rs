@@ -33,4 +33,4 @@ mod words;
 
 pub use contract::openapi;
 pub use parameters::{read_attributes, read_parameters};
-pub use routes::{Route, Settings, router, routes};
+pub use routes::{Route, Settings, overloaded, router, routes};

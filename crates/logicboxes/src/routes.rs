@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::Response;
@@ -181,6 +182,11 @@ pub fn router(app: &App, settings: Settings) -> Router {
     router.fallback(unknown_address)
 }
 
+/// Answers whoever comes while there are too many others.
+pub fn overloaded(path: &str) -> Response {
+    Obstacle::Overloaded.answer(Format::of(path))
+}
+
 async fn unknown_address(uri: Uri) -> Response {
     Obstacle::UnknownAddress.answer(Format::of(uri.path()))
 }
@@ -197,6 +203,9 @@ impl Wire {
     async fn call(self, request: Request) -> Answer {
         self.check_method(request.method())?;
         let address = client(&request)?;
+        if !request.body().is_end_stream() {
+            auth::prove_ahead(&self.app, request.uri().query(), address).await?;
+        }
         let parameters = self.parameters(request).await?;
         let needs = self.route.needs;
         let reseller = auth::admit(&self.app, &parameters, address, needs).await?;
@@ -234,6 +243,7 @@ impl Wire {
             BodyError::TooLarge => Obstacle::TooLarge,
             BodyError::TooSlow => Obstacle::TooSlow,
             BodyError::Broken => Obstacle::Broken,
+            BodyError::NoRoom => Obstacle::Overloaded,
         })?;
         let kind = parts.headers.get(header::CONTENT_TYPE);
         // A header that is no text promises nothing that could be read.

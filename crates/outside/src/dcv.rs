@@ -325,3 +325,16 @@ fn wait_for(approver: &str) -> Sighting {
         proved_domain: None,
     }
 }
+impl Dcv {
+    /// Whether the resolvers answer at all: for a name of ours, whether there is anything or not.
+    pub async fn check_resolvers(&self, name: &str) -> Result<(), String> {
+        match self.resolver.txt(name).await {
+            DnsAnswer::Timeout => Err(format!(
+                "{} did not answer in time",
+                self.resolver.servers()
+            )),
+            DnsAnswer::ServerFailure(how) => Err(format!("{}: {how}", self.resolver.servers())),
+            DnsAnswer::Found(_) | DnsAnswer::NoData | DnsAnswer::NoSuchName => Ok(()),
+        }
+    }
+}

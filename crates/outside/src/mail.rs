@@ -243,6 +243,15 @@ impl Mailer {
         }
     }
 
+    /// Whether the relay takes connections, and the credentials where there are any.
+    pub async fn check(&self) -> Result<(), MailError> {
+        match tokio::time::timeout(self.timeout, self.transport.test_connection()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(MailError::TryLater(RelayFault::of(&error))),
+            Err(_) => Err(MailError::Timeout),
+        }
+    }
+
     fn compose(&self, sender: Option<&str>, mail: &Mail) -> Result<Message, MailError> {
         // An automatic message says so, and gets no automatic reply (RFC 3834 §5).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");

@@ -26,6 +26,14 @@ pub(crate) fn router(config: &Config, app: &App) -> Router {
     Router::new().fallback(move |request| answer(logicboxes.clone(), webnic.clone(), request))
 }
 
+/// Answers whoever comes while there are too many others, in the dialect of the path.
+pub(crate) fn overloaded(path: &str) -> Response {
+    match is_logicboxes(path) {
+        true => chancery_logicboxes::overloaded(path),
+        false => chancery_webnic::overloaded(path),
+    }
+}
+
 async fn answer(logicboxes: Router, webnic: Router, mut request: Request) -> Response {
     if let Some(uri) = collapsed(request.uri()) {
         *request.uri_mut() = uri;

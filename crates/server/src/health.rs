@@ -1,111 +1,101 @@
-//! `GET /health`: whether this process does its work.
+//! `GET /health`, `/health/ready`, `/health/live`: whether this process does its work, and for operators what is wrong.
 //!
-//! Looking means a write to the disk, and anyone may ask: so many askers share one look, and none waits long.
+//! Strangers learn one word. Operators are those whose address is in `health.operators`, as far as the connection shows
+//! it: what came through a proxy that is not trusted comes from nobody in particular.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use chancery_app::App;
+use chancery_app::{App, AppError, HealthCheck, HealthState};
 use serde::Serialize;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
 
-/// How long what was seen is told again.
-const FRESH: Duration = Duration::from_secs(1);
+use crate::reloads::Reloadable;
 
-/// How long a look may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What a proxy leaves in a request that it passes on.
+const PROXIED: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
 
-/// The route.
-pub(crate) fn router(app: App) -> Router {
-    let state = Arc::new((app, LastLook::default()));
+/// Whether a request came through a proxy that is not believed: its sender may be anybody.
+#[derive(Clone, Copy)]
+pub(crate) struct ThroughStrangers;
+
+/// Whether headers tell of a proxy on the way.
+pub(crate) fn tell_of_a_proxy(headers: &HeaderMap) -> bool {
+    PROXIED.iter().any(|name| headers.contains_key(*name))
+}
+
+/// The routes.
+pub(crate) fn router(app: App, operators: Arc<Reloadable>) -> Router {
     Router::new()
-        .route("/health", get(health))
-        .with_state(state)
+        .route("/health", get(ready))
+        .route("/health/ready", get(ready))
+        .route("/health/live", get(live))
+        .with_state((app, operators))
 }
 
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<Check>,
 }
 
-/// 200 when the database can be written and the worker is alive; else 503 with the reason.
-async fn health(State(state): State<Arc<(App, LastLook)>>) -> Response {
-    let (app, last) = &*state;
-    let reason = last.look(|| look(app)).await;
-    let (code, status) = match reason {
-        None => (StatusCode::OK, "ok"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+}
+
+/// 200 as long as the process answers at all: whoever asks restarts it otherwise, and a restart brings no database back.
+async fn live() -> Response {
+    let health = Health {
+        status: HealthState::Good.as_str(),
+        checks: Vec::new(),
     };
-    (code, Json(Health { status, reason })).into_response()
+    Json(health).into_response()
 }
 
-/// What is wrong, if anything is.
-async fn look(app: &App) -> Option<&'static str> {
-    const UNWRITABLE: &str = "the database cannot be written";
-    match timeout(PATIENCE, app.check_writable()).await {
-        Ok(Ok(())) if app.is_worker_alive() => None,
-        Ok(Ok(())) => Some("the worker does not run"),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "{UNWRITABLE}");
-            Some(UNWRITABLE)
-        }
-        Err(error) => {
-            tracing::error!(%error, "{UNWRITABLE}");
-            Some(UNWRITABLE)
-        }
-    }
-}
-
-/// What was seen last, and when. Whoever comes while someone looks waits for what is seen.
-#[derive(Default)]
-struct LastLook(Mutex<Option<(Instant, Option<&'static str>)>>);
-
-impl LastLook {
-    async fn look<F: Future<Output = Option<&'static str>>>(
-        &self,
-        look: impl FnOnce() -> F,
-    ) -> Option<&'static str> {
-        let mut last = self.0.lock().await;
-        match *last {
-            Some((at, seen)) if at.elapsed() < FRESH => seen,
-            _ => {
-                let seen = look().await;
-                *last = Some((Instant::now(), seen));
-                seen
-            }
+/// 200 when requests can be answered and jobs run; else 503. Operators are told of each thing how it stands.
+async fn ready(
+    State((app, operators)): State<(App, Arc<Reloadable>)>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    through: Option<axum::Extension<ThroughStrangers>>,
+) -> Response {
+    let is_operator =
+        through.is_none() && operators.read(|networks| networks.contains(client.ip()));
+    let checks = match is_operator {
+        true => app.health().await,
+        false => app.readiness().await,
+    };
+    let state = HealthState::of(&checks);
+    let health = Health {
+        status: state.as_str(),
+        checks: match is_operator {
+            true => checks.into_iter().map(Check::from).collect(),
+            false => Vec::new(),
+        },
+    };
+    match state {
+        HealthState::Good | HealthState::Warning => Json(health).into_response(),
+        HealthState::Failing => {
+            let later = [("retry-after", AppError::AWAY_SECONDS.to_string())];
+            (StatusCode::SERVICE_UNAVAILABLE, later, Json(health)).into_response()
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn many_askers_share_one_look() {
-        let last = LastLook::default();
-        let looks = Cell::new(0);
-        let ask = || {
-            last.look(|| async {
-                looks.set(looks.get() + 1);
-                tokio::time::sleep(FRESH * 2).await;
-                Some("nothing works")
-            })
-        };
-        let (one, other) = tokio::join!(ask(), ask());
-        assert_eq!((one, other, looks.get()), (Some("nothing works"), one, 1));
-        tokio::time::advance(FRESH).await;
-        ask().await;
-        assert_eq!(looks.get(), 2);
+impl From<HealthCheck> for Check {
+    fn from(check: HealthCheck) -> Self {
+        Self {
+            name: check.name,
+            status: check.state.as_str(),
+            detail: check.detail,
+        }
     }
 }

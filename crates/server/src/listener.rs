@@ -1,25 +1,30 @@
 //! The HTTP listener: bounded in connections and time, drained at the end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use chancery_domain::access::Networks;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::config::LimitsConfig;
 use crate::continues::{Quiet, WithoutContinue};
 use crate::dialects;
+use crate::places::{Manner, Place, Places};
+use crate::reloads::Reloadable;
 use crate::requests::Reception;
 use crate::write_deadline::WriteDeadline;
 
 /// The most a connection may hold of a request not yet parsed, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
+
+/// How long a client may take to ask where only what must always be answered is.
+const RESERVED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop, then lets the requests under way finish, within bounds.
 ///
@@ -27,54 +32,40 @@ const MAX_BUFFER: usize = 64 * 1024;
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    trusted_proxies: Networks,
+    trusted_proxies: Arc<Reloadable>,
     limits: LimitsConfig,
     mut stop: watch::Receiver<bool>,
 ) {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let reception = Arc::new(Reception::new(router, trusted_proxies));
+    let places = Places::new(limits.connections, limits.connections_per_client);
+    let budget = limits.body_mebibytes.saturating_mul(1024 * 1024);
+    let patience = Duration::from_secs(limits.request_seconds);
+    let reception = Reception::new(router, Arc::clone(&trusted_proxies), budget);
+    let reception = Arc::new(reception);
     let graceful = GracefulShutdown::new();
     loop {
         let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            let (stream, peer) = listener.accept().await?;
+            let is_proxy = trusted_proxies.read(|proxies| proxies.contains(peer.ip()));
+            Ok((stream, peer, places.take(peer.ip(), is_proxy).await))
         };
-        // A stop is heard with every slot taken, too.
-        let (slot, accepted) = tokio::select! {
-            next = next => next,
+        // A stop is heard with every place taken, too.
+        let accepted = tokio::select! {
+            accepted = next => accepted,
             _ = stop.changed() => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer, Some(place))) => {
+                talk(stream, peer, place, &reception, patience, &graceful);
+            }
+            Ok((_, peer, None)) => {
+                tracing::warn!(client = %peer.ip(), "a connection was closed: this client has too many");
+            }
             // Out of file descriptors, or a client that left: give others time to close.
-            Err(error) => {
+            Err::<_, std::io::Error>(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
             }
-        };
-        let _ = stream.set_nodelay(true);
-        let patience = Duration::from_secs(limits.request_seconds);
-        let quiet = Quiet::default();
-        let stream = WithoutContinue::new(WriteDeadline::new(stream, patience), quiet.clone());
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(patience)
-            .max_buf_size(MAX_BUFFER);
-        let reception = Arc::clone(&reception);
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            quiet.set(dialects::is_logicboxes(request.uri().path()));
-            let reception = Arc::clone(&reception);
-            async move { reception.answer(request, peer).await }
-        });
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(slot);
-        });
+        }
     }
     drop(listener);
     let drain = Duration::from_secs(limits.drain_seconds);
@@ -86,40 +77,124 @@ pub async fn serve(
     }
 }
 
+/// Answers the requests of one connection, beside all others.
+fn talk(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    reception: &Arc<Reception>,
+    patience: Duration,
+    graceful: &GracefulShutdown,
+) {
+    let _ = stream.set_nodelay(true);
+    let is_reserved = place.manner == Manner::Reserved;
+    let patience = match is_reserved {
+        true => patience.min(RESERVED_PATIENCE),
+        false => patience,
+    };
+    let quiet = Quiet::default();
+    let stream = WithoutContinue::new(WriteDeadline::new(stream, patience), quiet.clone());
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .keep_alive(!is_reserved)
+        .max_buf_size(MAX_BUFFER);
+    let reception = Arc::clone(reception);
+    let manner = place.manner;
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        quiet.set(dialects::is_logicboxes(request.uri().path()));
+        let reception = Arc::clone(&reception);
+        async move { reception.answer(request, peer, manner).await }
+    });
+    let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+        drop(place);
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpStream;
+    use tokio::task::JoinHandle;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_stop_is_heard_with_every_slot_taken() {
+    async fn serving(limits: LimitsConfig) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let limits = LimitsConfig {
-            connections: 1,
-            ..LimitsConfig::default()
-        };
         let (stop, stopped) = watch::channel(false);
-        let router = Router::new().route("/", axum::routing::get(async || "here"));
-        let serving = tokio::spawn(serve(
-            listener,
-            router,
-            Networks::default(),
-            limits,
-            stopped,
-        ));
+        let here = || axum::routing::get(async || "here");
+        let router = Router::new()
+            .route("/", here())
+            .route("/health", here())
+            .route("/pki/root.crl", here());
+        let proxies = Arc::<Reloadable>::default();
+        let serving = tokio::spawn(serve(listener, router, proxies, limits, stopped));
+        (address, stop, serving)
+    }
+
+    async fn asked(address: SocketAddr, path: &str) -> (TcpStream, String) {
         let mut client = TcpStream::connect(address).await.unwrap();
-        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-        client.write_all(request).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(client.read_u8().await.unwrap());
         }
-        let head = String::from_utf8(head).unwrap();
+        (client, String::from_utf8(head).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_stop_is_heard_with_every_slot_taken() {
+        let (address, stop, serving) = serving(LimitsConfig {
+            connections: 1,
+            ..LimitsConfig::default()
+        })
+        .await;
+        let (_client, head) = asked(address, "/").await;
         assert!(head.contains("x-request-id: "), "{head}");
         stop.send(true).unwrap();
         serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn health_and_the_repository_answer_at_the_limit_and_all_else_is_told_to_come_back() {
+        let both = [(1, 10), (10, 1)];
+        for (connections, connections_per_client) in both {
+            let (address, stop, serving) = serving(LimitsConfig {
+                connections,
+                connections_per_client,
+                ..LimitsConfig::default()
+            })
+            .await;
+            let (held, head) = asked(address, "/").await;
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            for (path, status) in [
+                ("/health", "200"),
+                ("/pki/root.crl", "200"),
+                ("/", "503"),
+                ("/ssl/v2/orders/info", "503"),
+                ("/api/contacts/details.json", "503"),
+            ] {
+                let (_, head) = asked(address, path).await;
+                assert!(
+                    head.starts_with(&format!("HTTP/1.1 {status}")),
+                    "{path} {head}"
+                );
+                assert!(head.contains("connection: close"), "{path} {head}");
+                assert_eq!(
+                    head.contains("retry-after: "),
+                    status == "503",
+                    "{path} {head}"
+                );
+            }
+            drop(held);
+            stop.send(true).unwrap();
+            serving.await.unwrap();
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -12,12 +13,16 @@ use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
-use chancery_domain::access::Networks;
+use chancery_bodies::Budget;
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::clients::client_address;
+use crate::dialects;
+use crate::health::{self, ThroughStrangers};
+use crate::places::Manner;
+use crate::reloads::Reloadable;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,7 +30,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Reception {
     router: Router,
     ids: RequestIds,
-    trusted_proxies: Networks,
+    trusted_proxies: Arc<Reloadable>,
+    bodies: Budget,
 }
 
 /// Gives requests their ids: what this start is called, and a number.
@@ -51,8 +57,14 @@ impl RequestIds {
 }
 
 impl Reception {
-    pub(crate) fn new(router: Router, trusted_proxies: Networks) -> Self {
+    /// All bodies together may take so many octets.
+    pub(crate) fn new(
+        router: Router,
+        trusted_proxies: Arc<Reloadable>,
+        body_octets: usize,
+    ) -> Self {
         Self {
+            bodies: Budget::new(body_octets),
             router,
             ids: RequestIds::new(),
             trusted_proxies,
@@ -66,8 +78,15 @@ impl Reception {
         &self,
         mut request: hyper::Request<Incoming>,
         peer: SocketAddr,
+        manner: Manner,
     ) -> Result<Response, Infallible> {
-        let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
+        let (client, is_believed) = self.trusted_proxies.read(|proxies| {
+            let client = client_address(peer.ip(), request.headers(), proxies);
+            (client, proxies.contains(peer.ip()))
+        });
+        if !is_believed && health::tell_of_a_proxy(request.headers()) {
+            request.extensions_mut().insert(ThroughStrangers);
+        }
         let is_direct = client == peer.ip().to_canonical();
         let port = if is_direct { peer.port() } else { 0 };
         let connected = ConnectInfo(SocketAddr::new(client, port));
@@ -82,12 +101,18 @@ impl Reception {
             path = %shown(request.uri().path()),
         );
         let began = Instant::now();
-        let mut response = match is_for_one_host(&request) {
-            true => {
-                let answering = self.router.clone().oneshot(request.map(Body::new));
-                answering.instrument(span.clone()).await?
-            }
-            false => not_for_one_host(),
+        let mut response = if !is_for_one_host(&request) {
+            not_for_one_host()
+        } else if manner == Manner::Reserved && !is_always_answered(request.uri().path()) {
+            dialects::overloaded(request.uri().path())
+        } else {
+            let (head, body) = request.into_parts();
+            let (body, share) = self.bodies.watch(body);
+            let request = hyper::Request::from_parts(head, Body::new(body));
+            let answering = self.router.clone().oneshot(request);
+            let response = answering.instrument(span.clone()).await?;
+            drop(share);
+            response
         };
         let micros = began.elapsed().as_micros();
         let status = response.status().as_u16();
@@ -97,6 +122,11 @@ impl Reception {
         }
         Ok(response)
     }
+}
+
+/// Whether a path is answered however many connections there are: monitors and relying parties must not be shut out.
+fn is_always_answered(path: &str) -> bool {
+    path == "/health" || path.starts_with("/health/") || path.starts_with("/pki/")
 }
 
 /// Whether a request names its host as it has to (RFC 9112 §3.2): once, or before HTTP/1.1 perhaps not at all. Where

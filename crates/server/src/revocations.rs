@@ -134,6 +134,11 @@ fn unread(error: BodyError) -> Response {
             "Malformed",
             "the body did not arrive",
         ),
+        BodyError::NoRoom => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too much",
+            "there are too many requests at once: send it again in a moment",
+        ),
     };
     let mut response = told(status, "malformed", title, detail);
     let close = HeaderValue::from_static("close");

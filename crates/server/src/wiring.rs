@@ -4,7 +4,8 @@ use std::fs::{self, DirBuilder, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use chancery_app::{
@@ -30,7 +31,8 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteAccount, refuse_other_mode};
 use crate::ote::OutsideWorld;
-use crate::{contract, dialects, health, listener, repository, revocations, secrets};
+use crate::reloads::Reloadable;
+use crate::{contract, descriptors, dialects, health, listener, repository, revocations, secrets};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +83,10 @@ pub enum StartError {
 
 /// A server that runs.
 pub struct Server {
+    /// The settings it was started with.
+    pub(crate) config: Config,
+    pub(crate) trusted_proxies: Arc<Reloadable>,
+    pub(crate) operators: Arc<Reloadable>,
     /// The use cases.
     pub app: App,
     /// Where it listens.
@@ -101,6 +107,34 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let store = Store::open(&database_url(config)?, &StoreSettings::default()).await?;
     store.migrate().await?;
     Ok(store)
+}
+
+/// The same, waiting for a database that is away for as long as the settings say.
+async fn open_patiently(config: &Config) -> Result<Store, StartError> {
+    const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+    let deadline = Instant::now() + Duration::from_secs(config.database_wait_seconds);
+    let mut pause = Duration::from_millis(100);
+    let mut is_said = false;
+    loop {
+        match open_store(config).await {
+            Err(StartError::Store(StoreError::Unavailable(error)))
+                if Instant::now() + pause < deadline =>
+            {
+                if !is_said {
+                    let seconds = config.database_wait_seconds;
+                    tracing::warn!(
+                        error = &*error,
+                        seconds,
+                        "the database is away; waiting for it"
+                    );
+                    is_said = true;
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Opens the operator's chores on the database a configuration names. They go by the database's own clock,
@@ -169,11 +203,12 @@ impl Server {
     /// Starts everything; answers once requests are served.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
+        descriptors::raise_limit(&config);
         // Meanwhile: the first contact need not wait for it.
         tokio::task::spawn_blocking(chancery_domain::telephones::load);
         make_folder(&config.data)?;
         let lock = lock_file(&config)?;
-        let store = open_store(&config).await?;
+        let store = open_patiently(&config).await?;
         let clock = Clock::restore(&store).await?;
         let operations = Operations::new(store.clone(), clock.clone());
         refuse_other_mode(config.mode, &operations).await?;
@@ -188,6 +223,7 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|e| StartError::Listen(config.listen, e))?;
+        let asked = config.clone();
         let config = Config {
             listen: address,
             ..config
@@ -218,15 +254,20 @@ impl Server {
                 tokio::join!(app.keep_settling_calls(counted), trail);
             }
         });
-        let router = router(&config, &app, world.as_ref());
+        let operators = Arc::new(Reloadable::new(config.health_operators()?));
+        let trusted_proxies = Arc::new(Reloadable::new(config.trusted_proxies()?));
+        let router = router(&config, &app, world.as_ref(), Arc::clone(&operators));
         let serving = tokio::spawn(listener::serve(
             listener,
             router,
-            config.trusted_proxies()?,
+            Arc::clone(&trusted_proxies),
             config.limits.clone(),
             stopped,
         ));
         Ok(Self {
+            config: asked,
+            trusted_proxies,
+            operators,
             app,
             address,
             account,
@@ -428,9 +469,18 @@ fn validity_rules(config: &Config) -> Result<ValidityRules, StartError> {
     ValidityRules::parse(&text).map_err(|error| StartError::Rules(file.clone(), error))
 }
 
-fn router(config: &Config, app: &App, world: Option<&OutsideWorld>) -> Router {
+fn router(
+    config: &Config,
+    app: &App,
+    world: Option<&OutsideWorld>,
+    operators: Arc<Reloadable>,
+) -> Router {
+    let front = chancery_console::Front {
+        is_test_environment: config.is_ote(),
+    };
     let mut router = Router::new()
-        .merge(health::router(app.clone()))
+        .merge(health::router(app.clone(), operators))
+        .merge(chancery_console::front(app.clone(), front))
         .merge(repository::router(app.clone()))
         .merge(revocations::router(
             app.clone(),

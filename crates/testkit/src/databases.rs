@@ -65,6 +65,18 @@ impl Database {
         connect().await.batch_execute(&script).await.unwrap();
     }
 
+    /// Runs statements on it, on PostgreSQL, as its superuser.
+    pub async fn run(&self, script: &str) {
+        let name = self
+            .name
+            .as_deref()
+            .expect("only PostgreSQL has a superuser");
+        let connected = tokio_postgres::connect(&url_of(name), NoTls).await;
+        let (client, connection) = connected.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(script).await.unwrap();
+    }
+
     /// Drops it, whoever is still connected.
     pub async fn remove(self) {
         if let Some(name) = self.name {

@@ -35,7 +35,7 @@ pub use logs::{Logs, run, run_within};
 pub use orders::{Key, csr, csr_der, csr_with_key, order_for};
 pub use panels::{Panel, PlacedOrder, cents};
 pub use servers::TestServer;
-pub use signals::{Signal, send_signal};
+pub use signals::{Signal, limit_files, send_signal, within_file_limits};
 pub use tools::{
     keytool, openssl, pkilint, python, python_with_packages, repository_root, schemathesis,
 };

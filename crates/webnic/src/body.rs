@@ -111,6 +111,7 @@ fn unread(parts: &Parts, error: BodyError) -> WebnicError {
         BodyError::TooLarge => Obstacle::TooLarge,
         BodyError::TooSlow => Obstacle::TooSlow,
         BodyError::Broken => Obstacle::Unparseable("JSON"),
+        BodyError::NoRoom => Obstacle::Overloaded,
     };
     WebnicError::new(Family::of(parts.uri.path()), obstacle)
 }

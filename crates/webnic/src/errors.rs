@@ -64,6 +64,8 @@ pub(crate) enum Obstacle {
     TooLarge,
     /// The body did not arrive in time.
     TooSlow,
+    /// There are too many requests or connections at once.
+    Overloaded,
     /// Something only the wire knows of is wrong with a well-formed request.
     Refused(String),
     /// Nothing is served there.
@@ -112,6 +114,11 @@ impl From<Obstacle> for WebnicError {
     fn from(obstacle: Obstacle) -> Self {
         Self::new(Family::Ssl, obstacle)
     }
+}
+
+/// Answers whoever comes while there are too many others.
+pub fn overloaded(path: &str) -> Response {
+    WebnicError::new(Family::of(path), Obstacle::Overloaded).into_response()
 }
 
 /// Answers a path where nothing is served.
@@ -268,6 +275,12 @@ impl Reply {
                 "4080",
                 "Request body did not arrive in time.",
             ),
+            Obstacle::Overloaded => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "5032",
+                "Too many requests at once. Please send the request again in a moment.",
+            )
+            .later(1),
             Obstacle::Refused(text) => Self::business(text),
             Obstacle::UnknownPath(path) => {
                 let path = path.trim_start_matches('/');

@@ -32,5 +32,6 @@ mod validations;
 mod words;
 
 pub use contract::openapi;
+pub use errors::overloaded;
 pub use routes::{Route, router, routes};
 pub use strangers::{read_bodies, read_form};

@@ -12,6 +12,7 @@ mod crash_contacts;
 mod erasures;
 mod evidence;
 mod first_order;
+mod hardships;
 mod master_keys;
 mod operators;
 mod orders;

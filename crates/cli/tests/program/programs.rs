@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use chancery_testkit::{
     Database, Engine, Http, LogicBoxes, Panel, Signal, World, python, send_signal,
+    within_file_limits,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -89,30 +90,47 @@ impl Installation {
         self.spawn_with(&[])
     }
 
-    fn spawn_with(&self, variables: &[(&str, &str)]) -> Running {
-        let mut command = tokio::process::Command::from(self.command(&[
-            "serve",
-            "--ote",
-            "--listen",
-            "127.0.0.1:0",
-        ]));
+    pub fn spawn_with(&self, variables: &[(&str, &str)]) -> Running {
+        let mut command = self.command(&["serve", "--ote", "--listen", "127.0.0.1:0"]);
+        command.envs(variables.iter().copied());
+        self.spawn_command(&command)
+    }
+
+    fn spawn_command(&self, command: &Command) -> Running {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.log())
             .unwrap();
-        command
-            .envs(variables.iter().copied())
+        let mut own = tokio::process::Command::new(command.get_program());
+        own.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => own.env(name, value),
+                None => own.env_remove(name),
+            };
+        }
+        own.stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
+        let mut child = own.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap()).lines();
         Running {
             address: ([127, 0, 0, 1], 0).into(),
             child,
             output,
         }
+    }
+
+    /// Starts the server in OTE mode with settings from a file, and what it writes within limits that can be changed;
+    /// waits until it serves.
+    pub async fn serve_from(&self, file: &Path) -> Running {
+        let mut command = self.command(&["serve", "--ote", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(file).env("CHANCERY_LOG", "info");
+        let mut running = self.spawn_command(&within_file_limits(&command));
+        running.read_address(self).await;
+        running
     }
 
     /// Runs a chore to its end.
@@ -261,9 +279,19 @@ impl Running {
         self.signal(Signal::TERM);
     }
 
+    /// Waits until it serves.
+    pub async fn serving(&mut self, installation: &Installation) {
+        self.read_address(installation).await;
+    }
+
+    /// Its number.
+    pub fn process(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        send_signal(self.child.id().unwrap(), signal);
+        send_signal(self.process(), signal);
     }
 
     /// Waits for its end and gives its exit code.

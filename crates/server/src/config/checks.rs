@@ -19,6 +19,7 @@ impl Config {
             },
             self.resolvers().map(drop),
             self.trusted_proxies().map(drop),
+            self.health_operators().map(drop),
             self.key_algorithm().map(drop),
             self.check_bounds(),
         ];
@@ -202,6 +203,11 @@ impl Config {
         }
         for (name, value) in [
             ("limits.connections", self.limits.connections as u64),
+            (
+                "limits.connections_per_client",
+                self.limits.connections_per_client as u64,
+            ),
+            ("limits.body_mebibytes", self.limits.body_mebibytes as u64),
             ("limits.request_seconds", self.limits.request_seconds),
             ("limits.jobs", self.limits.jobs as u64),
             ("limits.looks", self.limits.looks as u64),

@@ -21,8 +21,8 @@ pub use findings::{Finding, Level};
 pub use reading::Flags;
 pub(crate) use reading::is_shown;
 pub use sections::{
-    CaConfig, DnsConfig, LimitsConfig, LogicBoxesConfig, OrdersConfig, OteConfig, OteVetting,
-    RatesConfig, RetentionConfig, SmtpConfig, TlsMode, TwoOperators, ValidationConfig,
+    CaConfig, DnsConfig, HealthConfig, LimitsConfig, LogicBoxesConfig, OrdersConfig, OteConfig,
+    OteVetting, RatesConfig, RetentionConfig, SmtpConfig, TlsMode, TwoOperators, ValidationConfig,
     VettingConfig,
 };
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub trusted_proxies: Option<String>,
     /// The database: `sqlite://FILE` or `postgres://…`. Default: `chancery.db` in the data folder.
     pub database: Option<String>,
+    /// For how long a start waits for a database that is away.
+    pub database_wait_seconds: u64,
     /// The base of the URLs in mails. Default in OTE mode: the listener's.
     pub public_url: Option<String>,
     /// The base of the URLs inside certificates; plain `http`. Default: `public_url` over http.
@@ -71,6 +73,8 @@ pub struct Config {
     pub vetting: VettingConfig,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// Who is told how the server is.
+    pub health: HealthConfig,
     /// How often resellers may call.
     pub rates: RatesConfig,
     /// How long things are kept.
@@ -129,6 +133,7 @@ impl Default for Config {
             listen: local(8080),
             trusted_proxies: None,
             database: None,
+            database_wait_seconds: 60,
             public_url: None,
             pki_url: None,
             catalogue: None,
@@ -144,6 +149,7 @@ impl Default for Config {
             orders: OrdersConfig::default(),
             vetting: VettingConfig::default(),
             limits: LimitsConfig::default(),
+            health: HealthConfig::default(),
             rates: RatesConfig::default(),
             retention: RetentionConfig::default(),
             logicboxes: LogicBoxesConfig::default(),
@@ -249,6 +255,12 @@ impl Config {
             ))),
             None => Ok(networks),
         }
+    }
+
+    /// Where operators are, who are told what is wrong.
+    pub fn health_operators(&self) -> Result<Networks, ConfigError> {
+        Networks::parse(&self.health.operators)
+            .map_err(|error| setting(format!("health.operators: {error}")))
     }
 
     /// How often resellers may call; in OTE mode as often as they like, unless that was said.

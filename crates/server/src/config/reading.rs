@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::{Config, ConfigError, Mode, setting};
 
 /// The sections of the file; the first part of a variable's name.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "dns",
     "smtp",
     "ca",
@@ -23,6 +23,7 @@ const SECTIONS: [&str; 11] = [
     "vetting",
     "orders",
     "limits",
+    "health",
     "rates",
     "retention",
     "logicboxes",

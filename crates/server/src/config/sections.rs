@@ -144,6 +144,10 @@ pub enum OteVetting {
 pub struct LimitsConfig {
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once of one client's address.
+    pub connections_per_client: usize,
+    /// How much the bodies of all requests at once may take, in MiB.
+    pub body_mebibytes: usize,
     /// How long a client may take to send a request's head, and to send its body.
     pub request_seconds: u64,
     /// How long requests under way may take after a stop was asked for.
@@ -152,6 +156,23 @@ pub struct LimitsConfig {
     pub jobs: usize,
     /// Checks of domain control at once; half as many more at servers that were slow before.
     pub looks: usize,
+}
+
+/// Who is told how the server is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// The addresses from which `/health` tells what is wrong, and not only whether: addresses and ranges, one text
+    /// with commas between.
+    pub operators: String,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self {
+            operators: "127.0.0.0/8, ::1".to_owned(),
+        }
+    }
 }
 
 /// How often resellers may call. 0 is no limit.
@@ -271,6 +292,8 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_client: 1024,
+            body_mebibytes: 64,
             request_seconds: 30,
             drain_seconds: 30,
             jobs: 32,

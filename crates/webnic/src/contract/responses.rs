@@ -100,9 +100,9 @@ pub(crate) const REFUSALS: [Refused; 10] = [
     Refused {
         status: 503,
         name: "Busy",
-        numbers: &["5030", "5031"],
+        numbers: &["5030", "5031", "5032"],
         meaning: "`…5030`: others changed the same at once, send the request again. `…5031`: the platform is not \
-            available at the moment; the message says so where it cannot tell whether the request was done.",
+            available at the moment; the message says so where it cannot tell whether the request was done. `…5032`: there are too many requests at once.",
         example: (
             "5030",
             "Others changed the same at once. Please send the request again.",

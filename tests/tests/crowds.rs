@@ -1,0 +1,173 @@
+//! Crowds: what many connections, many bodies or many sign-ins of one take from others, and what they must not.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chancery_testkit::{Engine, LogicBoxes, TestServer, on_both_engines, run};
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::logicboxes_customers::sign_up;
+
+on_both_engines!(one_resellers_sign_ins_hold_up_nobody_elses,);
+
+#[test]
+fn health_and_the_repository_answer_at_the_limit_of_connections() {
+    run(async |logs| {
+        let server = TestServer::start_with(Engine::Sqlite, logs, |config| {
+            config.limits.connections_per_client = 3;
+        })
+        .await;
+        server.world().run_due_jobs().await;
+        let mut held: Vec<TcpStream> = Vec::new();
+        for _ in 0..3 {
+            held.push(server.http().open_raw(b"GET /docs HTTP/1.1\r\n").await);
+        }
+        // Each of them has its place once a further one finds none.
+        while server.http().get("/docs").await.status != 503 {}
+        for path in [
+            "/health",
+            "/health/live",
+            "/pki/root.crt",
+            "/pki/issuing.crl",
+        ] {
+            assert_eq!(server.http().get(path).await.status, 200, "{path}");
+        }
+        let refused = server.http().get("/ssl/v2/orders/info").await;
+        assert_eq!(refused.header("retry-after"), "1");
+        assert_eq!(refused.header("connection"), "close");
+        let text = "Too many requests at once. Please send the request again in a moment.";
+        refused.refusal().is(503, "SSL5032", text);
+        let refused = server.http().get("/api/contacts/details.json").await;
+        assert_eq!(
+            (refused.status, &refused.json()["status"]),
+            (503, &json!("ERROR"))
+        );
+        drop(held);
+        while server.http().get("/docs").await.status != 200 {}
+        server.finish().await;
+    });
+}
+
+#[test]
+fn a_trusted_proxy_stands_for_many_clients() {
+    run(async |logs| {
+        let server = TestServer::start_with(Engine::Sqlite, logs, |config| {
+            config.limits.connections_per_client = 1;
+            config.trusted_proxies = Some("127.0.0.1".to_owned());
+        })
+        .await;
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            held.push(server.http().open_raw(b"GET /docs HTTP/1.1\r\n").await);
+        }
+        for _ in 0..5 {
+            assert_eq!(server.http().get("/docs").await.status, 200);
+        }
+        drop(held);
+        server.finish().await;
+    });
+}
+
+#[test]
+fn bodies_share_a_budget_and_who_finds_none_is_told_to_come_back() {
+    const PART: usize = 250_000;
+    run(async |logs| {
+        let server = TestServer::start_with(Engine::Sqlite, logs, |config| {
+            config.limits.body_mebibytes = 1;
+        })
+        .await;
+        let panel = server.panel().await;
+        let client = server.logicboxes().await;
+        // Four bodies that lack their last octet.
+        let head = format!(
+            "POST /reseller/v2/api-user/token HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            PART + 1
+        );
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            let request = [head.as_bytes(), &[b' '; PART][..]].concat();
+            held.push(server.http().open_raw(&request).await);
+        }
+        let large = json!({ "csr": "x".repeat(100_000) });
+        let mut refused = panel.http.post("/ssl/v2/decode-csr", &large).await;
+        while refused.status != 503 {
+            refused = panel.http.post("/ssl/v2/decode-csr", &large).await;
+        }
+        assert_eq!(refused.refusal().sub_code, "SSL5032");
+        assert_eq!(refused.header("retry-after"), "1");
+        let text = "x".repeat(100_000);
+        let refused = client.call("contacts/add", &[("name", &text)]).await;
+        assert_eq!(
+            (refused.status, &refused.json()["status"]),
+            (503, &json!("ERROR"))
+        );
+        // What takes no room is answered.
+        assert_eq!(server.http().get("/health").await.status, 200);
+        drop(held);
+        while panel.http.post("/ssl/v2/decode-csr", &large).await.status == 503 {}
+        server.finish().await;
+    });
+}
+
+/// Nothing is held in memory for somebody whom nobody knows.
+#[test]
+fn no_body_is_read_of_who_shows_a_wrong_credential() {
+    run(async |logs| {
+        let server = TestServer::start(Engine::Sqlite, logs).await;
+        let client = server.logicboxes().await;
+        let http = server.http();
+        // The bodies are announced and never come.
+        let bodies = "Host: x\r\nContent-Length: 1000\r\n";
+        let by_key = format!("auth-userid={}&api-key=wrong", client.user_id);
+        let request = format!("POST /api/contacts/add.json?{by_key} HTTP/1.1\r\n{bodies}\r\n");
+        let refused = http.send_raw(request.as_bytes()).await;
+        assert!(
+            refused
+                .logicboxes_error()
+                .starts_with("Invalid credentials")
+        );
+        let request = format!(
+            "POST /ssl/v2/orders/new HTTP/1.1\r\n{bodies}Authorization: Bearer eyJ\r\n\r\n"
+        );
+        let refused = http.send_raw(request.as_bytes()).await;
+        assert_eq!(refused.refusal().status, 401);
+        server.finish().await;
+    });
+}
+
+/// Signs a customer in, by a hash that is slow on purpose.
+async fn sign_in(client: &LogicBoxes) {
+    let asked = [
+        ("username", "ann@shop.example"),
+        ("passwd", "a pass word"),
+        ("ip", "192.0.2.7"),
+    ];
+    client.done("customers/generate-token", &asked).await;
+}
+
+async fn one_resellers_sign_ins_hold_up_nobody_elses(server: &mut TestServer) {
+    const MANY: usize = 24;
+    let (greedy, other) = (server.logicboxes().await, server.another_logicboxes().await);
+    for client in [&greedy, &other] {
+        sign_up(client, &[]).await;
+    }
+    let left = AtomicUsize::new(MANY);
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let begun = Mutex::new(Some(begun));
+    let many = join_all((0..MANY).map(|_| async {
+        sign_in(&greedy).await;
+        left.fetch_sub(1, Ordering::SeqCst);
+        if let Some(begun) = begun.lock().unwrap().take() {
+            begun.send(()).unwrap();
+        }
+    }));
+    let one = async {
+        has_begun.await.unwrap();
+        sign_in(&other).await;
+        left.load(Ordering::SeqCst)
+    };
+    let (_, left) = tokio::join!(many, one);
+    assert!(left > MANY / 2, "{left} of {MANY} were left");
+}
