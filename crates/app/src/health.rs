@@ -26,6 +26,9 @@ const LIST_AGE: SignedDuration = SignedDuration::from_hours(36);
 /// A job is late that nobody has begun so long after it was due.
 const LATE_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long the first list of a new CA may take.
+const FIRST_LIST: Duration = Duration::from_secs(60);
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthCheck {
@@ -103,11 +106,22 @@ impl LastLook {
 }
 
 /// What was seen last of what is looked at.
-#[derive(Default)]
 pub(crate) struct LastLooks {
+    started: Instant,
     ready: LastLook,
     inside: LastLook,
     outside: LastLook,
+}
+
+impl Default for LastLooks {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            ready: LastLook::default(),
+            inside: LastLook::default(),
+            outside: LastLook::default(),
+        }
+    }
 }
 
 impl App {
@@ -208,6 +222,8 @@ impl App {
             }
             let issuer = ca.issuer_id();
             match self.store.crl_head(issuer).await? {
+                // The first one is signed within moments of the first start.
+                None if self.0.health.started.elapsed() < FIRST_LIST => {}
                 None => late.push(format!("{issuer}: none")),
                 Some(list) => {
                     let age = now.duration_since(list.this_update);

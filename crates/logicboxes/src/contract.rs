@@ -202,7 +202,7 @@ pub fn openapi() -> Json {
                 "auth-userid": key(auth::USER_ID, "The number of a credential."),
                 "api-key": key(auth::KEY, "Its secret. The older name `auth-password` is taken, too."),
             },
-            "responses": { "LogicBoxesError": error() },
+            "responses": { "LogicBoxesError": error(), "LogicBoxesAway": away() },
             "schemas": { "LogicBoxesError": error_schema() },
         },
     })
@@ -218,6 +218,23 @@ fn error() -> Json {
         "content": { "application/json": {
             "schema": { "$ref": "#/components/schemas/LogicBoxesError" },
             "example": { "status": "ERROR", "message": "{telnocc=TelephoneNo Country Code is invalid}" },
+        } },
+    })
+}
+
+fn away() -> Json {
+    json!({
+        "description": "The platform is not available at the moment, or there are too many requests at once.",
+        "headers": { "Retry-After": {
+            "description": "When to try again, in seconds.",
+            "schema": { "type": "integer", "minimum": 1 },
+        } },
+        "content": { "application/json": {
+            "schema": { "$ref": "#/components/schemas/LogicBoxesError" },
+            "example": {
+                "status": "ERROR",
+                "message": "The platform is not available at the moment. Please try again later",
+            },
         } },
     })
 }
@@ -245,6 +262,7 @@ impl Operation {
                     } },
                 },
                 "500": { "$ref": "#/components/responses/LogicBoxesError" },
+                "503": { "$ref": "#/components/responses/LogicBoxesAway" },
             },
             "security": [{ "auth-userid": [scope], "api-key": [scope] }],
         });

@@ -126,8 +126,11 @@ impl Installation {
     /// Starts the server in OTE mode with settings from a file, and what it writes within limits that can be changed;
     /// waits until it serves.
     pub async fn serve_from(&self, file: &Path) -> Running {
-        let mut command = self.command(&["serve", "--ote", "--listen", "127.0.0.1:0", "--config"]);
-        command.arg(file).env("CHANCERY_LOG", "info");
+        let mut command = self.command(&["serve", "--ote", "--listen", "127.0.0.1:0"]);
+        command
+            .arg("--config")
+            .arg(file)
+            .env("CHANCERY_LOG", "info");
         let mut running = self.spawn_command(&within_file_limits(&command));
         running.read_address(self).await;
         running
