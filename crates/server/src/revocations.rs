@@ -170,6 +170,10 @@ fn problem(error: &KeyHolderError) -> Response {
         KeyHolderError::App(AppError::Busy) => {
             (StatusCode::SERVICE_UNAVAILABLE, "serverInternal", "Busy")
         }
+        KeyHolderError::App(AppError::Unavailable { source, .. }) => {
+            tracing::error!(error = source.as_ref(), "the database is away");
+            (StatusCode::SERVICE_UNAVAILABLE, "serverInternal", "Away")
+        }
         KeyHolderError::App(error) => {
             tracing::error!(%error, "a revocation by the key's holder failed");
             (
@@ -181,12 +185,14 @@ fn problem(error: &KeyHolderError) -> Response {
     };
     let detail = match status {
         StatusCode::INTERNAL_SERVER_ERROR => "something went wrong on our side",
+        StatusCode::SERVICE_UNAVAILABLE => "not possible at the moment: send it again later",
         _ => &text,
     };
     let mut response = told(status, kind, title, detail);
     let retry_seconds = match error {
         KeyHolderError::TooMany(seconds) => Some(*seconds),
         KeyHolderError::App(AppError::Busy) => Some(1),
+        KeyHolderError::App(AppError::Unavailable { .. }) => Some(AppError::AWAY_SECONDS),
         _ => None,
     };
     if let Some(seconds) = retry_seconds {
