@@ -13,7 +13,7 @@ use crate::App;
 impl App {
     /// The name that is free with an order, be it asked for or not: by its product, or the one it has had so far.
     pub(crate) fn free_name(&self, order: &Order) -> Option<DomainName> {
-        let sold = self.catalogue.product(&order.product_key);
+        let sold = self.catalogue().product(&order.product_key);
         sold.and_then(|product| product.companion_of(order.common_name()))
             .or_else(|| order.companion.clone())
     }

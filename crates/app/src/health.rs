@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::JobCounts;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -22,9 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A revocation list is signed every day; one that is older has missed its turn (BR 4.9.7 allows four days).
 const LIST_AGE: SignedDuration = SignedDuration::from_hours(36);
-
-/// A job is late that nobody has begun so long after it was due.
-const LATE_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long the first list of a new CA may take.
 const FIRST_LIST: Duration = Duration::from_secs(60);
@@ -192,11 +190,9 @@ impl App {
     }
 
     async fn check_jobs(&self) -> HealthCheck {
-        let due = self.clock.now() - LATE_AFTER;
-        let counted = tokio::try_join!(self.store.parked_jobs(), self.store.count_due(due));
-        let fault = match counted {
+        let fault = match self.job_counts().await {
             Err(error) => Some(describe(&error)),
-            Ok((parked, late)) => jobs_fault(parked.len(), late),
+            Ok(counts) => jobs_fault(&counts),
         };
         HealthCheck::warning("jobs", fault)
     }
@@ -237,11 +233,12 @@ impl App {
     }
 }
 
-/// What is said of jobs that gave up or wait for too long.
-fn jobs_fault(parked: usize, late: i64) -> Option<String> {
+/// What is said of jobs that gave up or wait for too long. Checks of domain control wait for others of their reseller.
+fn jobs_fault(counts: &JobCounts) -> Option<String> {
+    let JobCounts { parked, late, .. } = counts;
     let parked =
-        (parked > 0).then(|| format!("{parked} gave up and are parked: see chancery job list"));
-    let late = (late > 0).then(|| format!("{late} should have been begun a minute ago"));
+        (*parked > 0).then(|| format!("{parked} gave up and are parked: see chancery job list"));
+    let late = (*late > 0).then(|| format!("{late} should have been begun a minute ago"));
     let faults: Vec<String> = parked.into_iter().chain(late).collect();
     (!faults.is_empty()).then(|| faults.join("; "))
 }

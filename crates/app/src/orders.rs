@@ -215,7 +215,7 @@ impl App {
             order, issuance, ..
         }: OrderFile,
     ) -> Placed {
-        let product = self.catalogue.product(&order.product_key);
+        let product = self.catalogue().product(&order.product_key);
         let csr = Csr::from_der(issuance.csr.clone()).ok();
         Placed {
             order: order.id,

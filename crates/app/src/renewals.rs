@@ -88,7 +88,7 @@ impl App {
 
     /// From when on an order for a product, whose term ends then, can be renewed.
     pub(crate) fn renewable_from(&self, product: &str, term_end: Timestamp) -> Timestamp {
-        let sold = self.catalogue.product(product);
+        let sold = self.catalogue().product(product);
         term_end - days(sold.map_or(DEFAULT_RENEWAL_DAYS, |product| product.renewal_days))
     }
 
@@ -121,7 +121,7 @@ impl App {
         };
         let kept = || {
             let parsed = csr.as_deref().and_then(|text| Csr::parse(text).ok());
-            let sold = self.catalogue.product(&order.product_key);
+            let sold = self.catalogue().product(&order.product_key);
             match parsed.zip(sold) {
                 Some((csr, product)) => kept_names(order, &csr, &last, product),
                 None => order.names[1..].iter().map(ToString::to_string).collect(),
