@@ -41,12 +41,16 @@ fn raised() -> Option<u64> {
 /// What does not fit into a limit, in a sentence.
 fn warning(config: &Config, limit: u64) -> Option<String> {
     let connections = config.limits.connections.saturating_add(RESERVE);
-    let jobs = config.limits.jobs.saturating_mul(OF_A_JOB);
+    // Messages and checks of slow servers come on top, half as many again of each.
+    let (jobs, looks) = (config.limits.jobs, config.limits.looks);
+    let at_once = jobs.saturating_add(looks).saturating_mul(3) / 2;
+    let jobs = at_once.saturating_mul(OF_A_JOB);
     let needed = connections.saturating_add(jobs).saturating_add(OTHERS);
     (needed as u64 > limit).then(|| {
         format!(
-            "this process may have {limit} files open at once, and limits.connections = {} and limits.jobs = {} \
-             may take {needed}: raise the hard limit (LimitNOFILE of systemd, ulimit -Hn), or lower the settings",
+            "this process may have {limit} files open at once, and limits.connections = {}, limits.jobs = {} and \
+             limits.looks = {looks} may take {needed}: raise the hard limit (LimitNOFILE of systemd, ulimit -Hn), or \
+             lower the settings",
             config.limits.connections, config.limits.jobs
         )
     })
