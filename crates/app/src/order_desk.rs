@@ -11,6 +11,7 @@ use chancery_domain::orders::{Order, OrderId, OrderState};
 use chancery_store::orders::{ListedOrder, OrderFile, OrderListFilter};
 use chancery_store::{Change, StoreError};
 
+use crate::cancellations::stop_run;
 use crate::jobs::{CONFLICT_TRIES, Task};
 use crate::operators::OperatorRefusal;
 use crate::orders::put_order;
@@ -61,11 +62,7 @@ impl Operations {
                 change.post(&refund, [self.row().await?, self.row().await?]);
             }
             put_order(&mut change, &mut order, &issuance, None, now);
-            change.save_issuance(&issuance);
-            change.void_approvals(issuance.id);
-            // Its next run finds nothing to do and ends.
-            let task = Task::PollDcv(issuance.id);
-            change.bring_forward(task.kind(), task.subject(), now);
+            stop_run(&mut change, &issuance, now);
             self.unlink_renewed(&mut change, order.renews, now).await?;
             self.note_cancelled(&mut change, &order, reason).await?;
             match self.store.commit(change).await {
