@@ -20,6 +20,8 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::log_lines::{Escapes, SafeLines};
+
 /// How long the same is not said again.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -37,9 +39,15 @@ impl Log {
     pub(crate) fn start(config: &Config) -> Result<Self> {
         let (filter, handle) = reload::Layer::new(parse(&config.log)?);
         let repeats = Repeats::default();
+        let is_terminal = std::io::stderr().is_terminal();
+        let escapes = match config.log_format {
+            LogFormat::Text if is_terminal => Escapes::Colours,
+            LogFormat::Text => Escapes::Text,
+            LogFormat::Json => Escapes::Json,
+        };
         let lines = fmt::layer()
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr);
+            .with_ansi(is_terminal)
+            .with_writer(SafeLines(escapes));
         let lines = match config.log_format {
             LogFormat::Text => lines.boxed(),
             LogFormat::Json => lines.json().boxed(),

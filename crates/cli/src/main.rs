@@ -13,6 +13,7 @@ mod http_client;
 mod jobs;
 mod keys;
 mod log;
+mod log_lines;
 mod operators;
 mod orders;
 mod prices;
