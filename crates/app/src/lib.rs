@@ -66,6 +66,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::catalogue::Catalogue;
+use chancery_domain::names::World;
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::validity::ValidityRules;
 use chancery_domain::vetting::DualControl;
@@ -140,6 +141,8 @@ pub struct Settings {
     pub supersede_delay: SignedDuration,
     /// Whether keys may be generated for subscribers.
     pub generate_keys: bool,
+    /// Which names may be ordered.
+    pub world: World,
     /// How many jobs run at once that wait for nobody outside. Half as many messages are sent at once.
     pub worker_slots: usize,
     /// How many checks of domain control are made at once. Half as many more ask servers that were slow before.

@@ -6,7 +6,7 @@ use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::issuances::NameControl;
 use chancery_domain::money::Money;
-use chancery_domain::names::DomainName;
+use chancery_domain::names::{DomainName, World};
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::{Product, Term, name_fault};
 use chancery_domain::resellers::Reseller;
@@ -105,7 +105,7 @@ impl App {
         });
         let method = faults.required(Field::Method, asked.method);
         if let (Some(product), Some(names)) = (product, &names) {
-            let wrong = product.check_names(names).into_iter();
+            let wrong = product.check_names(names, self.settings.world).into_iter();
             faults.0.extend(wrong.map(|error| match error.field {
                 Field::Names => FieldError {
                     field: source,
@@ -251,7 +251,7 @@ pub(crate) fn controls(names: &[DomainName], challenges: Vec<Challenge>) -> Vec<
 /// takes no further names. What no certificate may have, such as the name of a machine, was never meant to be in one.
 pub(crate) fn names_of(csr: &Csr, product: &Product) -> Vec<String> {
     let can_be_certified =
-        |text: &&String| DomainName::parse(text).is_ok_and(|name| name_fault(&name).is_none());
+        |text: &&String| DomainName::parse(text).is_ok_and(|name| name_fault(&name, World::Tests).is_none());
     match product.takes_further() {
         true => csr
             .dns_names

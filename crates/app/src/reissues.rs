@@ -140,7 +140,9 @@ impl App {
             let text = format!("the common name of the order is {}", order.common_name());
             faults.0.push(FieldError::invalid(Field::Csr, text));
         }
-        faults.0.extend(product.check_names(&names));
+        faults
+            .0
+            .extend(product.check_names(&names, self.settings.world));
         faults
             .0
             .extend(product.check_method(method, &names, &self.rules, *now));

@@ -16,6 +16,86 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct DomainName(String);
 
+/// Which names there are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum World {
+    /// Those of the public DNS.
+    Public,
+    /// Those and the names that are reserved for tests: a test environment.
+    Tests,
+}
+
+/// Why a name is set aside, and not a name that somebody has registered in the public DNS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reservation {
+    /// Below `in-addr.arpa` or `ip6.arpa` (BR 4.2.2, SC-086).
+    ReverseZone,
+    /// Elsewhere below `arpa`: the DNS's own, as `home.arpa` (RFC 8375) and `e164.arpa` (RFC 6116).
+    Infrastructure,
+    /// `onion` (RFC 7686): not resolved by the DNS.
+    Onion,
+    /// `localhost`, `local`, `internal`, `invalid`, `alt` (RFC 6761, RFC 6762, RFC 9476): means another host everywhere.
+    Local,
+    /// For tests and documentation: `test`, `example`, `example.com` and its like (RFC 2606).
+    Tests,
+    /// Its top-level domain is not a public one (BR 4.2.2).
+    Internal,
+}
+
+impl Reservation {
+    /// Judges a host by its last labels, whatever the others are.
+    fn of(host: &str) -> Option<Self> {
+        const LOCAL: [&str; 5] = ["localhost", "local", "internal", "invalid", "alt"];
+        const TESTS: [&str; 5] = [
+            "test",
+            "example",
+            "example.com",
+            "example.net",
+            "example.org",
+        ];
+        let is_below = |zones: &[&str]| {
+            zones.iter().any(|zone| {
+                let rest = host.strip_suffix(zone);
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
+        };
+        if is_below(&["in-addr.arpa", "ip6.arpa"]) {
+            Some(Self::ReverseZone)
+        } else if is_below(&["arpa"]) {
+            Some(Self::Infrastructure)
+        } else if is_below(&["onion"]) {
+            Some(Self::Onion)
+        } else if is_below(&LOCAL) {
+            Some(Self::Local)
+        } else if is_below(&TESTS) {
+            Some(Self::Tests)
+        } else if icann_suffix_len(host).is_none() {
+            Some(Self::Internal)
+        } else {
+            None
+        }
+    }
+
+    /// What is said of such a name, after the name itself.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::ReverseZone => "is a reverse-lookup name",
+            Self::Infrastructure => "is a name of the DNS's own infrastructure (arpa)",
+            Self::Onion => "is a name of the Tor network (onion), which the DNS does not know",
+            Self::Local => "is a local name, which means another host everywhere",
+            Self::Tests => "is a name reserved for tests and documentation",
+            Self::Internal => "is an internal name: its top-level domain is not a public one",
+        }
+    }
+}
+
+/// Whether a host, as it stands in a URL or a DNS record, can be one of the public DNS: not a single label, and under
+/// a public top-level domain that is not set aside for anything else.
+pub fn is_public_host(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host.contains('.') && Reservation::of(&host).is_none()
+}
+
 /// Why a text is not a [`DomainName`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DomainNameError {
@@ -100,15 +180,9 @@ impl DomainName {
         icann_suffix_len(self.host_str()).is_none()
     }
 
-    /// Whether the name ends in `in-addr.arpa` or `ip6.arpa` (BR 4.2.2, SC-086).
-    pub fn is_reverse_zone(&self) -> bool {
-        let host = self.host_str();
-        ["in-addr.arpa", "ip6.arpa"].iter().any(|zone| {
-            host == *zone
-                || host
-                    .strip_suffix(zone)
-                    .is_some_and(|rest| rest.ends_with('.'))
-        })
+    /// Why the name is no certificate's to carry, if it is set aside.
+    pub fn reservation(&self) -> Option<Reservation> {
+        Reservation::of(self.host_str())
     }
 
     /// The Base Domain: public suffix plus one label, or `None` where the host is itself a suffix or the
@@ -289,9 +363,38 @@ mod tests {
     }
 
     #[test]
-    fn reverse_zones_are_told() {
-        assert!(name("1.0.0.127.in-addr.arpa").is_reverse_zone());
-        assert!(!name("notin-addr.arpa").is_reverse_zone());
+    fn names_that_are_set_aside_are_told() {
+        for (text, reservation) in [
+            ("1.0.0.127.in-addr.arpa", Reservation::ReverseZone),
+            ("*.8.b.d.0.1.0.0.2.ip6.arpa", Reservation::ReverseZone),
+            ("notin-addr.arpa", Reservation::Infrastructure),
+            ("router.home.arpa", Reservation::Infrastructure),
+            ("4.3.2.1.e164.arpa", Reservation::Infrastructure),
+            ("www.facebookcorewwwi.onion", Reservation::Onion),
+            ("printer.local", Reservation::Local),
+            ("app.internal", Reservation::Local),
+            ("a.localhost", Reservation::Local),
+            ("a.invalid", Reservation::Local),
+            ("a.alt", Reservation::Local),
+            ("shop.test", Reservation::Tests),
+            ("*.shop.example", Reservation::Tests),
+            ("www.example.com", Reservation::Tests),
+            ("server.corp", Reservation::Internal),
+        ] {
+            assert_eq!(name(text).reservation(), Some(reservation), "{text}");
+        }
+        for text in [
+            "shop.com",
+            "*.shop.co.uk",
+            "foo.github.io",
+            "myexample.com",
+            "latest.org",
+            "xn--bcher-kva.de",
+        ] {
+            assert_eq!(name(text).reservation(), None, "{text}");
+        }
+        assert!(is_public_host("_dnsauth.Shop.COM."));
+        assert!(!is_public_host("com"));
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::authorizations::{Method, RecordType};
 use crate::fields::{Field, FieldError, Problem};
 use crate::money::Currency;
-use crate::names::DomainName;
+use crate::names::{DomainName, Reservation, World};
 use crate::orders::NameCounts;
 use crate::prices::TermPrice;
 use crate::validity::ValidityRules;
@@ -87,7 +87,8 @@ impl Companion {
             (Self::Www, true) | (Self::Bare, false) => return None,
         };
         let name = DomainName::parse(&text).ok()?;
-        name_fault(&name).is_none().then_some(name)
+        // Where the name itself is sold, its companion is: reserved for tests are both or neither.
+        name_fault(&name, World::Tests).is_none().then_some(name)
     }
 }
 
@@ -212,7 +213,8 @@ impl Product {
     }
 
     /// Checks the names of an order against the product, common name first; reports all faults.
-    pub fn check_names(&self, names: &[DomainName]) -> Vec<FieldError> {
+    /// Names for tests are sold in a test environment only.
+    pub fn check_names(&self, names: &[DomainName], world: World) -> Vec<FieldError> {
         let mut errors = Vec::new();
         if names
             .first()
@@ -235,7 +237,7 @@ impl Product {
         }
         for (at, name) in names.iter().enumerate() {
             let field = if at == 0 { Field::Csr } else { Field::Names };
-            errors.extend(name_fault(name).map(|text| FieldError::invalid(field, text)));
+            errors.extend(name_fault(name, world).map(|text| FieldError::invalid(field, text)));
         }
         errors
     }
@@ -271,20 +273,14 @@ impl Product {
 }
 
 /// What keeps a name out of any certificate, as a sentence.
-pub fn name_fault(name: &DomainName) -> Option<String> {
-    if name.is_reverse_zone() {
-        Some(format!("{name} is a reverse-lookup name"))
-    } else if name.is_internal() {
-        Some(format!(
-            "{name} is an internal name: its top-level domain is not a public one"
-        ))
-    } else if name.is_public_suffix() {
-        Some(format!(
-            "{name} is a public suffix, shared by many registrants"
-        ))
-    } else {
-        None
+pub fn name_fault(name: &DomainName, world: World) -> Option<String> {
+    match name.reservation() {
+        Some(Reservation::Tests) if world == World::Tests => {}
+        Some(reservation) => return Some(format!("{name} {}", reservation.what())),
+        None => {}
     }
+    (name.is_public_suffix())
+        .then(|| format!("{name} is a public suffix, shared by many registrants"))
 }
 
 #[cfg(test)]
@@ -304,7 +300,7 @@ mod tests {
         let product = a_product();
         assert!(
             product
-                .check_names(&names(&["shop.example", "*.shop.example"]))
+                .check_names(&names(&["shop.example", "*.shop.example"]), World::Tests)
                 .is_empty()
         );
         let single = Product {
@@ -314,21 +310,54 @@ mod tests {
         };
         assert_eq!(
             single
-                .check_names(&names(&["shop.example", "www.shop.example"]))
+                .check_names(&names(&["shop.example", "www.shop.example"]), World::Tests)
                 .len(),
             1
         );
-        assert_eq!(product.check_names(&names(&["*.shop.example"])).len(), 1);
         assert_eq!(
             product
-                .check_names(&names(&["shop.example", "*.co.uk"]))
+                .check_names(&names(&["*.shop.example"]), World::Tests)
                 .len(),
             1
         );
-        assert_eq!(product.check_names(&names(&["server.internal"])).len(), 1);
+        assert_eq!(
+            product
+                .check_names(&names(&["shop.example", "*.co.uk"]), World::Tests)
+                .len(),
+            1
+        );
+        assert_eq!(
+            product
+                .check_names(&names(&["server.internal"]), World::Tests)
+                .len(),
+            1
+        );
         let many: Vec<String> = (0..6).map(|n| format!("n{n}.shop.example")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(product.check_names(&names(&many)).len(), 1);
+        assert_eq!(product.check_names(&names(&many), World::Tests).len(), 1);
+    }
+
+    #[test]
+    fn names_that_are_set_aside_are_no_ones_to_buy() {
+        let faults = |name: &str, world| a_product().check_names(&names(&[name]), world);
+        for name in ["shop.test", "shop.example", "www.example.com"] {
+            assert!(faults(name, World::Tests).is_empty(), "{name}");
+            assert_eq!(faults(name, World::Public).len(), 1, "{name}");
+        }
+        for name in [
+            "a.onion",
+            "a.home.arpa",
+            "1.e164.arpa",
+            "1.10.in-addr.arpa",
+            "a.local",
+            "a.corp",
+            "co.uk",
+        ] {
+            for world in [World::Tests, World::Public] {
+                assert_eq!(faults(name, world).len(), 1, "{name}");
+            }
+        }
+        assert!(faults("shop.com", World::Public).is_empty());
     }
 
     #[test]
@@ -364,11 +393,11 @@ mod tests {
             ..a_product()
         };
         let asked = names(&["shop.example", "www.shop.example"]);
-        assert!(single.check_names(&asked).is_empty());
+        assert!(single.check_names(&asked, World::Tests).is_empty());
         assert_eq!(single.counts(&asked), NameCounts::default());
         let others = names(&["shop.example", "www.shop.example", "mail.shop.example"]);
         assert_eq!(single.counts(&others).names, 1);
-        assert!(!single.check_names(&others).is_empty());
+        assert!(!single.check_names(&others, World::Tests).is_empty());
     }
 
     #[test]
