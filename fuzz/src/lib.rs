@@ -6,6 +6,8 @@
 use chancery_domain::approvers::approver_addresses;
 use chancery_domain::authorizations::{Method, authorization_domains};
 use chancery_domain::names::DomainName;
+use chancery_outside::answers::BODY_LIMIT;
+use chancery_outside::codings::{Decoded, decode};
 use chancery_pki::csr::Csr;
 use chancery_pki::delivery::SubscriberKey;
 
@@ -13,7 +15,8 @@ use chancery_pki::delivery::SubscriberKey;
 pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also that of its folder of seeds.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
+    ("answers", answers),
     ("attributes", attributes),
     ("csr", csr),
     ("forms", forms),
@@ -22,6 +25,24 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("parameters", parameters),
     ("private_keys", private_keys),
 ];
+
+/// Answers of web servers that are looked at: whatever comes is read within bounds, and decoded within them.
+pub fn answers(data: &[u8]) {
+    let Ok(answer) = chancery_outside::answers::read_whole(data) else {
+        return;
+    };
+    assert!((100..=999).contains(&answer.status), "a status is a status");
+    assert!(answer.body.len() <= BODY_LIMIT, "a body has bounds");
+    let kept = answer.locations.iter().map(String::len).sum::<usize>();
+    // An octet that is no text becomes three.
+    assert!(kept <= 4 * 3 * 40 * 1024, "headers have bounds");
+    if let Decoded::Plain(content) = decode(&answer.codings, &answer.body) {
+        assert!(
+            content.len() <= BODY_LIMIT,
+            "no content grows beyond the bounds"
+        );
+    }
+}
 
 /// Forms with maps, as the LogicBoxes dialect writes them: what is read is read the same wherever it stands.
 pub fn attributes(data: &[u8]) {

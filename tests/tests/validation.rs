@@ -9,6 +9,7 @@ on_both_engines!(
     a_name_that_does_not_exist,
     name_servers_that_are_silent_or_fail,
     a_wrong_file,
+    what_stands_in_the_way_is_named,
     redirects_that_lead_astray,
     redirects_that_are_followed,
     looking_at_an_approval_link_approves_nothing,
@@ -151,6 +152,59 @@ async fn a_wrong_file(server: &mut TestServer) {
     world
         .put_web("shop.test", PROBE, &format!("{value}\r\n"))
         .await;
+    panel.finish(&placed.id).await;
+}
+
+async fn what_stands_in_the_way_is_named(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let world = server.world();
+    let placed = panel
+        .place(&panel.order("ssl123", "dns", &["kiosk.test"]).await)
+        .await;
+    let value = placed.challenges()[0]["value"].as_str().unwrap().to_owned();
+    world
+        .put_dns("_dnsauth.kiosk.test", "CNAME", &["verify.panel.example"])
+        .await;
+    says(
+        &observed(&panel, &placed.id).await,
+        "not_found",
+        "verify.panel.example",
+        "A CNAME record stands at _dnsauth.kiosk.test and leads to verify.panel.example",
+    );
+    world.delete_dns("_dnsauth.kiosk.test", "CNAME").await;
+    world.put_dns("kiosk.test", "TXT", &[&value]).await;
+    says(
+        &observed(&panel, &placed.id).await,
+        "not_found",
+        "the value stands at kiosk.test",
+        "stands at the wrong place, kiosk.test",
+    );
+    panel.publish(&placed.data).await;
+    panel.finish(&placed.id).await;
+
+    let (panel, world, placed) = self::placed(server, "file").await;
+    let value = placed.challenges()[0]["value"].as_str().unwrap().to_owned();
+    for (content, advice) in [
+        (format!("\u{feff}{value}"), "byte order mark"),
+        (format!("\"{value}\""), "quotation marks"),
+        (format!("<html>{value}</html>"), "HTML page"),
+    ] {
+        world.put_web("shop.test", PROBE, &content).await;
+        let seen = observed(&panel, &placed.id).await;
+        says(&seen, "wrong_value", "", advice);
+    }
+    let location = "https://www.shop.test.well-known/pki-validation/fileauth.txt";
+    world
+        .put_web_answer("shop.test", PROBE, 301, Some(location))
+        .await;
+    let seen = observed(&panel, &placed.id).await;
+    says(&seen, "forbidden", location, "no slash after the host name");
+    world
+        .put_web_answer("shop.test", PROBE, 301, Some("http://93.184.215.14/file"))
+        .await;
+    let seen = observed(&panel, &placed.id).await;
+    says(&seen, "forbidden", "outside the test environment", PROBE);
+    panel.publish(&placed.data).await;
     panel.finish(&placed.id).await;
 }
 
@@ -454,6 +508,10 @@ async fn names_nobody_may_own(server: &mut TestServer) {
         "localhost.localdomain",
         "1.0.0.127.in-addr.arpa",
         "shop.internal",
+        "shop.onion",
+        "router.home.arpa",
+        "4.3.2.1.e164.arpa",
+        "printer.local",
     ] {
         let order =
             chancery_testkit::order_for("ssl123", "dns", &[name], &administrator, &technical);

@@ -23,6 +23,7 @@ pub mod eligibility;
 pub mod events;
 pub mod evidence;
 pub mod fields;
+pub mod findings;
 pub mod issuances;
 pub mod ledger;
 pub mod money;

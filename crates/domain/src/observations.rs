@@ -33,6 +33,8 @@ pub enum Outcome {
     Forbidden,
     /// A message was sent and waits for its reader.
     Waiting,
+    /// We could not look, for a reason of our own; nothing is said about the world.
+    OwnFailure,
 }
 
 impl Outcome {
@@ -49,6 +51,7 @@ impl Outcome {
             Self::BadStatus => "bad_status",
             Self::Forbidden => "forbidden",
             Self::Waiting => "waiting",
+            Self::OwnFailure => "own_failure",
         }
     }
 
@@ -65,6 +68,7 @@ impl Outcome {
             Self::BadStatus,
             Self::Forbidden,
             Self::Waiting,
+            Self::OwnFailure,
         ]
         .into_iter()
         .find(|outcome| outcome.as_str() == text)

@@ -10,19 +10,20 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use chancery_domain::findings::DnsTrouble;
 use chancery_domain::names::DomainName;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+
+use crate::resolvers::{Answered, Resolvers};
 
 /// How many CNAME records in a row are followed when looking for aliases.
 const ALIAS_LIMIT: usize = 8;
+
+/// How long the other family of addresses is waited for once one is there (RFC 8305 §3, "Resolution Delay").
+const OTHER_FAMILY: Duration = Duration::from_millis(50);
 
 /// Which resolvers to ask, and for how long.
 #[derive(Clone, Debug)]
@@ -33,6 +34,9 @@ pub struct ResolverSettings {
     pub timeout: Duration,
     /// How often a question is asked before giving up; at least once.
     pub attempts: usize,
+    /// Whether they are recursive, and so have no reason to refuse a question but that they are not for us. In OTE
+    /// mode the built-in server is not: it refuses what lies outside its zones.
+    pub recursive: bool,
 }
 
 /// Why a [`Resolver`] cannot be made.
@@ -55,10 +59,8 @@ pub enum DnsAnswer<T> {
     NoData,
     /// The name does not exist (NXDOMAIN).
     NoSuchName,
-    /// No server answered in time.
-    Timeout,
-    /// The server answered with a failure, or could not be reached; says how.
-    ServerFailure(String),
+    /// No resolver had an answer.
+    Trouble(DnsTrouble),
 }
 
 impl<T> DnsAnswer<T> {
@@ -66,59 +68,50 @@ impl<T> DnsAnswer<T> {
     pub fn into_found(self) -> Vec<T> {
         match self {
             Self::Found(values) => values,
-            Self::NoData | Self::NoSuchName | Self::Timeout | Self::ServerFailure(_) => Vec::new(),
+            Self::NoData | Self::NoSuchName | Self::Trouble(_) => Vec::new(),
         }
     }
+}
+
+/// The texts found at a name, and the aliases that led to them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Texts {
+    /// One text for each record, its strings joined, nothing trimmed.
+    pub answer: DnsAnswer<String>,
+    /// The targets of the CNAME records on the way, nearest first.
+    pub aliases: Vec<String>,
 }
 
 /// A DNS client without memory.
 #[derive(Clone)]
 pub struct Resolver {
-    client: TokioResolver,
-    servers: String,
-    deadline: Duration,
+    resolvers: Resolvers,
 }
 
 impl Resolver {
     /// Makes a client for these servers. Nothing is sent before the first question.
     pub fn new(settings: &ResolverSettings) -> Result<Self, ResolverError> {
-        if settings.servers.is_empty() {
-            return Err(ResolverError::NoServer);
-        }
-        let servers = settings
-            .servers
-            .iter()
-            .map(|server| name_server(*server))
-            .collect();
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let mut builder =
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let attempts = settings.attempts.max(1);
-        set_options(builder.options_mut(), settings.timeout, attempts);
-        let client = builder.build().map_err(ResolverError::Client)?;
-        let servers: Vec<String> = settings.servers.iter().map(SocketAddr::to_string).collect();
         Ok(Self {
-            client,
-            servers: servers.join(", "),
-            // The client has its own time limit per attempt; this one only bounds what it adds between them.
-            deadline: settings
-                .timeout
-                .saturating_mul(u32::try_from(attempts + 1).unwrap_or(u32::MAX)),
+            resolvers: Resolvers::new(settings)?,
         })
     }
 
     /// The servers asked, as text for an observation.
     pub fn servers(&self) -> &str {
-        &self.servers
+        self.resolvers.told()
     }
 
-    /// The TXT records at `name`, aliases followed: one text per record, its strings joined, nothing trimmed.
-    pub async fn txt(&self, name: &str) -> DnsAnswer<String> {
-        self.ask(name, RecordType::TXT, |data| match data {
-            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
-            _ => None,
-        })
-        .await
+    /// The TXT records at `name`, aliases followed.
+    pub async fn txt(&self, name: &str) -> Texts {
+        let (answer, aliases) = self
+            .ask_along_aliases(name, RecordType::TXT, |data| match data {
+                RData::TXT(txt) => {
+                    Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
+                }
+                _ => None,
+            })
+            .await;
+        Texts { answer, aliases }
     }
 
     /// The target of the CNAME record at `name`, without a final dot; the chain is not followed.
@@ -130,18 +123,31 @@ impl Resolver {
         .await
     }
 
-    /// The addresses of `name`, aliases followed, IPv6 before IPv4.
-    pub async fn addresses(&self, name: &str) -> DnsAnswer<IpAddr> {
-        let v6 = self.ask(name, RecordType::AAAA, |data| match data {
-            RData::AAAA(address) => Some(IpAddr::from(address.0)),
-            _ => None,
-        });
-        let v4 = self.ask(name, RecordType::A, |data| match data {
-            RData::A(address) => Some(IpAddr::from(address.0)),
-            _ => None,
-        });
-        let (v6, v4) = tokio::join!(v6, v4);
-        either(v6, v4)
+    /// Whether the DNS knows `name` at all, whatever records it has; `None` where it does not say.
+    pub async fn exists(&self, name: &str) -> Option<bool> {
+        match self.ask(name, RecordType::SOA, |_| Some(())).await {
+            DnsAnswer::Found(_) | DnsAnswer::NoData => Some(true),
+            DnsAnswer::NoSuchName => Some(false),
+            DnsAnswer::Trouble(_) => None,
+        }
+    }
+
+    /// Begins to look for the addresses of `name`, aliases followed, both families at once.
+    pub fn addresses(&self, name: &str) -> AddressLookup {
+        let one = |kind, value: fn(&RData) -> Option<IpAddr>| {
+            let (resolver, name) = (self.clone(), name.to_owned());
+            Family::Asked(async move { resolver.ask(&name, kind, value).await }.boxed())
+        };
+        AddressLookup {
+            v6: one(RecordType::AAAA, |data| match data {
+                RData::AAAA(address) => Some(IpAddr::from(address.0)),
+                _ => None,
+            }),
+            v4: one(RecordType::A, |data| match data {
+                RData::A(address) => Some(IpAddr::from(address.0)),
+                _ => None,
+            }),
+        }
     }
 
     /// The chain of CNAME targets that starts at `name`, nearest first, at most eight long.
@@ -177,23 +183,32 @@ impl Resolver {
         kind: RecordType,
         value: impl Fn(&RData) -> Option<T>,
     ) -> DnsAnswer<T> {
+        self.ask_along_aliases(name, kind, value).await.0
+    }
+
+    async fn ask_along_aliases<T>(
+        &self,
+        name: &str,
+        kind: RecordType,
+        value: impl Fn(&RData) -> Option<T>,
+    ) -> (DnsAnswer<T>, Vec<String>) {
         let Ok(mut name) = Name::from_ascii(name) else {
             // Too long, or with a label that is: such a name cannot be in any zone.
-            return DnsAnswer::NoSuchName;
+            return (DnsAnswer::NoSuchName, Vec::new());
         };
         name.set_fqdn(true);
-        let lookup = self.client.lookup(name.clone(), kind);
-        match tokio::time::timeout(self.deadline, lookup).await {
-            Ok(Ok(found)) => {
-                let values = values_along_aliases(&name, &found, value);
-                if values.is_empty() {
-                    DnsAnswer::NoData
-                } else {
-                    DnsAnswer::Found(values)
-                }
+        match self.resolvers.ask(&name, kind).await {
+            Answered::Records(records) => {
+                let (values, aliases) = values_along_aliases(&name, &records, value);
+                let answer = match values.is_empty() {
+                    true => DnsAnswer::NoData,
+                    false => DnsAnswer::Found(values),
+                };
+                (answer, aliases)
             }
-            Ok(Err(error)) => failure(&error),
-            Err(_) => DnsAnswer::Timeout,
+            Answered::NoData => (DnsAnswer::NoData, Vec::new()),
+            Answered::NoSuchName => (DnsAnswer::NoSuchName, Vec::new()),
+            Answered::Not(trouble) => (DnsAnswer::Trouble(trouble), Vec::new()),
         }
     }
 }
@@ -201,98 +216,139 @@ impl Resolver {
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver")
-            .field("servers", &self.servers)
+            .field("servers", &self.servers())
             .finish_non_exhaustive()
     }
 }
 
-fn name_server(address: SocketAddr) -> NameServerConfig {
-    let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp]
-        .map(|protocol| {
-            let mut connection = ConnectionConfig::new(protocol);
-            connection.port = address.port();
-            connection
-        })
-        .to_vec();
-    // "No such name" is an answer like any other: asking the next server would only hide it.
-    NameServerConfig::new(address.ip(), true, connections)
+/// The addresses of a host, as they become known: whoever has one need not wait for the other family (RFC 8305 §3).
+pub struct AddressLookup {
+    v6: Family,
+    v4: Family,
 }
 
-fn set_options(options: &mut ResolverOpts, timeout: Duration, attempts: usize) {
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.ndots = 0;
-    options.timeout = timeout;
-    options.attempts = attempts - 1;
-    options.case_randomization = false;
+enum Family {
+    Asked(BoxFuture<'static, DnsAnswer<IpAddr>>),
+    Answered(DnsAnswer<IpAddr>),
+    Taken,
 }
 
-/// The values of the records that belong to `name` or to one of its aliases in the answer.
+impl Family {
+    /// Waits for the answer, if it has not been taken; may be dropped and called again.
+    async fn answered(&mut self) {
+        if let Self::Asked(asked) = self {
+            let answer = asked.await;
+            *self = Self::Answered(answer);
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
+    fn has_addresses(&self) -> bool {
+        matches!(self, Self::Answered(DnsAnswer::Found(_)))
+    }
+
+    /// The addresses, once.
+    fn take(&mut self) -> Vec<IpAddr> {
+        match self {
+            Self::Answered(DnsAnswer::Found(addresses)) => {
+                let addresses = std::mem::take(addresses);
+                *self = Self::Taken;
+                addresses
+            }
+            Self::Asked(_) | Self::Answered(_) | Self::Taken => Vec::new(),
+        }
+    }
+}
+
+impl AddressLookup {
+    /// The first addresses, IPv6 before IPv4, or why there are none. IPv6 is begun with at once; where only IPv4
+    /// has been told, IPv6 is waited for a moment.
+    pub async fn first(&mut self) -> Result<Vec<IpAddr>, DnsAnswer<IpAddr>> {
+        tokio::select! {
+            () = self.v6.answered() => {}
+            () = self.v4.answered() => {}
+        }
+        if self.v4.has_addresses() {
+            let _ = tokio::time::timeout(OTHER_FAMILY, self.v6.answered()).await;
+        }
+        if !self.v6.has_addresses() && !self.v4.has_addresses() {
+            tokio::join!(self.v6.answered(), self.v4.answered());
+        }
+        let mut found = self.v6.take();
+        found.extend(self.v4.take());
+        match found.is_empty() {
+            false => Ok(found),
+            true => Err(self.why_none()),
+        }
+    }
+
+    /// Whether an answer is still to come.
+    pub fn is_open(&self) -> bool {
+        self.v6.is_asked() || self.v4.is_asked()
+    }
+
+    /// Waits for the answer that is still to come; its addresses, which may be none.
+    pub async fn more(&mut self) -> Vec<IpAddr> {
+        tokio::select! {
+            () = self.v6.answered(), if self.v6.is_asked() => {}
+            () = self.v4.answered(), if self.v4.is_asked() => {}
+            else => {}
+        }
+        let mut found = self.v6.take();
+        found.extend(self.v4.take());
+        found
+    }
+
+    /// Of two answers without addresses, the one that says most about why.
+    fn why_none(&mut self) -> DnsAnswer<IpAddr> {
+        let mut answers = Vec::new();
+        for family in [&mut self.v6, &mut self.v4] {
+            if let Family::Answered(answer) = std::mem::replace(family, Family::Taken) {
+                answers.push(answer);
+            }
+        }
+        let telling = |answer: &DnsAnswer<IpAddr>| match answer {
+            DnsAnswer::Trouble(DnsTrouble::Failed(_)) => 5,
+            DnsAnswer::Trouble(DnsTrouble::Silent(_)) => 4,
+            DnsAnswer::Trouble(DnsTrouble::NotAsked) => 3,
+            DnsAnswer::NoData => 2,
+            DnsAnswer::NoSuchName => 1,
+            DnsAnswer::Found(_) => 0,
+        };
+        let best = answers.into_iter().max_by_key(telling);
+        best.unwrap_or(DnsAnswer::NoData)
+    }
+}
+
+/// The values of the records that belong to `name` or to one of its aliases in the answer, and those aliases.
 ///
 /// Anything else in the answer section was not asked for, and proves nothing.
 fn values_along_aliases<T>(
     name: &Name,
-    found: &Lookup,
+    found: &[Record],
     value: impl Fn(&RData) -> Option<T>,
-) -> Vec<T> {
+) -> (Vec<T>, Vec<String>) {
     let mut owners = vec![name];
-    for record in found.answers() {
+    for record in found {
         if let RData::CNAME(target) = &record.data
             && owners.contains(&&record.name)
         {
             owners.push(&target.0);
         }
     }
-    let answers = found.answers().iter();
-    answers
+    let values = found
+        .iter()
         .filter(|record| owners.contains(&&record.name))
         .filter_map(|record| value(&record.data))
-        .collect()
-}
-
-fn failure<T>(error: &NetError) -> DnsAnswer<T> {
-    match error {
-        NetError::Timeout => DnsAnswer::Timeout,
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => DnsAnswer::NoSuchName,
-            ResponseCode::NoError => DnsAnswer::NoData,
-            code => DnsAnswer::ServerFailure(code_name(code)),
-        },
-        NetError::Dns(DnsError::ResponseCode(code)) => DnsAnswer::ServerFailure(code_name(*code)),
-        other => DnsAnswer::ServerFailure(other.to_string()),
-    }
-}
-
-/// The mnemonic that `dig` shows too, so that people can compare.
-fn code_name(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::ServFail => "SERVFAIL".to_owned(),
-        ResponseCode::Refused => "REFUSED".to_owned(),
-        ResponseCode::FormErr => "FORMERR".to_owned(),
-        ResponseCode::NotImp => "NOTIMP".to_owned(),
-        ResponseCode::NotAuth => "NOTAUTH".to_owned(),
-        other => format!("{other} ({})", u16::from(other)),
-    }
+        .collect();
+    let aliases = owners[1..].iter().map(|owner| without_final_dot(owner));
+    (values, aliases.collect())
 }
 
 fn without_final_dot(name: &Name) -> String {
     let text = name.to_ascii();
     text.strip_suffix('.').unwrap_or(&text).to_owned()
-}
-
-/// Both families in one answer: what was found of either, else the answer that says most about why not.
-fn either(v6: DnsAnswer<IpAddr>, v4: DnsAnswer<IpAddr>) -> DnsAnswer<IpAddr> {
-    match (v6, v4) {
-        (DnsAnswer::Found(mut first), second) => {
-            first.extend(second.into_found());
-            DnsAnswer::Found(first)
-        }
-        (_, DnsAnswer::Found(second)) => DnsAnswer::Found(second),
-        (DnsAnswer::ServerFailure(why), _) | (_, DnsAnswer::ServerFailure(why)) => {
-            DnsAnswer::ServerFailure(why)
-        }
-        (DnsAnswer::Timeout, _) | (_, DnsAnswer::Timeout) => DnsAnswer::Timeout,
-        (DnsAnswer::NoData, _) | (_, DnsAnswer::NoData) => DnsAnswer::NoData,
-        (DnsAnswer::NoSuchName, DnsAnswer::NoSuchName) => DnsAnswer::NoSuchName,
-    }
 }

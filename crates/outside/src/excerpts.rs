@@ -1,5 +1,7 @@
 //! Turns what strangers say into text fit for an observation: short, on one line, without control characters.
 
+use chancery_domain::findings::Excerpt;
+
 /// The longest text an observation quotes, in characters.
 pub(crate) const EXCERPT_LIMIT: usize = 300;
 
@@ -21,6 +23,11 @@ pub(crate) fn excerpt(text: &str, limit: usize) -> String {
         out.push_str(&escaped);
     }
     out
+}
+
+/// What a stranger said, for a finding.
+pub(crate) fn shown(text: &str) -> Excerpt {
+    Excerpt::new(excerpt(text, EXCERPT_LIMIT))
 }
 
 /// Several texts, quoted and separated, cut after [`EXCERPT_LIMIT`] characters in all.

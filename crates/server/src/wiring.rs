@@ -15,6 +15,7 @@ use chancery_app::{
 };
 use chancery_domain::SignedDuration;
 use chancery_domain::catalogue::Catalogue;
+use chancery_domain::names::World;
 use chancery_domain::validity::{ValidityRules, ValidityRulesError, days};
 use chancery_domain::vetting::DualControl;
 use chancery_issuers::CaSettings;
@@ -368,6 +369,10 @@ async fn parts(
             challenge_domain: config.challenge_domain(),
             supersede_delay: SignedDuration::from_hours(config.orders.supersede_hours.into()),
             generate_keys: config.generate_keys.unwrap_or(config.is_ote()),
+            world: match config.is_ote() {
+                true => World::Tests,
+                false => World::Public,
+            },
             worker_slots: config.limits.jobs,
             look_slots: config.limits.looks,
             call_limits: config.call_limits(),
@@ -384,8 +389,13 @@ fn outside(config: &Config) -> Result<(Dcv, Mailer), StartError> {
         servers: config.resolvers()?,
         timeout: Duration::from_secs(config.dns.timeout_seconds),
         attempts: config.dns.attempts,
+        recursive: true,
     })?;
-    let probe = HttpProbe::new(resolver.clone(), ProbePolicy::strict());
+    let policy = ProbePolicy {
+        denied: config.denied_networks()?,
+        ..ProbePolicy::strict()
+    };
+    let probe = HttpProbe::new(resolver.clone(), policy);
     let smtp = &config.smtp;
     let credentials = smtp.username.clone().zip(smtp.password.clone());
     let mailer = Mailer::new(&SmtpSettings {
@@ -412,6 +422,7 @@ fn inside(config: &Config, world: &OutsideWorld) -> Result<(Dcv, Mailer), StartE
         servers: vec![world.dns.local_addr()],
         timeout: Duration::from_secs(config.dns.timeout_seconds),
         attempts: 1,
+        recursive: false,
     })?;
     let web = world.web.local_addr().port();
     let probe = HttpProbe::new(resolver.clone(), ProbePolicy::loopback(web, web));

@@ -143,7 +143,7 @@ pub(crate) struct ObservationView<'a> {
     found: &'a str,
     #[schemars(extend("enum" = [
         "proved", "not_found", "no_such_name", "wrong_value", "timeout", "server_failure", "unreachable",
-        "bad_status", "forbidden", "waiting",
+        "bad_status", "forbidden", "waiting", "own_failure",
     ]))]
     outcome: &'static str,
     /// What to change, for people.

@@ -35,6 +35,9 @@ const LOOKS_A_RUN: usize = 48;
 /// How long one look may take, however slow the world is.
 const LOOK_LIMIT: Duration = Duration::from_secs(30);
 
+/// When a look is repeated that could not be made for a reason of our own.
+const AFTER_OWN_FAILURE: SignedDuration = SignedDuration::from_secs(30);
+
 /// How long all looks of one run may take together, waiting for their turn included.
 const LOOKS_LIMIT: Duration = Duration::from_secs(60);
 
@@ -75,12 +78,18 @@ impl App {
             .await?;
         let mut pause = None;
         let mut queue = job.queue;
+        let mut was_prevented = false;
         if file.issuance.next_step(began) == NextStep::Wait {
             // Where there is nothing to look for the run counts too: the order is in hand.
             let sight = self.look(job, &file.issuance).await;
             let now = self.clock.now();
             let since = file.issuance.since_last_look(now);
-            file.issuance.looked(now);
+            let is_own = |look: &Observation| look.outcome == Outcome::OwnFailure;
+            was_prevented = sight.observations.iter().any(is_own);
+            if !was_prevented {
+                // Else it was no look, and does not count as one.
+                file.issuance.looked(now);
+            }
             (queue, pause) = match sight.is_slow {
                 true => (Queue::SlowLooks, Some(since)),
                 false => (Queue::Looks, None),
@@ -106,7 +115,10 @@ impl App {
                 change.finish_job(job.id, job.attempt);
             }
             NextStep::Wait | NextStep::Hold(_) => {
-                let run_at = next_look(&file.issuance, pause, now);
+                let run_at = match was_prevented {
+                    true => (now + with_jitter(AFTER_OWN_FAILURE)).min(file.issuance.validate_by),
+                    false => next_look(&file.issuance, pause, now),
+                };
                 change.save_issuance(&file.issuance);
                 let OrderFile {
                     order,

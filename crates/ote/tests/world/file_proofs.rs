@@ -5,7 +5,7 @@ use chancery_outside::probe::ProbePolicy;
 
 use crate::fixtures::{
     FILE_PATH, NOBODY, Outside, PATIENCE, Then, VALUE, address, file_challenge, look, ok_answer,
-    scripted_server, scripted_tls_server,
+    owner, scripted_server, scripted_tls_server,
 };
 
 fn policy_for(port: u16) -> ProbePolicy {
@@ -127,12 +127,17 @@ async fn forbidden_redirects_are_not_followed_and_say_why() {
         ("http://user:secret@other.test/", "credentials"),
         (&format!("http://other.test/{VALUE}"), "holds the value"),
         (&format!("/?{}", VALUE.to_lowercase()), "holds the value"),
-        ("http://10.0.0.1/", "10.0.0.1 is private use"),
-        ("http://[fd00::1]/", "fd00::1 is unique local"),
-        ("http://169.254.169.254/latest/meta-data/", "link local"),
-        ("http://0x0a000001/", "10.0.0.1 is private use"),
-        ("http://[::ffff:127.0.0.1]/", "IPv4-mapped"),
-        ("http://", "redirects to 'http://'"),
+        ("http://10.0.0.1/", "private or reserved"),
+        ("http://[fd00::1]/", "private or reserved"),
+        (
+            "http://169.254.169.254/latest/meta-data/",
+            "private or reserved",
+        ),
+        ("http://0x0a000001/", "private or reserved"),
+        ("http://[::ffff:127.0.0.1]/", "private or reserved"),
+        ("http://93.184.215.14/", "outside the test environment"),
+        ("http://[2606:4700::1111]/", "outside the test environment"),
+        ("http://", "the host is missing"),
     ] {
         outside.put_redirect("shop.test", FILE_PATH, 302, location);
         let seen = outside.look_for_file("shop.test").await;
@@ -143,11 +148,7 @@ async fn forbidden_redirects_are_not_followed_and_say_why() {
             format!("http://shop.test{FILE_PATH}"),
             "nothing else was asked"
         );
-        assert!(
-            seen.advice.contains("301, 302, 307 or 308"),
-            "{}",
-            seen.advice
-        );
+        assert!(seen.advice.contains(FILE_PATH), "{}", seen.advice);
     }
 }
 
@@ -158,46 +159,56 @@ async fn a_redirect_to_a_name_in_a_private_range_is_refused() {
     outside.put_values("intranet.test", "A", &["192.168.1.10"]);
     let seen = outside.look_for_file("shop.test").await;
     assert_eq!(seen.outcome, Outcome::Forbidden);
+    assert!(seen.found.contains("intranet.test"), "{}", seen.found);
     assert!(
-        seen.found.contains("192.168.1.10 is private use"),
-        "{}",
-        seen.found
+        !format!("{seen:?}").contains("192.168"),
+        "which address is not told: {seen:?}"
     );
 }
 
 #[tokio::test]
-async fn production_connects_to_no_special_purpose_address() {
+async fn production_connects_to_no_special_purpose_address_and_tells_none() {
     let outside = Outside::start().await;
-    outside.put_file("shop.test", FILE_PATH, VALUE);
+    outside.world.zones.add_zone(&owner("shop.com")).unwrap();
+    outside.put_file("shop.com", FILE_PATH, VALUE);
     let port = outside.web.local_addr().port();
-    let strict = || ProbePolicy {
+    let dcv = outside.dcv_with(ProbePolicy {
         http_port: port,
         ..ProbePolicy::strict()
-    };
-    let seen = look_at(&outside, strict()).await;
+    });
+    let seen = look(&dcv, "shop.com", &file_challenge()).await;
     assert_eq!(seen.outcome, Outcome::Forbidden);
-    assert!(
-        seen.found.contains("127.0.0.1 is loopback"),
-        "{}",
-        seen.found
-    );
+    assert!(seen.found.contains("private or reserved"), "{}", seen.found);
     assert_eq!(
         seen.of,
         outside.dns.local_addr().to_string(),
         "only the DNS was asked"
     );
 
-    outside.put_values("shop.test", "A", &["10.1.2.3", "192.0.2.1"]);
-    outside.put_values("shop.test", "AAAA", &["fe80::1"]);
-    let seen = look_at(&outside, strict()).await;
+    outside.put_values("shop.com", "A", &["10.1.2.3", "192.0.2.1"]);
+    outside.put_values("shop.com", "AAAA", &["fe80::1"]);
+    let seen = look(&dcv, "shop.com", &file_challenge()).await;
     assert_eq!(seen.outcome, Outcome::Forbidden);
-    for part in [
-        "10.1.2.3 is private use",
-        "192.0.2.1 is documentation",
-        "fe80::1 is link local",
-    ] {
-        assert!(seen.found.contains(part), "{}", seen.found);
+    for part in ["10.1.2.3", "192.0.2.1", "fe80::1"] {
+        assert!(!format!("{seen:?}").contains(part), "{seen:?}");
     }
+}
+
+#[tokio::test]
+async fn ranges_the_operator_denies_are_not_connected_to() {
+    let outside = Outside::start().await;
+    outside.put_file("shop.test", FILE_PATH, VALUE);
+    let policy = ProbePolicy {
+        denied: vec!["127.0.0.0/8".parse().unwrap()],
+        ..policy_for(outside.web.local_addr().port())
+    };
+    let seen = look_at(&outside, policy).await;
+    assert_eq!(seen.outcome, Outcome::Forbidden, "{seen:?}");
+    assert!(
+        seen.advice.contains("no check of this service connects to"),
+        "{seen:?}"
+    );
+    assert!(!seen.found.contains("127.0.0"), "{seen:?}");
 }
 
 #[tokio::test]
@@ -206,7 +217,7 @@ async fn redirects_without_end_are_given_up_after_ten() {
     outside.put_redirect("shop.test", FILE_PATH, 302, FILE_PATH);
     let seen = outside.look_for_file("shop.test").await;
     assert_eq!(seen.outcome, Outcome::Forbidden);
-    assert_eq!(seen.found, "more than 10 redirects");
+    assert!(seen.found.contains("in a circle"), "{}", seen.found);
 
     outside.put_redirect("shop.test", FILE_PATH, 302, "/1");
     for n in 1..10 {
@@ -288,9 +299,8 @@ async fn slow_answers_run_into_the_time_limit() {
 
 #[tokio::test]
 async fn servers_that_do_not_speak_http_are_unreachable() {
-    let short = format!("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{VALUE}");
-    let large_head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
-    for answer in ["", "SSH-2.0-OpenSSH\r\n\r\n", "\0\0\0", &short, &large_head] {
+    let large_head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(300_000));
+    for answer in ["", "SSH-2.0-OpenSSH\r\n\r\n", "\0\0\0", &large_head] {
         let seen = look_at_answer(answer, Then::Close).await;
         assert_eq!(seen.outcome, Outcome::Unreachable, "{seen:?}");
     }
@@ -317,7 +327,7 @@ async fn ipv4_is_tried_where_ipv6_does_not_answer() {
     let seen = outside.look_for_file("shop.test").await;
     assert_eq!(seen.outcome, Outcome::Proved, "{seen:?}");
     let port = outside.web.local_addr().port();
-    assert_eq!(seen.of, format!("[::1]:{port} → 127.0.0.1:{port}"));
+    assert!(seen.of.ends_with(&format!("127.0.0.1:{port}")), "{seen:?}");
 }
 
 #[tokio::test]

@@ -135,11 +135,24 @@ pub fn domain(name: &str) -> DomainName {
     DomainName::parse(name).expect("a domain name")
 }
 
+/// A client of an OTE server, as OTE mode wires it.
 pub fn resolver(server: SocketAddr) -> Resolver {
     let settings = ResolverSettings {
         servers: vec![server],
         timeout: PATIENCE,
         attempts: 1,
+        recursive: false,
+    };
+    Resolver::new(&settings).expect("a resolver")
+}
+
+/// A client of recursive resolvers, as production wires it.
+pub fn recursive(servers: &[SocketAddr]) -> Resolver {
+    let settings = ResolverSettings {
+        servers: servers.to_vec(),
+        timeout: PATIENCE,
+        attempts: 1,
+        recursive: true,
     };
     Resolver::new(&settings).expect("a resolver")
 }

@@ -18,6 +18,7 @@ impl Config {
                 self.check_production()
             },
             self.resolvers().map(drop),
+            self.denied_networks().map(drop),
             self.trusted_proxies().map(drop),
             self.health_operators().map(drop),
             self.key_algorithm().map(drop),
@@ -85,6 +86,7 @@ impl Config {
         let smtp = &self.smtp;
         let of_the_real_world = [
             (self.dns.resolvers.is_some(), "dns.resolvers"),
+            (self.validation.deny.is_some(), "validation.deny"),
             (smtp.host.is_some(), "smtp.host"),
             (smtp.username.is_some(), "smtp.username"),
             (smtp.password.is_some(), "smtp.password"),
@@ -293,7 +295,10 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let wrong: [(&str, Change); 24] = [
+        let wrong: [(&str, Change); 25] = [
+            ("validation.deny", |c| {
+                c.validation.deny = Some("203.0.113.0/24, 10.0.0.0".to_owned());
+            }),
             ("smtp.username", |c| c.smtp.username = Some("x".to_owned())),
             ("smtp.tls", |c| c.smtp.tls = TlsMode::None),
             ("public_url", |c| {
@@ -378,7 +383,10 @@ mod tests {
             ..Config::default()
         };
         ote().check().unwrap();
-        let wrong: [(&str, Change); 5] = [
+        let wrong: [(&str, Change); 6] = [
+            ("validation.deny", |c| {
+                c.validation.deny = Some("203.0.113.0/24".to_owned());
+            }),
             ("dns.resolvers", |c| {
                 c.dns.resolvers = Some("127.0.0.1:53".to_owned());
             }),

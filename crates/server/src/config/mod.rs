@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use chancery_app::{CallLimits, KeyAlgorithm};
 use chancery_domain::access::Networks;
 use chancery_domain::rates::RateLimits;
+use chancery_outside::addresses::Network;
 use serde::{Deserialize, Serialize};
 
 pub use findings::{Finding, Level};
@@ -239,6 +240,21 @@ impl Config {
             .map(|part| {
                 let fault = || setting(format!("dns.resolvers: '{part}' is not address:port"));
                 part.parse().map_err(|_| fault())
+            })
+            .collect()
+    }
+
+    /// Ranges that no check connects to.
+    pub(crate) fn denied_networks(&self) -> Result<Vec<Network>, ConfigError> {
+        let text = self.validation.deny.as_deref().unwrap_or("");
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        parts
+            .map(|part| {
+                let network = part.parse::<Network>();
+                network.map_err(|error| setting(format!("validation.deny: {error}")))
             })
             .collect()
     }

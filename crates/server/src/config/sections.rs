@@ -74,6 +74,8 @@ pub struct ValidationConfig {
     pub challenge_domain: Option<String>,
     /// The dated limits of certificates and proofs, TOML. Default: the built-in table.
     pub rules: Option<PathBuf>,
+    /// Ranges that no check connects to, beside those that are special by themselves: `203.0.113.0/24, 2001:db8::/32`.
+    pub deny: Option<String>,
 }
 
 /// Orders over their terms.
@@ -267,6 +269,7 @@ impl Default for ValidationConfig {
             days: 30,
             challenge_domain: None,
             rules: None,
+            deny: None,
         }
     }
 }
