@@ -25,7 +25,9 @@ impl Drop for OldServer {
 impl OldServer {
     fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("file.txt"), VALUE).unwrap();
+        // With -HTTP openssl sends the file as the whole answer.
+        let answer = format!("HTTP/1.0 200 OK\r\n\r\n{VALUE}");
+        std::fs::write(folder.path().join("file.txt"), answer).unwrap();
         let made = Command::new("openssl")
             .args([
                 "req",
