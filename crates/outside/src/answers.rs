@@ -6,8 +6,11 @@
 //! on, so the confusions that strictness guards proxies against (request smuggling) have no place here. What is kept of
 //! the headers is what is needed; all else is counted against a limit and forgotten.
 
+use std::io;
+
 use chancery_domain::findings::{Broken, NotHttp, Stage};
 use futures_util::FutureExt;
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::excerpts::{excerpt, shown};
@@ -38,7 +41,7 @@ const LOCATIONS: usize = 4;
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The Location headers, in order, unprintable octets replaced.
+    /// The Location headers, in order.
     pub locations: Vec<String>,
     /// What the server calls itself.
     pub server: Option<String>,
@@ -126,12 +129,29 @@ async fn read_status(
         if line.octets.is_empty() && !line.is_last {
             continue;
         }
-        return status_of(&line.octets).ok_or_else(|| match source.reset {
-            true if line.octets.is_empty() => NotHttp::Reset,
+        return status_of(&line.octets).ok_or_else(|| match &source.error {
+            Some(error) if line.octets.is_empty() => broke(error),
             _ => not_http(&line.octets),
         });
     }
     Err(NotHttp::Other(shown("")))
+}
+
+/// How a connection broke before anything came.
+fn broke(error: &io::Error) -> NotHttp {
+    let of_tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (of_tls, error.kind()) {
+        (Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)), _) => {
+            NotHttp::ClientCertificate
+        }
+        (Some(error), _) => NotHttp::Broke(shown(&error.to_string())),
+        (None, io::ErrorKind::ConnectionReset) => NotHttp::Reset,
+        // TLS that ends without saying so, as many servers end it.
+        (None, io::ErrorKind::UnexpectedEof) => NotHttp::Closed,
+        (None, _) => NotHttp::Broke(shown(&error.to_string())),
+    }
 }
 
 /// What something that is no status line is.
@@ -215,7 +235,10 @@ impl Fields {
             tokens.filter(|token| !token.is_empty() && token != "identity")
         };
         match name.as_slice() {
-            b"location" if self.locations.len() < LOCATIONS => self.locations.push(value),
+            b"location" if self.locations.len() < LOCATIONS => {
+                self.locations
+                    .push(as_url_text(line[colon + 1..].trim_ascii()));
+            }
             b"server" => self.server = self.server.take().or(Some(value)),
             b"content-encoding" => self.content_codings.extend(tokens()),
             b"transfer-encoding" => self.transfer_codings.extend(tokens()),
@@ -225,6 +248,19 @@ impl Fields {
             }
             _ => {}
         }
+    }
+}
+
+/// A URL as it was sent: octets that are no UTF-8 (ISO 8859-1, often) become percent-encoded, as browsers send them on.
+fn as_url_text(octets: &[u8]) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(text) => text.to_owned(),
+        Err(_) => (octets.iter())
+            .map(|octet| match octet.is_ascii() {
+                true => char::from(*octet).to_string(),
+                false => format!("%{octet:02X}"),
+            })
+            .collect(),
     }
 }
 
@@ -371,8 +407,8 @@ struct Source<S> {
     at: usize,
     /// How much of the limit on heads is used up.
     spent: usize,
-    /// Whether the end was a reset, not a close.
-    reset: bool,
+    /// What broke the connection, if it did not end in order.
+    error: Option<io::Error>,
 }
 
 struct Line {
@@ -389,7 +425,7 @@ impl<S: AsyncRead + Unpin> Source<S> {
             buffer: Vec::new(),
             at: 0,
             spent: 0,
-            reset: false,
+            error: None,
         }
     }
 
@@ -433,9 +469,8 @@ impl<S: AsyncRead + Unpin> Source<S> {
             self.buffer.resize(8 * 1024, 0);
             self.at = 0;
             let read = self.stream.read(&mut self.buffer).await;
-            self.reset = (read.as_ref())
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
-            self.buffer.truncate(read.unwrap_or(0));
+            self.buffer.truncate(*read.as_ref().unwrap_or(&0));
+            self.error = read.err();
         }
         let some = &self.buffer[self.at..];
         (!some.is_empty()).then_some(some)
@@ -529,6 +564,13 @@ mod tests {
             assert_eq!(body_of(unix.as_bytes()), "VALUE", "{head}");
         }
         assert_eq!(body_of(b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\nVALUE"), "VALUE");
+    }
+
+    #[test]
+    fn targets_are_kept_octet_by_octet() {
+        let answer =
+            read_whole(b"HTTP/1.1 302 x\r\nLocation:  /\xfcber?x \r\nLocation: /\xc3\xbc\r\n\r\n");
+        assert_eq!(answer.unwrap().locations, ["/%FCber?x", "/ü"]);
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Dcv {
                 value,
                 redirected_to: None,
                 host: name.host_str(),
+                by_ipv6: false,
             };
             let finding = FileFinding::Wildcard;
             return Sighting {

@@ -261,3 +261,36 @@ fn no_address(answer: DnsAnswer<IpAddr>) -> FileFinding {
         DnsAnswer::Trouble(trouble) => FileFinding::Dns(trouble),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Resolver, ResolverSettings};
+    use crate::probe::ProbePolicy;
+
+    #[tokio::test]
+    async fn what_this_machine_lacks_is_not_held_against_a_host() {
+        let settings = ResolverSettings {
+            servers: vec!["127.0.0.1:1".parse().unwrap()],
+            timeout: Duration::from_secs(1),
+            attempts: 1,
+            recursive: true,
+        };
+        let probe = HttpProbe::new(Resolver::new(&settings).unwrap(), ProbePolicy::strict());
+        let host = Host::parse("1.1.1.1").unwrap();
+        let dialling = Dialling::begin(&probe, &host).await.unwrap();
+        let v6: SocketAddr = "[2606:4700::1111]:80".parse().unwrap();
+        let v4: SocketAddr = "1.1.1.1:80".parse().unwrap();
+        let error = io::Error::from_raw_os_error;
+        let (no_descriptor, no_route, refused) = (24, 101, 111);
+        for lack in [no_descriptor, no_route] {
+            let failures = [(v6, error(lack)), (v4, error(lack))];
+            assert_eq!(dialling.give_up(80, &failures), FileFinding::OwnShortage);
+        }
+        // Without IPv6 of our own, what IPv4 does counts.
+        let failures = [(v6, error(no_route)), (v4, error(refused))];
+        let told = shown("1.1.1.1:80: connection refused");
+        let finding = FileFinding::NoConnection(NoConnection::Refused, 80, told);
+        assert_eq!(dialling.give_up(80, &failures), finding);
+    }
+}

@@ -135,6 +135,8 @@ pub struct Sight {
     redirected_to: Option<String>,
     /// The host asked last.
     host: String,
+    /// Whether it was an IPv6 address that answered last.
+    by_ipv6: bool,
 }
 
 impl Sight {
@@ -151,6 +153,7 @@ impl Sight {
             value,
             redirected_to: self.redirected_to.as_deref(),
             host: &self.host,
+            by_ipv6: self.by_ipv6,
         }
     }
 }
@@ -194,12 +197,14 @@ impl HttpProbe {
         } else {
             trace.urls.join(" → ")
         };
+        let by_ipv6 = trace.peers.last().is_some_and(|peer| peer.starts_with('['));
         Sight {
             asked: excerpt(&asked, 2 * EXCERPT_LIMIT),
             of: trace.peers.join(" → "),
             finding,
             redirected_to: (trace.redirected_to).map(|url| excerpt(&url, EXCERPT_LIMIT / 2)),
             host: excerpt(&trace.host, EXCERPT_LIMIT),
+            by_ipv6,
         }
     }
 

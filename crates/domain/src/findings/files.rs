@@ -20,6 +20,8 @@ pub struct FileWanted<'a> {
     pub redirected_to: Option<&'a str>,
     /// The host asked last.
     pub host: &'a str,
+    /// Whether it was its IPv6 address that answered.
+    pub by_ipv6: bool,
 }
 
 /// What a look for a file came upon.
@@ -205,8 +207,29 @@ impl FileFinding {
         }
     }
 
-    /// What to change, as a sentence for the applicant; empty when there is nothing to.
+    /// What to change, in sentences for the applicant; empty when there is nothing to.
     pub fn advice(&self, wanted: &FileWanted<'_>) -> String {
+        let advice = self.main_advice(wanted);
+        let is_of_content = matches!(self, Self::Status(..) | Self::Differs(..));
+        let is_of_server =
+            is_of_content || matches!(self, Self::NotHttp(_) | Self::NoTls(_) | Self::Broken(_));
+        let file_name = wanted.url.rsplit('/').next().unwrap_or_default();
+        let lost =
+            (wanted.redirected_to).filter(|target| is_of_content && !target.contains(file_name));
+        let by_path = lost.map(|target| {
+            format!(" The redirect leads to {target}, which does not name the file any more: keep the path in it.")
+        });
+        let by_family = (wanted.by_ipv6 && is_of_server).then(|| {
+            let host = wanted.host;
+            format!(" It was the IPv6 address of {host} that answered: make sure that its AAAA record is right.")
+        });
+        [Some(advice), by_path, by_family]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn main_advice(&self, wanted: &FileWanted<'_>) -> String {
         let FileWanted {
             name,
             url,
@@ -292,6 +315,7 @@ impl FileFinding {
             value,
             host,
             redirected_to,
+            ..
         } = *wanted;
         let serve = format!("serve a file at {url} that holds {value} and nothing else");
         let fault = match self {
@@ -328,6 +352,7 @@ fn advice_on_connection(how: NoConnection, port: u16, wanted: &FileWanted<'_>) -
         value,
         host,
         redirected_to,
+        ..
     } = *wanted;
     let serve = format!("serve a file at {url} that holds {value} and nothing else");
     let what = how.what();

@@ -49,7 +49,8 @@ impl TlsTrouble {
     pub(super) fn what(&self) -> String {
         match self {
             Self::NoCommonSuite => {
-                "no common cipher suite: the server offers none of ECDHE with AES-GCM, ChaCha20 or AES-CBC, nor TLS 1.3"
+                "no common cipher suite (alert handshake_failure): the server wants neither TLS 1.3 nor ECDHE with AES-GCM, \
+                 ChaCha20 or AES-CBC, or it asks for a client certificate"
                     .to_owned()
             }
             Self::NoCommonVersion => {
@@ -82,6 +83,10 @@ pub enum NotHttp {
     HeadTooLarge(usize),
     /// The answer ended within status line and headers.
     HeadCutOff,
+    /// The server asks for a certificate of ours, which there is none of.
+    ClientCertificate,
+    /// The connection broke before an answer was there; says how.
+    Broke(Excerpt),
     /// Something else; its beginning.
     Other(Excerpt),
 }
@@ -98,6 +103,8 @@ impl NotHttp {
                 format!("status line and headers are larger than {limit} bytes")
             }
             Self::HeadCutOff => "the answer ends within its headers".to_owned(),
+            Self::ClientCertificate => "the server asks for a client certificate".to_owned(),
+            Self::Broke(how) => format!("the connection broke before an answer: {how}"),
             Self::Other(beginning) => format!(
                 "not a valid HTTP answer: it begins with \"{beginning}\" in the place of a status line"
             ),
@@ -107,7 +114,8 @@ impl NotHttp {
     /// What to do about it.
     pub(super) fn advice(&self) -> &'static str {
         match self {
-            Self::Closed | Self::Reset => {
+            Self::ClientCertificate => "Let this path be read without a client certificate",
+            Self::Closed | Self::Reset | Self::Broke(_) => {
                 "Let the web server answer requests from outside (a firewall, a filter for bots or a rule of the web \
                  server may break them off)"
             }

@@ -2,6 +2,7 @@
 
 use chancery_domain::authorizations::RecordType;
 use chancery_domain::observations::{Observation, Outcome};
+use chancery_ote::OteWorld;
 use chancery_outside::probe::{HttpProbe, ProbePolicy, World};
 
 use crate::fixtures::{
@@ -67,6 +68,35 @@ async fn redirects_gone_wrong_are_told_apart() {
         tells(&seen, outcome, parts);
         tells(&seen, outcome, &[FILE_PATH, VALUE]);
     }
+}
+
+#[tokio::test]
+async fn a_redirect_that_loses_the_path_is_told_as_such() {
+    let outside = Outside::start().await;
+    outside.put_redirect("shop.test", FILE_PATH, 301, "http://www.shop.test/");
+    outside.put_file("www.shop.test", "/", "<html>Welcome</html>");
+    let seen = outside.look_for_file("shop.test").await;
+    let parts = [
+        "HTML page",
+        "leads to http://www.shop.test/, which does not name the file any more",
+    ];
+    tells(&seen, Outcome::WrongValue, &parts);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_that_leads_elsewhere_is_told_as_such() {
+    let outside = Outside::start().await;
+    let listen = "[::1]:0".parse().unwrap();
+    let elsewhere = chancery_ote::web_server::start(listen, OteWorld::in_memory().web);
+    let elsewhere = elsewhere.await.unwrap();
+    outside.put_values("shop.test", "AAAA", &["::1"]);
+    let dcv = outside.dcv_with(ProbePolicy::loopback(elsewhere.local_addr().port(), 1));
+    let seen = look(&dcv, "shop.test", &file_challenge()).await;
+    tells(
+        &seen,
+        Outcome::NotFound,
+        &["IPv6 address of shop.test that answered", "AAAA record"],
+    );
 }
 
 #[tokio::test]
