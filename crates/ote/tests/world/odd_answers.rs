@@ -101,8 +101,8 @@ fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(content).expect("room in memory");
+    encoder.finish().expect("room in memory")
 }
 
 #[tokio::test]

@@ -24,10 +24,10 @@ impl Drop for OldServer {
 
 impl OldServer {
     fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         // With -HTTP openssl sends the file as the whole answer.
         let answer = format!("HTTP/1.0 200 OK\r\n\r\n{VALUE}");
-        std::fs::write(folder.path().join("file.txt"), answer).unwrap();
+        std::fs::write(folder.path().join("file.txt"), answer).expect("a file");
         let made = Command::new("openssl")
             .args([
                 "req",
@@ -68,15 +68,15 @@ impl OldServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("openssl is installed");
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let accepting = lines
             .map_while(Result::ok)
             .find(|line| line.starts_with("ACCEPT"));
         let accepting = accepting.expect("openssl says where it listens");
-        let (_, port) = accepting.rsplit_once(':').unwrap();
+        let (_, port) = accepting.rsplit_once(':').expect("a port");
         Self {
             process,
-            port: port.trim().parse().unwrap(),
+            port: port.trim().parse().expect("a port"),
             _folder: folder,
         }
     }
