@@ -251,7 +251,7 @@ mod tests {
         ] {
             match follow_from_start(&[location]).unwrap_err() {
                 FileFinding::BadLocation(_, told) => {
-                    assert!(told.as_str().contains(why), "{location}: {told}")
+                    assert!(told.as_str().contains(why), "{location}: {told}");
                 }
                 other => panic!("{location}: {other:?}"),
             }
