@@ -250,8 +250,9 @@ pub(crate) fn controls(names: &[DomainName], challenges: Vec<Challenge>) -> Vec<
 /// The host names of a CSR that an order for a product is for, where it says nothing else: none where the product
 /// takes no further names. What no certificate may have, such as the name of a machine, was never meant to be in one.
 pub(crate) fn names_of(csr: &Csr, product: &Product) -> Vec<String> {
-    let can_be_certified =
-        |text: &&String| DomainName::parse(text).is_ok_and(|name| name_fault(&name, World::Tests).is_none());
+    let can_be_certified = |text: &&String| {
+        DomainName::parse(text).is_ok_and(|name| name_fault(&name, World::Tests).is_none())
+    };
     match product.takes_further() {
         true => csr
             .dns_names
