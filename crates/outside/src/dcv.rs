@@ -5,11 +5,11 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Challenge, Method, authorization_domains};
-use chancery_domain::findings::{DnsWanted, FileFinding, FileWanted};
+use chancery_domain::findings::{DnsTrouble, DnsWanted, FileFinding, FileWanted};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
 
-use crate::dns::Resolver;
+use crate::dns::{DnsAnswer, Resolver};
 use crate::dns_looks::DnsLook;
 use crate::probe::HttpProbe;
 
@@ -123,15 +123,18 @@ fn wait_for(approver: &str) -> Sighting {
         proved_domain: None,
     }
 }
+
 impl Dcv {
     /// Whether the resolvers answer at all: for a name of ours, whether there is anything or not.
     pub async fn check_resolvers(&self, name: &str) -> Result<(), String> {
-        match self.resolver.txt(name).await {
-            DnsAnswer::Timeout => Err(format!(
-                "{} did not answer in time",
-                self.resolver.servers()
-            )),
-            DnsAnswer::ServerFailure(how) => Err(format!("{}: {how}", self.resolver.servers())),
+        let servers = self.resolver.servers();
+        match self.resolver.txt(name).await.answer {
+            DnsAnswer::Trouble(DnsTrouble::Silent(how) | DnsTrouble::Failed(how)) => {
+                Err(how.to_string())
+            }
+            DnsAnswer::Trouble(DnsTrouble::NotAsked) => {
+                Err(format!("none of {servers} can be asked"))
+            }
             DnsAnswer::Found(_) | DnsAnswer::NoData | DnsAnswer::NoSuchName => Ok(()),
         }
     }
