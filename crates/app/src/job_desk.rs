@@ -4,7 +4,7 @@ use chancery_domain::operators::ActKind;
 use chancery_domain::orders::OrderId;
 use chancery_store::{Change, JobFilter, JobId, JobSubjects, ListedJob, StoreError};
 
-use crate::{AppError, Noun, Operations};
+use crate::{App, AppError, Noun, Operations};
 
 /// What the subjects of jobs are, by the kinds of the jobs.
 const SUBJECTS: JobSubjects<'static> = JobSubjects {
@@ -12,6 +12,14 @@ const SUBJECTS: JobSubjects<'static> = JobSubjects {
     issuances: &["poll_dcv", "mail_approvers", "sign", "supersede"],
     notices: &["mail_notice"],
 };
+
+impl App {
+    /// The order a job is about, for the log.
+    pub(crate) async fn order_of_job(&self, id: JobId) -> Option<i64> {
+        let job = self.store.job(id, &SUBJECTS).await.ok().flatten()?;
+        job.order.map(|order| order.0)
+    }
+}
 
 impl Operations {
     /// Jobs that wait, fail or gave up; of one order only, where one is given.

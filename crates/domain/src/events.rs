@@ -127,35 +127,6 @@ impl EventKind {
         }
     }
 
-    /// The same for people who read a log.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::OrderPlaced => "order placed",
-            Self::OrderCancelled => "order cancelled",
-            Self::ValidationExpired => "validation expired",
-            Self::IssuerRefused => "issuer refused",
-            Self::OrganizationRejected => "organization rejected",
-            Self::MethodChanged => "method changed",
-            Self::ApproverChanged => "approver changed",
-            Self::ApproverMailed => "approver mailed",
-            Self::NameProved => "name proved",
-            Self::CertificateReserved => "certificate reserved",
-            Self::CompanionAdded => "companion name added",
-            Self::CertificateIssued => "certificate issued",
-            Self::KeyReuseSet => "key reuse set",
-            Self::OrderRenewed => "order renewed",
-            Self::OrderRefunded => "order refunded",
-            Self::ReissueAsked => "reissue asked",
-            Self::ReplacementBegun => "replacement begun",
-            Self::IssuanceCancelled => "issuance cancelled",
-            Self::CertificateRevoked => "certificate revoked",
-            Self::PersonTold => "person told",
-            Self::OrderExpired => "order expired",
-            Self::JobParked => "job parked",
-            Self::RevocationAmended => "revocation amended",
-        }
-    }
-
     /// Reads [`EventKind::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
         [

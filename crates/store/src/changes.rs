@@ -50,7 +50,7 @@ pub(crate) struct Statement {
 /// What the log says of a change set once it is safe on disk: something happened to an order or a balance.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
-    /// What, in a few words.
+    /// What, in a few words or by the word of the event.
     pub what: &'static str,
     /// To which order.
     pub order: Option<OrderId>,
@@ -72,6 +72,7 @@ impl Told {
             issuance,
             amount,
         } = self;
+        let what = what.replace('_', " ");
         tracing::info!(
             order.id = order.map(|order| order.0),
             reseller.id = reseller.0,

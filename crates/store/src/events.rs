@@ -50,7 +50,7 @@ impl Change {
     pub fn record_event(&mut self, reseller: ResellerId, event: &Event) {
         self.insert_event(event);
         self.tell(Told {
-            what: event.kind.in_words(),
+            what: event.kind.as_str(),
             order: Some(event.order),
             reseller,
             issuance: event.issuance,

@@ -47,6 +47,7 @@ impl App {
     pub(super) async fn job_failed(&self, job: &ClaimedJob, error: &AppError) {
         let text = describe(error);
         let (id, kind, tries) = (job.id.0, &job.kind, job.tries);
+        let order = self.order_of_job(job.id).await;
         let task = Task::parse(kind, job.subject);
         let attempts = task.and_then(Task::attempts);
         let mut change = Change::new();
@@ -57,6 +58,7 @@ impl App {
             tracing::error!(
                 job.id = id,
                 job.kind = kind,
+                order.id = order,
                 tries,
                 error = text,
                 "job parked"
@@ -67,6 +69,7 @@ impl App {
                 tracing::error!(
                     job.id = id,
                     job.kind = kind,
+                    order.id = order,
                     tries,
                     error = text,
                     "job failed"
@@ -75,6 +78,7 @@ impl App {
                 tracing::warn!(
                     job.id = id,
                     job.kind = kind,
+                    order.id = order,
                     tries,
                     error = text,
                     "job failed"
