@@ -61,6 +61,7 @@ async fn operators_are_told_of_each_thing_and_strangers_one_word(server: &mut Te
                 "mail",
                 "resolvers",
                 "revocation lists",
+                "signing",
                 "worker"
             ]
         );

@@ -4,8 +4,10 @@
 //! besides. Whether it is time follows from its end and the clock alone, so every process comes to the same
 //! answer when it next signs; the database lets one of them make the successor, and the others find it there.
 //! Earlier issuing CAs sign no certificates any more but their revocation lists, to their end ([`crate::crls`]).
+//! So does one that was revoked, which is followed at once ([`crate::revoked_cas`]).
 //! Nothing is ever shortened to fit: once the root is too short for another issuing CA, making it fails.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chancery_domain::validity::days;
@@ -14,7 +16,7 @@ use chancery_issuers::{
     CaRecord, CaSettings, CaUrls, EmbeddedCa, IssuingRecord, VALIDITY_CEILING, issuer_id,
 };
 use chancery_pki::sealing::MasterKey;
-use chancery_store::authorities::{AuthorityRow, IssuingCaRow};
+use chancery_store::authorities::{AuthorityRow, IssuingCaRow, RevokedCaRow};
 use chancery_store::{Change, Store, StoreError};
 use parking_lot::RwLock;
 
@@ -57,6 +59,8 @@ pub struct Authorities {
     first: Arc<EmbeddedCa>,
     /// In the order in which they followed each other; none is ever taken out.
     successors: RwLock<Vec<Arc<EmbeddedCa>>>,
+    /// The ids of those that were revoked: they sign nothing but their revocation lists.
+    revoked: RwLock<HashSet<String>>,
     /// Held while one is added.
     additions: tokio::sync::Mutex<()>,
 }
@@ -75,6 +79,7 @@ impl Authorities {
             settings,
             first: Arc::new(first),
             successors: RwLock::default(),
+            revoked: RwLock::default(),
             additions: tokio::sync::Mutex::default(),
         };
         opened.load(store, master_key).await?;
@@ -101,8 +106,27 @@ impl Authorities {
         self.all().into_iter().find(|ca| ca.issuer_id() == issuer)
     }
 
-    /// Opens what other processes have added.
+    /// Whether an issuing CA was revoked, as far as this process knows.
+    pub(crate) fn is_revoked(&self, issuer: &str) -> bool {
+        self.revoked.read().contains(issuer)
+    }
+
+    /// Whether any issuing CA was revoked.
+    pub(crate) fn is_any_revoked(&self) -> bool {
+        !self.revoked.read().is_empty()
+    }
+
+    /// Takes up which were revoked.
+    pub(crate) fn learn_revoked(&self, rows: Vec<RevokedCaRow>) {
+        if rows.is_empty() && self.revoked.read().is_empty() {
+            return;
+        }
+        *self.revoked.write() = rows.into_iter().map(|row| row.issuer).collect();
+    }
+
+    /// Opens what other processes have added, and learns what was revoked.
     async fn load(&self, store: &Store, master_key: &MasterKey) -> Result<(), AppError> {
+        self.learn_revoked(store.revoked_cas().await?);
         for row in store.issuing_cas_after(self.last_number()).await? {
             let urls = self.settings.urls(&row.issuer);
             let record = IssuingRecord {
@@ -273,8 +297,12 @@ impl App {
         Ok(change)
     }
 
-    /// Whether an issuing CA lasts for so much longer than a certificate of full length signed now.
+    /// Whether an issuing CA lasts for so much longer than a certificate of full length signed now. One that was
+    /// revoked does not last.
     fn lasts(&self, ca: &EmbeddedCa, now: Timestamp, margin: SignedDuration) -> bool {
+        if self.authorities.is_revoked(ca.issuer_id()) {
+            return false;
+        }
         let full_length = days(self.rules.at(now).validity_days).min(VALIDITY_CEILING);
         ca.not_after().duration_since(now) >= full_length + margin
     }

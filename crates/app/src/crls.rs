@@ -10,16 +10,18 @@ use std::time::Duration;
 
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, Revoked};
+use chancery_pki::crl::read_crl;
 use chancery_pki::public_keys::sha256;
 use chancery_store::Change;
 use chancery_store::authorities::{CrlHead, CrlRow};
+use chancery_store::record::blocking;
 use parking_lot::RwLock;
 
 use crate::jobs::hex;
 use crate::{App, AppError};
 
 /// How long a revocation list may be relied on (BR 7.2: at most ten days).
-const CRL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
+pub(crate) const CRL_LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// An issuer that ends within this time has a list that lasts to its end.
 const SHORTEST_LIFE: SignedDuration = SignedDuration::from_mins(1);
@@ -126,6 +128,8 @@ impl App {
     async fn look_for_crls(&self) -> Result<(), AppError> {
         let all = self.authorities.all();
         let issuing = all.iter().map(|ca| ca.issuer_id().to_owned());
+        self.authorities
+            .learn_revoked(self.store.revoked_cas().await?);
         for issuer in std::iter::once(root_issuer(&all[0])).chain(issuing) {
             let last = self.store.crl_head(&issuer).await?;
             let known = self.crls.find(&issuer).map(|known| known.number);
@@ -138,8 +142,23 @@ impl App {
 
     async fn load_crl(&self, issuer: &str) -> Result<(), AppError> {
         let row = self.store.latest_crl(issuer).await?;
-        self.crls.publish(row.into_iter().collect());
+        self.publish_crls(row.into_iter().collect()).await;
         Ok(())
+    }
+
+    /// Serves lists from now on, and keeps them beside the database.
+    pub(crate) async fn publish_crls(&self, signed: Vec<CrlRow>) {
+        self.crls.publish(signed.clone());
+        let Some(record) = self.store.record() else {
+            return;
+        };
+        let keeping = blocking(move || {
+            let mut lists = signed.iter();
+            lists.try_for_each(|row| record.keep_crl(&row.issuer, &row.der))
+        });
+        if let Err(error) = keeping.await {
+            tracing::warn!(%error, "a revocation list could not be kept beside the database");
+        }
     }
 
     /// Drops all but the last lists of each issuer, in small steps.
@@ -148,7 +167,8 @@ impl App {
         Ok(())
     }
 
-    /// Adds fresh revocation lists to a change set: the root's past its half life, and one of each issuing CA
+    /// Adds fresh revocation lists to a change set: the root's past its half life or after an issuing CA was
+    /// revoked, and one of each issuing CA
     /// until it ends, and with it the last certificate it signed. Answers what is to be published once it is on
     /// disk.
     pub(crate) async fn sign_crls(
@@ -183,9 +203,18 @@ impl App {
             .store
             .revoked_certificates(&issuer, now - CRL_LIFE)
             .await?;
+        let lost = self
+            .store
+            .revoked_lost_certificates(&issuer, now - CRL_LIFE);
+        let lost = lost.await?;
         let revoked: Vec<Revoked> = listed
             .into_iter()
-            .map(|(serial, at, reason)| Revoked { serial, at, reason })
+            .chain(lost)
+            .map(|(serial, at, reason)| Revoked {
+                serial,
+                at: at.min(now),
+                reason,
+            })
             .collect();
         let last = self.store.crl_head(&issuer).await?;
         let head = Head::after(last, issuer, now, (now + CRL_LIFE).min(ca.not_after()));
@@ -202,16 +231,32 @@ impl App {
         now: Timestamp,
     ) -> Result<Option<CrlRow>, AppError> {
         let issuer = root_issuer(first);
-        let last = self.store.crl_head(&issuer).await?;
-        let is_young = |head: CrlHead| now <= head.this_update + ROOT_CRL_LIFE / 2;
-        if last.is_some_and(is_young) {
+        let revoked = self.store.revoked_cas().await?.into_iter();
+        let revoked: Vec<Revoked> = revoked
+            .map(|ca| Revoked {
+                serial: ca.serial,
+                at: ca.revoked_at.min(now),
+                reason: Some(ca.reason),
+            })
+            .collect();
+        let last = self.store.latest_crl(&issuer).await?;
+        let is_current = |row: &CrlRow| {
+            let listed = read_crl(&row.der).map(|list| list.revoked.len());
+            now <= row.this_update + ROOT_CRL_LIFE / 2 && listed.ok() == Some(revoked.len())
+        };
+        if last.as_ref().is_some_and(is_current) {
             return Ok(None);
         }
+        let last = last.map(|row| CrlHead {
+            number: row.number,
+            this_update: row.this_update,
+            next_update: row.next_update,
+        });
         let end = (now + ROOT_CRL_LIFE).min(first.root_not_after());
         let head = Head::after(last, issuer, now, end);
         let ca = Arc::clone(first);
         let signed = sign(head, move |head| {
-            ca.root_crl(head.number(), head.this_update, head.next_update, &[])
+            ca.root_crl(head.number(), head.this_update, head.next_update, &revoked)
         });
         signed.await.map(Some)
     }

@@ -30,7 +30,7 @@ const FIRST_LIST: Duration = Duration::from_secs(60);
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthCheck {
-    /// What: `database`, `worker`, `jobs`, `revocation lists`, `mail`, `resolvers`.
+    /// What: `database`, `worker`, `jobs`, `revocation lists`, `signing`, `mail`, `resolvers`.
     pub name: &'static str,
     /// How it stands.
     pub state: HealthState,
@@ -140,7 +140,8 @@ impl App {
         let looks = &self.0.health;
         let mut checks = self.readiness().await;
         let inside = looks.inside.look(FRESH, || async {
-            vec![self.check_jobs().await, self.check_lists().await]
+            let (jobs, lists) = (self.check_jobs().await, self.check_lists().await);
+            vec![jobs, lists, self.check_signing()]
         });
         checks.extend(inside.await);
         let outside = looks.outside.look(FRESH_OUTSIDE, || async {
@@ -207,6 +208,11 @@ impl App {
             )),
         };
         HealthCheck::warning("revocation lists", fault)
+    }
+
+    /// Whether certificates and lists are signed at all.
+    fn check_signing(&self) -> HealthCheck {
+        HealthCheck::warning("signing", self.signing_hold().map(|hold| hold.to_string()))
     }
 
     /// The revocation lists that have missed their turn, with their ages.

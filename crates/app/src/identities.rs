@@ -11,6 +11,7 @@ use chancery_domain::vetting::{Verdict, verdict};
 use chancery_pki::identities::{self, BusinessCategory, Identity, Place};
 use chancery_store::orders::OrderFile;
 
+use crate::holds::HOLD_LOOK;
 use crate::{App, AppError};
 
 /// Whether a certificate may name the organization of its order today.
@@ -24,16 +25,19 @@ pub(crate) enum Naming {
 }
 
 /// How long after a look at the vetting the next one is made by itself; decisions bring it forward.
-pub(crate) const VETTING_LOOK: SignedDuration = SignedDuration::from_mins(10);
+const VETTING_LOOK: SignedDuration = SignedDuration::from_mins(10);
 
 impl App {
-    /// Whom a certificate of this run names, if it is signed at `now`.
+    /// Whom a certificate of this run names, if it is signed at `now`. While nothing is signed, that is to be seen.
     pub(crate) async fn identity_for(
         &self,
         order: &Order,
         issuance: &Issuance,
         now: Timestamp,
     ) -> Result<Naming, AppError> {
+        if self.signing_hold().is_some() {
+            return Ok(Naming::Waiting);
+        }
         let Some((id, needed)) = order.organization.zip(order.vetting) else {
             return Ok(Naming::Ready(None));
         };
@@ -74,7 +78,7 @@ impl App {
         let Some((id, needed)) = order.organization.zip(order.vetting) else {
             return Ok(None);
         };
-        if issuance.state != IssuanceState::Validating {
+        if issuance.state != IssuanceState::Validating || self.signing_hold().is_some() {
             return Ok(None);
         }
         Ok(match self.identity_for(order, issuance, now).await? {
@@ -84,6 +88,14 @@ impl App {
             }
             Naming::Ready(_) | Naming::Rejected(_) => None,
         })
+    }
+
+    /// When a run that cannot be signed yet is looked at again.
+    pub(crate) fn next_naming(&self, now: Timestamp) -> Timestamp {
+        match self.signing_hold() {
+            Some(_) => now + HOLD_LOOK,
+            None => now + VETTING_LOOK,
+        }
     }
 
     /// Makes sure that somebody is at work on what an order waits for.

@@ -31,7 +31,9 @@ mod eligibility;
 mod erasures;
 mod errors;
 mod health;
+mod holds;
 mod identities;
+mod inspections;
 mod job_desk;
 pub mod jobs;
 mod key_holders;
@@ -53,7 +55,9 @@ mod proofs;
 mod reissues;
 mod renewals;
 mod resellers;
+mod restores;
 mod revocations;
+mod revoked_cas;
 mod sign_in;
 mod sponsors;
 mod time_travel;
@@ -91,6 +95,7 @@ pub use chancery_pki::delivery::{Extent, Form, KeyStore, Server, file_stem};
 pub use chancery_pki::keys::KeyAlgorithm;
 pub use chancery_store::JobCounts;
 pub use chancery_store::access_trail::{AccessFilter, CredentialUse};
+pub use chancery_store::authorities::{HeldCertificate, RevokedCaRow};
 pub use chancery_store::certificates::CertificateFilter;
 pub use chancery_store::contact_searches::{ContactFilter, ContactPage};
 pub use chancery_store::contacts::ContactRecord;
@@ -101,6 +106,7 @@ pub use chancery_store::order_searches::{OrderFilter, OrderLine, OrderPage};
 pub use chancery_store::orders::OrderFile;
 pub use chancery_store::orders::{ListedOrder, OrderListFilter};
 pub use chancery_store::organizations::{OrganizationFilter, TextFilter};
+pub use chancery_store::restores::LostCertificate;
 pub use chancery_store::vetting::CaseSummary;
 pub use chancery_store::{JobFilter, ListedJob};
 pub use clock::Clock;
@@ -109,6 +115,7 @@ pub use contacts::{ContactRequest, NewContact};
 pub use crls::PublishedCrl;
 pub use errors::{AppError, Noun, Refusal, TooMany};
 pub use health::{HealthCheck, HealthState};
+pub use holds::{Hold, TOLERANCE as CLOCK_TOLERANCE};
 pub use key_holders::{KeyHolderError, KeyHolderReport, KeyProof};
 pub use master_keys::{MasterKeyError, Rotated, TokenKey, check_master_key, open_token_key};
 pub use operators::{CaCertificates, NewCredential, Operations, OperatorRefusal};
@@ -121,7 +128,11 @@ pub use prices::{Amounts, ListedPrice, PriceChange, PriceChangeError, Standing};
 pub use products::{Offer, PriceAsked};
 pub use reissues::ReissueRequest;
 pub use renewals::RenewalRequest;
+pub use restores::{
+    NumberReport, RestoreReport, Standing as RecordStanding, keep_record, standing,
+};
 pub use revocations::{Outcome, RevocationReport, RevocationRequest};
+pub use revoked_cas::{CA_REVOCATION_REASONS, IssuingCaReport};
 pub use sign_in::{Admitted, SignedIn, Token};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;
@@ -226,6 +237,7 @@ pub struct Inner {
     health: health::LastLooks,
     signers: jobs::SignerQueue,
     pub(crate) crls: crls::CurrentCrls,
+    pub(crate) watch: holds::Watch,
     early_looks: early_looks::EarlyLooks,
     look_gates: jobs::LookGates,
     /// Held while the clock is moved, so that moves add up.
@@ -281,6 +293,7 @@ impl App {
             worker: jobs::Wake::default(),
             signers: jobs::SignerQueue::new(),
             crls: crls::CurrentCrls::default(),
+            watch: holds::Watch::default(),
             early_looks: early_looks::EarlyLooks::default(),
             clock_moves: tokio::sync::Mutex::default(),
         }))

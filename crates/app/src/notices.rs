@@ -89,6 +89,10 @@ impl App {
             News::CertificateRevoked(_) => {
                 (format!("The certificate for {name} was revoked"), revoked)
             }
+            News::CaRevoked(_) => (
+                format!("The certificate for {name} has to be replaced now"),
+                CA_REVOKED.to_owned(),
+            ),
         };
         let text = format!(
             "Order:       {}\nProduct:     {}\nNames:       {}\n{certificate}Term:        until {}\n\n{text}",
@@ -178,6 +182,13 @@ fn order_ending(renewed_by: Option<OrderId>) -> String {
         ),
     }
 }
+
+/// What is to be done after the CA was revoked.
+const CA_REVOKED: &str = "The issuing CA that signed the certificate was revoked, and browsers will refuse it.\n\
+    Where the order allows its key to be used again, another certificate is being issued by\n\
+    itself: download it with its chain and install both as soon as it is there. Where it does\n\
+    not, please make a new key and a CSR now, and send the CSR with a reissue of the order.\n\
+    Neither costs anything.\n";
 
 fn in_days(left: u32) -> String {
     match left {

@@ -91,6 +91,11 @@ impl Operations {
         }
     }
 
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The same, with vetting as this operator has it.
     #[must_use]
     pub fn under(self, vetting: VettingPolicy) -> Self {

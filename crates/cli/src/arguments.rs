@@ -7,11 +7,13 @@ mod keys;
 mod orders;
 mod people;
 mod resellers;
+mod safety;
 mod trails;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chancery_app::CA_REVOCATION_REASONS;
 use chancery_domain::access::{Network, Scope};
 use chancery_domain::resellers::CredentialKind;
 use chancery_server::config::{Config, ConfigError, Flags, Mode};
@@ -24,6 +26,7 @@ pub(crate) use keys::RotateFlags;
 pub(crate) use orders::{OrderCommand, OrderListFlags};
 pub(crate) use people::{ContactCommand, CustomerCommand};
 pub(crate) use resellers::{ResellerCommand, SetFlags, SwitchFlags};
+pub(crate) use safety::{ClockCommand, DatabaseCommand, LostCommand, RestoreFlags};
 pub(crate) use trails::{AccessCommand, AccessFlags, ActCommand};
 
 /// Orders, validates, issues and delivers TLS certificates.
@@ -86,6 +89,17 @@ pub(crate) enum Command {
     Act(ActCommand),
     /// Tell how a running server is, and what is wrong
     Health(HealthFlags),
+    /// After a backup was restored: say what is missing, skip numbers, and let the server serve
+    RestoreCheck(RestoreFlags),
+    /// Certificates that a restored backup did not have
+    #[command(subcommand)]
+    LostCertificate(LostCommand),
+    /// The database
+    #[command(subcommand)]
+    Database(DatabaseCommand),
+    /// The time that certificates are signed by
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Carry an order to a certificate on a running OTE server, step by step
     Demo(DemoFlags),
 }
@@ -429,6 +443,19 @@ pub(crate) enum CaCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// List the certificates in force of an issuing CA
+    Certificates {
+        /// The issuing CA, by its id or its number in `show`
+        #[arg(long, value_name = "CA")]
+        ca: String,
+        /// Answer in JSON, a line for each
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke an issuing CA: another one signs from then on, and its certificates are replaced
+    Revoke(CaRevokeFlags),
     /// Write the root certificate, PEM, to standard output
     ExportRoot {
         #[command(flatten)]
@@ -444,6 +471,31 @@ pub(crate) struct HealthFlags {
     /// Print the server's JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CaRevokeFlags {
+    /// The issuing CA, by its id or its number in `show`
+    #[arg(long, value_name = "CA")]
+    pub(crate) ca: String,
+    /// key-compromise, ca-compromise, affiliation-changed, superseded, cessation-of-operation or privilege-withdrawn
+    #[arg(long, value_parser = ca_reason)]
+    pub(crate) reason: u8,
+    /// Do it; without it, only say what would be done
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) operator: OperatorFlag,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+fn ca_reason(text: &str) -> Result<u8, String> {
+    let found = CA_REVOCATION_REASONS.iter().find(|(name, _)| *name == text);
+    let names = || CA_REVOCATION_REASONS.map(|(name, _)| name).join(", ");
+    found
+        .map(|(_, number)| *number)
+        .ok_or_else(|| format!("a reason is one of: {}", names()))
 }
 
 #[derive(Args, Debug)]

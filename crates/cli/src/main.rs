@@ -18,6 +18,7 @@ mod operators;
 mod orders;
 mod prices;
 mod resellers;
+mod safety;
 mod serve;
 mod trails;
 mod vetting;
@@ -75,6 +76,10 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Key(command) => certificates::key(command).await,
         Command::Ca(command) => authority::ca(command).await,
         Command::Health(flags) => health::health(&flags).await,
+        Command::RestoreCheck(flags) => safety::restore_check(flags).await,
+        Command::LostCertificate(command) => safety::lost_certificate(command).await,
+        Command::Database(command) => safety::database(command).await,
+        Command::Clock(command) => safety::clock(command).await,
         Command::Demo(asked) => demo::demo(&asked).await,
     }
 }

@@ -41,6 +41,8 @@ pub enum News {
     OrderEnding(u32),
     /// The certificate was revoked.
     CertificateRevoked(CertificateId),
+    /// The CA that signed the certificate was revoked: nobody is to rely on the certificate any more.
+    CaRevoked(CertificateId),
 }
 
 impl News {
@@ -52,6 +54,7 @@ impl News {
             Self::CertificateEnding(..) => "certificate_ending",
             Self::OrderEnding(_) => "order_ending",
             Self::CertificateRevoked(_) => "certificate_revoked",
+            Self::CaRevoked(_) => "ca_revoked",
         }
     }
 
@@ -63,7 +66,7 @@ impl News {
             | Self::ControlWanted(_)
             | Self::CertificateEnding(..)
             | Self::OrderEnding(_) => false,
-            Self::CertificateRevoked(_) => true,
+            Self::CertificateRevoked(_) | Self::CaRevoked(_) => true,
         }
     }
 
@@ -71,7 +74,7 @@ impl News {
     /// matter.
     pub fn about(self) -> (i64, u32) {
         match self {
-            Self::CsrWanted(id) => (id.0, 0),
+            Self::CsrWanted(id) | Self::CaRevoked(id) => (id.0, 0),
             Self::ControlWanted(id) => (id.0, 0),
             Self::CertificateEnding(id, days) => (id.0, days),
             Self::OrderEnding(days) => (0, days),
@@ -87,6 +90,7 @@ impl News {
             Self::CertificateEnding(CertificateId(subject), days),
             Self::OrderEnding(days),
             Self::CertificateRevoked(CertificateId(subject)),
+            Self::CaRevoked(CertificateId(subject)),
         ]
         .into_iter()
         .find(|news| news.kind() == kind)

@@ -18,6 +18,7 @@ mod places;
 mod reloads;
 mod repository;
 mod requests;
+mod restored;
 mod revocations;
 mod secrets;
 mod wiring;
@@ -26,4 +27,8 @@ mod write_deadline;
 pub use contract::openapi;
 pub use first_start::{OteAccount, OteCredential};
 pub use reloads::Reloadable;
-pub use wiring::{Server, StartError, catalogue, check, open_store, operations, rotate_master_key};
+pub use secrets::master_key_if_there;
+pub use wiring::{
+    Server, StartError, catalogue, check, lock_file, open_store, operations,
+    operations_after_restore, rotate_master_key,
+};

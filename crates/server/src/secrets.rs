@@ -55,6 +55,16 @@ pub(crate) fn any_master_key(config: &Config) -> Result<MasterKey, StartError> {
     }
 }
 
+/// The same, if there is one; in OTE mode, too, none is made.
+pub fn master_key_if_there(config: &Config) -> Result<Option<MasterKey>, StartError> {
+    let in_data = config.data.join("master.key");
+    let file = config.master_key_file.as_ref().unwrap_or(&in_data);
+    match config.master_key.is_some() || file.exists() {
+        true => master_key(config).map(Some),
+        false => Ok(None),
+    }
+}
+
 fn parse(text: &str, from: &str) -> Result<MasterKey, StartError> {
     MasterKey::from_text(text)
         .map_err(|_| StartError::Setting(format!("{from} does not hold 32 bytes as hex or Base64")))

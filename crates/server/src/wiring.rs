@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use chancery_app::{
     App, AppError, Authorities, AuthoritySettings, CatalogueFileError, Clock, MasterKeyError,
-    Operations, Parts, Retention, Rotated, Settings, VettingPolicy, built_in_catalogue,
-    check_master_key, open_token_key, parse_catalogue,
+    Operations, Parts, RecordStanding, Retention, Rotated, Settings, VettingPolicy,
+    built_in_catalogue, check_master_key, keep_record, open_token_key, parse_catalogue, standing,
 };
 use chancery_domain::SignedDuration;
 use chancery_domain::catalogue::Catalogue;
@@ -33,6 +33,7 @@ use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteAccount, refuse_other_mode};
 use crate::ote::OutsideWorld;
 use crate::reloads::Reloadable;
+use crate::restored::{refuse_restored, was_restored};
 use crate::{contract, descriptors, dialects, health, listener, repository, revocations, secrets};
 
 /// Why the server did not start.
@@ -142,6 +143,20 @@ async fn open_patiently(config: &Config) -> Result<Store, StartError> {
 /// which OTE mode may have moved. A database that is missing or not up to date is refused: a mistyped place
 /// must not become a second installation, nor a chore an upgrade.
 pub async fn operations(config: &Config) -> Result<Operations, StartError> {
+    let operations = operations_after_restore(config).await?;
+    match standing(operations.store(), &config.data).await? {
+        RecordStanding::Behind { signs, .. } => return Err(was_restored(&signs)),
+        // Numbers that a chore hands out are on record like those of the server.
+        RecordStanding::Whole(_) => {
+            keep_record(operations.store(), &config.data, operations.now()).await?;
+        }
+        RecordStanding::New | RecordStanding::Unrecorded { .. } => {}
+    }
+    Ok(operations)
+}
+
+/// The same on a database that was restored from a backup.
+pub async fn operations_after_restore(config: &Config) -> Result<Operations, StartError> {
     if let Some(file) = config.sqlite_file().filter(|file| !file.exists()) {
         return Err(StartError::Setting(format!(
             "there is no database {}: chancery migrate makes it, and so does the first start of the server",
@@ -213,7 +228,9 @@ impl Server {
         let clock = Clock::restore(&store).await?;
         let operations = Operations::new(store.clone(), clock.clone());
         refuse_other_mode(config.mode, &operations).await?;
+        refuse_restored(&config.data, &store).await?;
         let now = clock.now();
+        keep_record(&store, &config.data, now).await?;
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
             let lease = chancery_app::jobs::LEASE;
@@ -237,7 +254,9 @@ impl Server {
             true => Some(OteAccount::find_or_make(&config.data, &operations).await?),
             false => None,
         };
-        let app = App::new(parts(&config, store, clock, world.as_ref()).await?);
+        let app = App::new(parts(&config, store.clone(), clock, world.as_ref()).await?);
+        // Where the CA was made just now.
+        keep_record(&store, &config.data, now).await?;
         app.start_periodic_jobs().await?;
         app.restore_call_counts().await?;
 
@@ -515,8 +534,8 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
         .map_err(failed)
 }
 
-/// Makes sure that one server at a time works on an SQLite file.
-fn lock_file(config: &Config) -> Result<Option<File>, StartError> {
+/// Makes sure that one server at a time works on an SQLite file, for as long as the answer lives.
+pub fn lock_file(config: &Config) -> Result<Option<File>, StartError> {
     let Some(database) = config.sqlite_file() else {
         return Ok(None);
     };

@@ -2,6 +2,10 @@
 //! lists.
 
 use chancery_domain::Timestamp;
+use chancery_domain::certificates::CertificateId;
+use chancery_domain::names::DomainName;
+use chancery_domain::orders::OrderId;
+use chancery_domain::resellers::ResellerId;
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
@@ -56,6 +60,42 @@ pub struct CrlRow {
     pub der: Vec<u8>,
 }
 
+/// An issuing CA that was revoked, as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RevokedCaRow {
+    /// Its id.
+    pub issuer: String,
+    /// The serial number of its certificate.
+    pub serial: Vec<u8>,
+    /// When it was revoked.
+    pub revoked_at: Timestamp,
+    /// The CRLReason (RFC 5280 §5.3.1).
+    pub reason: u8,
+    /// Who did it.
+    pub operator: String,
+    /// When all orders with its certificates had been told to replace them.
+    pub replaced_at: Option<Timestamp>,
+}
+
+/// A certificate in force of one issuing CA.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeldCertificate {
+    /// Its id.
+    pub id: CertificateId,
+    /// Its order.
+    pub order: OrderId,
+    /// Whose order.
+    pub reseller: ResellerId,
+    /// Its serial number.
+    pub serial: Vec<u8>,
+    /// What it covers.
+    pub names: Vec<DomainName>,
+    /// Its last second.
+    pub not_after: Timestamp,
+    /// Whether it is the one its order delivers.
+    pub is_current: bool,
+}
+
 /// What a revocation list says of itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CrlHead {
@@ -106,6 +146,28 @@ impl Change {
             id: row.number,
         };
         self.expect_one(SQL, values, failure);
+    }
+
+    /// Revokes an issuing CA; refused as `revoked ca` if it is revoked already.
+    pub fn insert_revoked_ca(&mut self, row: &RevokedCaRow) {
+        const SQL: &str = "
+            insert into revoked_cas (issuer, serial, revoked_at, reason, operator)
+            values ($1, $2, $3, $4, $5)";
+        let values = values![
+            &row.issuer,
+            row.serial.as_slice(),
+            row.revoked_at,
+            i64::from(row.reason),
+            &row.operator
+        ];
+        self.expect_one(SQL, values, Failure::Refused("revoked ca"));
+    }
+
+    /// Notes that all orders with certificates of a revoked CA were told.
+    pub fn mark_ca_replaced(&mut self, issuer: &str, at: Timestamp) {
+        const SQL: &str = "
+            update revoked_cas set replaced_at = $1 where issuer = $2 and replaced_at is null";
+        self.execute(SQL, values![at, issuer]);
     }
 
     /// Keeps a revocation list; a conflict if its number is taken.
@@ -222,5 +284,62 @@ impl Store {
         change.query(SQL, values![keep, limit]);
         let dropped = self.commit(change).await?;
         Ok(dropped.iter().map(Vec::len).sum())
+    }
+
+    /// The issuing CAs that were revoked, the first one first.
+    pub async fn revoked_cas(&self) -> Result<Vec<RevokedCaRow>, StoreError> {
+        const SQL: &str = "
+            select issuer, serial, revoked_at, reason, operator, replaced_at from revoked_cas
+            order by revoked_at, issuer";
+        let read = |row: &Row| {
+            Ok(RevokedCaRow {
+                issuer: row.string(0)?,
+                serial: row.bytes(1)?.to_vec(),
+                revoked_at: row.timestamp(2)?,
+                reason: row.small(3)?,
+                operator: row.string(4)?,
+                replaced_at: row.opt_timestamp(5)?,
+            })
+        };
+        let rows = self.query(SQL, Vec::new()).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The issuing CA of a certificate, by its id.
+    pub async fn issuer_of(&self, id: CertificateId) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "select issuer from certificates where id = $1";
+        let row = self.query_one(SQL, values![id.0]).await?;
+        row.map(|row| row.string(0)).transpose()
+    }
+
+    /// Certificates of an issuing CA that are in force at `now`, by serial number after `after`, `limit` at most.
+    pub async fn certificates_in_force(
+        &self,
+        issuer: &str,
+        now: Timestamp,
+        after: &[u8],
+        limit: i64,
+    ) -> Result<Vec<HeldCertificate>, StoreError> {
+        const SQL: &str = "
+            select c.id, c.order_id, c.reseller_id, c.serial, c.names, c.not_after,
+                case when exists (
+                    select 1 from orders o where o.id = c.order_id and o.certificate_id = c.id)
+                    then 1 else 0 end
+            from certificates c
+            where c.issuer = $1 and c.serial > $2 and c.state = 'issued' and c.not_after >= $3
+            order by c.serial limit $4";
+        let read = |row: &Row| {
+            Ok(HeldCertificate {
+                id: CertificateId(row.int(0)?),
+                order: OrderId(row.int(1)?),
+                reseller: ResellerId(row.int(2)?),
+                serial: row.bytes(3)?.to_vec(),
+                names: row.json(4)?,
+                not_after: row.timestamp(5)?,
+                is_current: row.truth(6)?,
+            })
+        };
+        let rows = self.scan(SQL, values![issuer, after, now, limit]).await?;
+        rows.iter().map(read).collect()
     }
 }

@@ -65,6 +65,9 @@ pub enum CertificateFilter {
     All,
 }
 
+/// Certificates by id after `$1`, at most `$2`.
+pub(crate) const PAGE: &str = select!("id > $1 order by id limit $2");
+
 impl Change {
     /// Puts a certificate on record, not signed yet. A serial that is taken is a conflict.
     pub fn insert_certificate(&mut self, certificate: &Certificate) {
@@ -92,12 +95,15 @@ impl Change {
         );
     }
 
-    /// Stores the signed bytes of a reserved certificate; only once, and not where its key is blocked.
+    /// Stores the signed bytes of a reserved certificate; only once, and neither where its key is blocked nor of an
+    /// issuing CA that was revoked.
     pub fn store_signed(&mut self, id: CertificateId, der: Vec<u8>, signed_at: Timestamp) {
         const SQL: &str = "
             update certificates set state = 'issued', der = $1, signed_at = $2
-            where id = $3 and state = 'reserved' and not exists (
-                select 1 from blocked_keys where blocked_keys.spki_sha256 = certificates.spki_sha256)";
+            where id = $3 and state = 'reserved'
+                and not exists (
+                    select 1 from blocked_keys where blocked_keys.spki_sha256 = certificates.spki_sha256)
+                and not exists (select 1 from revoked_cas r where r.issuer = certificates.issuer)";
         self.expect_one(SQL, values![der, signed_at, id.0], conflict(id));
     }
 
@@ -263,7 +269,7 @@ fn conflict(id: CertificateId) -> Failure {
     }
 }
 
-fn reason(row: &Row, column: usize) -> Result<Option<u8>, StoreError> {
+pub(crate) fn reason(row: &Row, column: usize) -> Result<Option<u8>, StoreError> {
     row.opt_int(column)?.map(|_| row.small(column)).transpose()
 }
 
@@ -309,7 +315,7 @@ fn read_line(row: &Row) -> Result<CertificateLine, StoreError> {
     })
 }
 
-fn read(row: &Row) -> Result<Certificate, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<Certificate, StoreError> {
     const STATE: usize = 12;
     let columns = (
         row.text(STATE)?,

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(16, "0016_trails"),
     migration!(17, "0017_job_queues"),
     migration!(18, "0018_whose_proofs"),
+    migration!(19, "0019_restores_and_revoked_cas"),
 ];
 
 const JOURNAL_SQLITE: &str = "

@@ -45,6 +45,8 @@ impl App {
                 file.issuance.id == issuance && file.issuance.next_step(now) == NextStep::Wait
             }
             News::CertificateRevoked(_) => true,
+            // Whoever has the certificate is to hear of it, also where the order has another by now.
+            News::CaRevoked(_) => true,
             News::OrderEnding(_) => !self.is_succeeded(&file.order, now).await?,
         })
     }

@@ -75,6 +75,8 @@ pub(crate) enum Task {
     RefreshCrl,
     /// Make the issuing CA that follows, once it is time.
     FollowIssuingCa,
+    /// Have the certificates of the issuing CA with this number replaced: it was revoked.
+    ReplaceCertificates(i64),
     /// Drop what has outlived its use.
     Housekeep,
     /// Index the names of orders that were placed.
@@ -98,6 +100,7 @@ impl Task {
             Self::RevokeKey(_) => "revoke_key",
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
+            Self::ReplaceCertificates(_) => "replace_certificates",
             Self::Housekeep => "housekeep",
             Self::IndexNames => "index_names",
             Self::IndexContacts => "index_contacts",
@@ -112,7 +115,7 @@ impl Task {
             }
             Self::Tend(id) => id.0,
             Self::MailNotice(id) => id.0,
-            Self::MailPassword(id) => id,
+            Self::MailPassword(id) | Self::ReplaceCertificates(id) => id,
             Self::VetByItself(id) => id.0,
             Self::RevokeKey(id) => id.0,
             Self::RefreshCrl
@@ -135,6 +138,7 @@ impl Task {
             | Self::RevokeKey(_)
             | Self::RefreshCrl
             | Self::FollowIssuingCa
+            | Self::ReplaceCertificates(_)
             | Self::Housekeep
             | Self::IndexNames
             | Self::IndexContacts => Queue::Work,
@@ -150,7 +154,8 @@ impl Task {
             | Self::Tend(_)
             | Self::RevokeKey(_)
             | Self::RefreshCrl
-            | Self::FollowIssuingCa => None,
+            | Self::FollowIssuingCa
+            | Self::ReplaceCertificates(_) => None,
             Self::MailApprovers(_) | Self::MailNotice(_) | Self::MailPassword(_) => {
                 Some(MAIL_ATTEMPTS)
             }
@@ -190,7 +195,7 @@ impl Task {
     }
 
     /// A job of each kind, about this.
-    fn all(subject: i64) -> [Self; 14] {
+    fn all(subject: i64) -> [Self; 15] {
         let issuance = IssuanceId(subject);
         [
             Self::PollDcv(issuance),
@@ -204,6 +209,7 @@ impl Task {
             Self::RevokeKey(BlockedKeyId(subject)),
             Self::RefreshCrl,
             Self::FollowIssuingCa,
+            Self::ReplaceCertificates(subject),
             Self::Housekeep,
             Self::IndexNames,
             Self::IndexContacts,

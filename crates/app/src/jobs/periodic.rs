@@ -2,11 +2,13 @@
 
 use chancery_domain::approval_mails::COUNTED_FOR;
 use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::record::blocking;
 use chancery_store::retention::Stale;
 use chancery_store::{Change, ClaimedJob, JobId};
 
 use super::{NOBODYS, Task};
-use crate::crls::REST;
+use crate::crls::{CRL_LIFE, REST};
+use crate::holds::HOLD_LOOK;
 use crate::{App, AppError, Retention};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -39,6 +41,7 @@ const BETWEEN_STEPS: SignedDuration = SignedDuration::from_secs(1);
 impl App {
     /// Makes sure that every periodic job is queued, once. One that was parked has another chance.
     pub async fn start_periodic_jobs(&self) -> Result<(), AppError> {
+        self.beat_pulse().await?;
         let now = self.clock.now();
         let mut change = Change::new();
         let tasks = [
@@ -60,6 +63,9 @@ impl App {
     /// Signs fresh revocation lists a day, well within the four days allowed (BR 4.9.7), and when something was
     /// revoked. Then the job rests: all that is revoked meanwhile is signed at once in the next lists.
     pub(super) async fn refresh_crl(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        if self.signing_hold().is_some() {
+            return self.postpone_held(job).await;
+        }
         // Before the revoked certificates are read: who asks from here on is served by the next run.
         let asked = self.store.runs_asked_for(job.id).await?;
         let now = self.clock.now();
@@ -68,13 +74,23 @@ impl App {
         let rests_until = if asked > 0 { now + REST } else { now };
         change.rest_job(job.id, job.attempt, asked, rests_until, now + DAY);
         self.store.commit(change).await?;
-        self.crls.publish(signed);
+        self.publish_crls(signed).await;
         self.prune_crls().await
+    }
+
+    async fn postpone_held(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.postpone_job(job.id, job.attempt, self.clock.now() + HOLD_LOOK);
+        self.store.commit(change).await?;
+        Ok(())
     }
 
     /// Looks once a day whether it is time for another issuing CA. A failure to make it is tried again, and
     /// logged as an error, for as long as it lasts.
     pub(super) async fn follow_issuing_ca_daily(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        if self.signing_hold().is_some() {
+            return self.postpone_held(job).await;
+        }
         let now = self.clock.now();
         self.follow_issuing_ca(now).await?;
         let mut change = Change::new();
@@ -97,6 +113,10 @@ impl App {
         }
         let pause = if is_more { BETWEEN_STEPS } else { DAY };
         let mut change = Change::new();
+        if let Some(record) = self.store.record() {
+            // What has expired stays for as long as it may be on a revocation list.
+            blocking(move || record.drop_expired(now - CRL_LIFE)).await?;
+        }
         change.postpone_job(job.id, job.attempt, now + pause);
         self.store.commit(change).await?;
         Ok(())

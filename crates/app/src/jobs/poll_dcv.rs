@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use super::failures::with_jitter;
 use super::look_gate::LookGate;
 use super::sign::Proceeding;
-use crate::identities::{Naming, VETTING_LOOK};
+use crate::identities::Naming;
 use crate::orders::restage;
 use crate::{App, AppError};
 
@@ -170,7 +170,7 @@ impl App {
             certificate.as_ref(),
             now,
         );
-        change.postpone_job(job.id, job.attempt, now + VETTING_LOOK);
+        change.postpone_job(job.id, job.attempt, self.next_naming(now));
         self.store.commit(change).await?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! runtime, many at a time. A signature that could not be stored is thrown away and never shown; the next
 //! run signs the very same bytes.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, LeafRequest};
 use chancery_pki::identities::Identity;
 use chancery_store::orders::OrderFile;
+use chancery_store::record::{RecordError, SignedLine};
 use chancery_store::{Change, ClaimedJob, JobId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -26,7 +28,8 @@ use super::leases::Held;
 use super::worker::Busy;
 use crate::blocked_keys::KEY_BLOCKED;
 use crate::companions::came_along;
-use crate::identities::{Naming, VETTING_LOOK};
+use crate::holds::HOLD_LOOK;
+use crate::identities::Naming;
 use crate::orders::{put_order, restage};
 use crate::{App, AppError};
 
@@ -316,22 +319,57 @@ impl App {
         while storing.join_next().await.is_some() {}
     }
 
-    fn sign_all(&self, tasks: Vec<Signing>) -> Vec<(Signing, Result<Vec<u8>, AppError>)> {
-        let sign_one = |task: &Signing| match self.authorities.find(&task.certificate.issuer) {
-            Some(issuer) => issuer
-                .sign(&task.certificate.tbs)
-                .map_err(AppError::internal),
-            None => Err(AppError::Internal("the issuing CA is not open".into())),
-        };
-        let sign = |task: Signing| {
-            let signed = catch_unwind(AssertUnwindSafe(|| sign_one(&task)));
-            let der = signed.unwrap_or_else(|panic| Err(panicked(&task.job, panic.as_ref())));
-            (task, der)
-        };
-        tasks.into_iter().map(sign).collect()
+    fn sign_all(&self, tasks: Vec<Signing>) -> Vec<(Signing, Result<Vec<u8>, Unsigned>)> {
+        let now = self.clock.now();
+        let mut signed: Vec<_> = tasks
+            .into_iter()
+            .map(|task| {
+                let signed = catch_unwind(AssertUnwindSafe(|| self.sign_one(&task.certificate)));
+                let failed = |panic: Box<dyn Any + Send>| {
+                    Err(Unsigned::Failed(panicked(&task.job, panic.as_ref())))
+                };
+                let der = signed.unwrap_or_else(failed);
+                (task, der)
+            })
+            .collect();
+        let done = signed.iter().filter(|(_, der)| der.is_ok());
+        let lines = done.map(|(task, _)| journal_line(&task.certificate, now));
+        if let Err(error) = self.journal(&lines.collect::<Vec<_>>()) {
+            let error = Arc::new(error);
+            for (_, der) in &mut signed {
+                *der = Err(Unsigned::Failed(AppError::internal(Arc::clone(&error))));
+            }
+        }
+        signed
     }
 
-    async fn store_signed(self, task: Signing, der: Result<Vec<u8>, AppError>) {
+    fn sign_one(&self, certificate: &Certificate) -> Result<Vec<u8>, Unsigned> {
+        if self.signing_hold().is_some() {
+            return Err(Unsigned::Held);
+        }
+        if self.authorities.is_revoked(&certificate.issuer) {
+            // Another run reserves it afresh.
+            return Err(Unsigned::Failed(AppError::Busy));
+        }
+        let issuer = self.authorities.find(&certificate.issuer);
+        let missing = || AppError::Internal("the issuing CA is not open".into());
+        let signed = issuer.ok_or_else(missing).and_then(|issuer| {
+            let signed = issuer.sign(&certificate.tbs);
+            signed.map_err(AppError::internal)
+        });
+        signed.map_err(Unsigned::Failed)
+    }
+
+    /// Keeps in the record beside the database that certificates were signed, before the signatures are used.
+    /// Waits for the disk.
+    fn journal(&self, lines: &[SignedLine]) -> Result<(), RecordError> {
+        match self.store.record() {
+            Some(record) => record.keep_signed(lines),
+            None => Ok(()),
+        }
+    }
+
+    async fn store_signed(self, task: Signing, der: Result<Vec<u8>, Unsigned>) {
         let Signing {
             file,
             certificate,
@@ -341,11 +379,22 @@ impl App {
             ..
         } = task;
         let store = async {
-            let der = der?;
-            self.finish_signing(&job, file, certificate, der).await
+            match der {
+                Ok(der) => self.finish_signing(&job, file, certificate, der).await,
+                Err(Unsigned::Held) => self.wait_for_hold(&job).await,
+                Err(Unsigned::Failed(error)) => Err(error),
+            }
         };
         self.contain(&job, store).await;
         drop((held, busy));
+    }
+
+    /// Comes back for a signing that is held, at no cost.
+    async fn wait_for_hold(&self, job: &ClaimedJob) -> Result<(), AppError> {
+        let mut change = Change::new();
+        change.postpone_job(job.id, job.attempt, self.clock.now() + HOLD_LOOK);
+        self.store.commit(change).await?;
+        Ok(())
     }
 
     /// A signing job that came by way of the database.
@@ -367,7 +416,11 @@ impl App {
             self.store.commit(change).await?;
             return Ok(());
         };
+        if self.signing_hold().is_some() {
+            return self.wait_for_hold(job).await;
+        }
         let now = self.clock.now();
+        self.load_authorities().await?;
         let certificate = self
             .store
             .certificate(certificate_id)
@@ -384,7 +437,8 @@ impl App {
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || self.rules.at(now) != self.rules.at(certificate.reserved_at)
-            || !stale_proofs.is_empty();
+            || !stale_proofs.is_empty()
+            || self.authorities.is_revoked(&certificate.issuer);
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let signed = match (issuer.filter(|_| !is_stale), naming) {
             (Some(issuer), Naming::Ready(identity)) => {
@@ -441,9 +495,19 @@ impl App {
         identity: Option<Identity>,
     ) -> Result<Option<Vec<u8>>, AppError> {
         let tbs = certificate.tbs.clone();
-        let sign = move || issuer.sign_naming(&tbs, identity.as_ref());
+        let line = journal_line(certificate, self.clock.now());
+        let app = self.clone();
+        let sign = move || {
+            let signed = issuer.sign_naming(&tbs, identity.as_ref());
+            let kept = match &signed {
+                Ok(_) => app.journal(&[line]),
+                Err(_) => Ok(()),
+            };
+            kept.map(|()| signed)
+        };
         let signed = tokio::task::spawn_blocking(sign)
             .await
+            .map_err(AppError::internal)?
             .map_err(AppError::internal)?;
         match signed {
             Ok(der) => Ok(Some(der)),
@@ -542,9 +606,31 @@ impl App {
     ) -> Result<(), AppError> {
         self.see_to_vetting(&file.order).await?;
         let mut change = Change::new();
-        change.postpone_job(job.id, job.attempt, now + VETTING_LOOK);
+        change.postpone_job(job.id, job.attempt, self.next_naming(now));
         self.store.commit(change).await?;
         Ok(())
+    }
+}
+
+/// Why a certificate was not signed now.
+enum Unsigned {
+    /// Nothing is signed at the moment.
+    Held,
+    /// Something failed.
+    Failed(AppError),
+}
+
+fn journal_line(certificate: &Certificate, at: Timestamp) -> SignedLine {
+    SignedLine {
+        at,
+        issuer: certificate.issuer.clone(),
+        serial: hex(&certificate.serial),
+        order: certificate.order.0,
+        reseller: certificate.reseller.0,
+        names: certificate.names.iter().map(ToString::to_string).collect(),
+        spki_sha256: hex(&certificate.spki_sha256),
+        not_before: certificate.validity.not_before,
+        not_after: certificate.validity.not_after,
     }
 }
 

@@ -170,7 +170,7 @@ impl App {
         if let Some(certificate) = file.certificate {
             due.by(certificate.validity.not_after + SignedDuration::from_secs(1));
         }
-        let told: Vec<News> = (self.store.notices(file.order.id).await?)
+        let mut told: Vec<News> = (self.store.notices(file.order.id).await?)
             .into_iter()
             .map(|notice| notice.news)
             .collect();
@@ -186,7 +186,10 @@ impl App {
         let Some(certificate) = file.certificate.filter(|_| !is_succeeded) else {
             return Ok(None);
         };
-        if certificate.revoked_at.is_some() || !needs_successor(certificate.validity, end) {
+        let is_of_revoked_ca = self.is_of_revoked_ca(certificate.id).await?;
+        if certificate.revoked_at.is_some()
+            || !(is_of_revoked_ca || needs_successor(certificate.validity, end))
+        {
             return Ok(None);
         }
         if is_saved {
@@ -194,20 +197,29 @@ impl App {
             due.at = now;
             return Ok(None);
         }
-        self.see_to_successor(change, file, certificate, &told, due)
+        let mut from = replace_at(certificate.validity);
+        if is_of_revoked_ca {
+            from = from.min(now);
+            let news = News::CaRevoked(certificate.id);
+            self.tell_once(change, &told, &file, news, now).await?;
+            // That says already that a CSR is needed.
+            told.push(News::CsrWanted(certificate.id));
+        }
+        self.see_to_successor(change, file, certificate, from, &told, due)
             .await
     }
 
+    /// Replaces a certificate from `from` on, or tells people to.
     async fn see_to_successor(
         &self,
         change: &mut Change,
         file: OrderFile,
         certificate: CertificateSummary,
+        from: Timestamp,
         told: &[News],
         due: &mut Due,
     ) -> Result<Option<Signing>, AppError> {
         let now = due.now;
-        let from = replace_at(certificate.validity);
         let is_under_way = !file.issuance.is_settled();
         let may_reuse = self.reuses_key(&file.order).await?;
         let reuses_key = may_reuse

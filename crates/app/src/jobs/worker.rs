@@ -190,6 +190,7 @@ impl App {
     pub async fn run_worker(&self, stop: watch::Receiver<bool>, drain: Duration) {
         let mut signers = tokio::spawn(self.clone().run_signers(stop.clone()));
         let lists = tokio::spawn(self.clone().follow_crls());
+        let pulse = tokio::spawn(self.clone().keep_pulse());
         let (stop_beating, stopped) = watch::channel(false);
         let heart = tokio::spawn(self.clone().keep_leases(stopped));
         let queues = Queue::ALL.map(|queue| tokio::spawn(self.clone().serve(queue, stop.clone())));
@@ -201,6 +202,7 @@ impl App {
             }
         }
         lists.abort();
+        pulse.abort();
         let finish = async {
             for under_way in &mut running {
                 while under_way.join_next().await.is_some() {}
@@ -426,6 +428,7 @@ impl App {
             Some(Task::RevokeKey(id)) => self.revoke_key(job, id).await,
             Some(Task::RefreshCrl) => self.refresh_crl(job).await,
             Some(Task::FollowIssuingCa) => self.follow_issuing_ca_daily(job).await,
+            Some(Task::ReplaceCertificates(number)) => self.replace_certificates(job, number).await,
             Some(Task::Housekeep) => self.housekeep(job).await,
             Some(Task::IndexNames) => self.index_names(job).await,
             Some(Task::IndexContacts) => self.index_contacts(job).await,

@@ -168,6 +168,7 @@ fn an_operator_is_told_how_the_server_is() {
             "worker",
             "jobs",
             "revocation lists",
+            "signing",
             "mail",
             "resolvers",
         ] {

@@ -19,6 +19,7 @@ mod orders;
 mod passing_keys;
 mod programs;
 mod resellers;
+mod restores;
 mod revocations;
 mod shutdown;
 mod trails;

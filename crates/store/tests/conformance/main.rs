@@ -23,6 +23,7 @@ mod people;
 mod pools;
 mod prices;
 mod proxy;
+mod restores;
 mod revocations;
 mod searches;
 mod sequences;

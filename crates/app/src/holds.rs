@@ -1,0 +1,165 @@
+//! What keeps the platform from signing until an operator has looked at it: a clock that went back, and a database
+//! that went back while it was served.
+//!
+//! A certificate or a revocation list that is dated before others of its issuer cannot be taken back. So each process
+//! remembers the latest time it has seen, and once a minute, with a beat of the database's pulse, the latest that any
+//! process has. A clock that is behind it by more than a few minutes ([`TOLERANCE`]) signs nothing: neither
+//! certificates nor lists, and no issuing CA is made. Orders wait meanwhile and nothing fails. It ends when the clock
+//! has caught up, or when an operator has accepted the time ([`Operations::accept_clock`]).
+//!
+//! The pulse also counts: a count that did not rise says that the database was set back under the running process.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chancery_domain::{SignedDuration, Timestamp};
+use chancery_store::Change;
+use chancery_store::record::{Seen, blocking};
+use parking_lot::Mutex;
+
+use crate::{App, AppError, Operations};
+
+/// By how much a clock may be behind: servers of one database differ, and time services correct by small steps.
+pub const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often the latest time is kept, and how often it is looked at while nothing is signed.
+const BEAT_EVERY: Duration = Duration::from_secs(60);
+const BEAT_HELD: Duration = Duration::from_secs(5);
+
+/// When what waits for the hold to end is looked at again.
+pub(crate) const HOLD_LOOK: SignedDuration = SignedDuration::from_secs(30);
+
+/// Why nothing is signed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Hold {
+    /// The clock went back.
+    ClockBehind {
+        /// What it shows.
+        now: Timestamp,
+        /// What it, or that of another server, had shown.
+        latest: Timestamp,
+    },
+    /// The database went back.
+    DatabaseBehind,
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ClockBehind { now, latest } => write!(
+                f,
+                "the clock shows {now}, but it was {latest} before: nothing is signed until it is set right, or \
+                 `chancery clock accept` says that it is"
+            ),
+            Self::DatabaseBehind => f.write_str(
+                "the database lacks what it had: nothing is signed; stop all servers and run `chancery restore-check`",
+            ),
+        }
+    }
+}
+
+/// What this process has seen.
+pub(crate) struct Watch {
+    latest_micros: AtomicI64,
+    pulse: Mutex<Option<i64>>,
+    is_database_behind: std::sync::atomic::AtomicBool,
+    was_held: std::sync::atomic::AtomicBool,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            latest_micros: AtomicI64::new(i64::MIN),
+            pulse: Mutex::default(),
+            is_database_behind: false.into(),
+            was_held: false.into(),
+        }
+    }
+}
+
+impl App {
+    /// Why nothing is signed at the moment, if so.
+    pub fn signing_hold(&self) -> Option<Hold> {
+        if self.watch.is_database_behind.load(Ordering::SeqCst) {
+            return Some(Hold::DatabaseBehind);
+        }
+        let now = self.clock.now();
+        let micros = now.as_microsecond();
+        let latest = self.watch.latest_micros.fetch_max(micros, Ordering::SeqCst);
+        let latest = Timestamp::from_microsecond(latest).unwrap_or(Timestamp::MIN);
+        (now < latest && latest.duration_since(now) > TOLERANCE)
+            .then_some(Hold::ClockBehind { now, latest })
+    }
+
+    /// Counts a beat of the pulse, keeps and learns the latest time, and says so where nothing is signed.
+    pub async fn beat_pulse(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let pulse = self.store.pulse(now).await?;
+        let micros = pulse.latest.as_microsecond();
+        // Also where it is earlier than what was seen here: an operator has accepted it.
+        self.watch.latest_micros.store(micros, Ordering::SeqCst);
+        let last = self.watch.pulse.lock().replace(pulse.count);
+        if last.is_some_and(|last| pulse.count <= last) {
+            self.watch.is_database_behind.store(true, Ordering::SeqCst);
+        }
+        self.tell_hold();
+        if let Some(record) = self.store.record()
+            && !self.watch.is_database_behind.load(Ordering::SeqCst)
+        {
+            self.store.record_numbers().await?;
+            let pulse = pulse.count;
+            blocking(move || record.keep_seen(Seen { pulse })).await?;
+        }
+        Ok(())
+    }
+
+    fn tell_hold(&self) {
+        let hold = self.signing_hold();
+        let was_held = self.watch.was_held.swap(hold.is_some(), Ordering::SeqCst);
+        match hold {
+            Some(hold) if !was_held => tracing::error!("{hold}"),
+            None if was_held => {
+                tracing::warn!("certificates and revocation lists are signed again");
+                self.wake_worker();
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the pulse, for as long as it is polled.
+    pub(crate) async fn keep_pulse(self) {
+        let mut failed = false;
+        loop {
+            let held = self.signing_hold().is_some();
+            tokio::time::sleep(if held { BEAT_HELD } else { BEAT_EVERY }).await;
+            let beaten = self.beat_pulse().await;
+            match &beaten {
+                Err(error) if !failed => {
+                    tracing::warn!(%error, "the latest time could not be kept");
+                }
+                _ => {}
+            }
+            failed = beaten.is_err();
+        }
+    }
+}
+
+impl Operations {
+    /// The time, and the latest that a server has seen.
+    pub async fn clock_standing(&self) -> Result<(Timestamp, Option<Timestamp>), AppError> {
+        Ok((self.clock.now(), self.store.latest_time().await?))
+    }
+
+    /// Takes the time for right, whatever was seen before. Servers go by it within seconds.
+    pub async fn accept_clock(&self, operator: &str) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let before = self.store.latest_time().await?;
+        let mut change = Change::new();
+        change.set_latest_time(now);
+        let before = before.map(|at| at.to_string()).unwrap_or_default();
+        let note = serde_json::json!({ "operator": operator, "latest": before });
+        change.set_meta(&format!("clock_accepted_at {now}"), &note.to_string());
+        self.store.commit(change).await?;
+        Ok(())
+    }
+}

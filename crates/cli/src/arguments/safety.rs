@@ -1,0 +1,75 @@
+//! Commands for when something went wrong: restored backups, damage, a clock that went back.
+
+use clap::{Args, Subcommand};
+
+use super::{OperatorFlag, Place};
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreFlags {
+    /// How far beyond what is known to be used numbers go on; without it, as far as seems safe
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
+    pub(crate) skip: Option<i64>,
+    /// Do it; without it, only say what would be done
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) operator: OperatorFlag,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatabaseCommand {
+    /// Look for damage: files, references, balances, states, certificates, sealed secrets
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Show the time, and the latest that a server has seen
+    Show {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take the time for right, so that certificates and revocation lists are signed again
+    Accept {
+        #[command(flatten)]
+        operator: OperatorFlag,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LostCommand {
+    /// List the certificates that a restored backup did not have and that have not expired
+    List {
+        /// Answer in JSON, a line for each
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke one of them
+    Revoke {
+        /// Its serial number, hexadecimal
+        #[arg(long, value_name = "SERIAL")]
+        serial: String,
+        /// The reason's number (RFC 5280, CRLReason): 0, 1, 3, 4, 5 or 9
+        #[arg(long, value_name = "REASON", value_parser = reason)]
+        reason: u8,
+        #[command(flatten)]
+        operator: OperatorFlag,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+fn reason(text: &str) -> Result<u8, String> {
+    let number = text.parse().ok();
+    let allowed = number.filter(|number| [0, 1, 3, 4, 5, 9].contains(number));
+    allowed.ok_or_else(|| "a reason is one of: 0, 1, 3, 4, 5, 9".to_owned())
+}
