@@ -24,8 +24,8 @@ const CLIENTS: usize = 8;
 /// The most orders that are acknowledged before a kill.
 const ORDERS_A_ROUND: u64 = 120;
 
-/// Longer than any lease, so that what the dead held is taken over.
-const LEASE_SECONDS: i64 = 200;
+/// A lease, and a second: what the dead held is taken over by then.
+const LEASE_SECONDS: i64 = 21;
 
 fn kills() -> usize {
     let asked = std::env::var("TEST_KILLS").ok();
