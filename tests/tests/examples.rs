@@ -62,7 +62,7 @@ fn the_table_links_to_the_examples_and_says_what_is_served() {
         .collect();
     let page = fs::read_to_string(repository_root().join("docs/api/webnic-examples.md")).unwrap();
     let rows = rows();
-    assert_eq!(rows.len(), 35);
+    assert_eq!(rows.len(), 41);
     for (at, row) in rows.iter().enumerate() {
         assert_eq!(row.number, at + 1);
         let is_served = served.contains(&row.route);
@@ -348,6 +348,7 @@ async fn page(server: &mut TestServer) -> String {
     let kiosk = issued(&mut book, &panel, &administrator).await;
     book.ask(11, &format!("/ssl/v2/orders/{order}/cancel"), "")
         .await;
+    domains(&mut book).await;
     found_again(&mut book).await;
     let reason = r#"{"reason":"cessationOfOperation"}"#;
     book.ask(34, &format!("/ssl/v2/orders/{kiosk}/revoke"), reason)
@@ -447,6 +448,32 @@ async fn products(book: &mut Book) {
         .await;
     let price = "/ssl/v2/products/pricing?productKey=ssl123&term=1&commonSAN=2&wildcardSAN=1";
     book.ask(24, price, "").await;
+}
+
+/// A domain that is asked for ahead of any order, and proofs.
+async fn domains(book: &mut Book) {
+    let asked = r#"{"domain":"shop.example","authType":"dns"}"#;
+    let made = book.ask(36, "/ssl/v2/domains/validate", asked).await.data();
+    let id = made["domainId"].as_str().unwrap().to_owned();
+    book.made_up
+        .push((format!("\"{id}\""), "\"4711\"".to_owned()));
+    book.ask(37, "/ssl/v2/domains/list", "").await;
+    let path = format!("/ssl/v2/domains/{id}");
+    book.made_up
+        .push((path.clone(), "/ssl/v2/domains/4711".to_owned()));
+    book.ask(38, &format!("{path}/info"), "").await;
+    book.ask(39, &path, "").await;
+    let proofs = book.ask(40, "/ssl/v2/proofs/list", "").await.data();
+    let id = proofs[0]["proofId"].as_str().unwrap();
+    for (at, proof) in proofs.as_array().unwrap().iter().enumerate() {
+        let shown = format!("\"{}\"", 4_720 - at);
+        let id = proof["proofId"].as_str().unwrap();
+        book.made_up.push((format!("\"{id}\""), shown));
+    }
+    let path = format!("/ssl/v2/proofs/{id}");
+    book.made_up
+        .push((path.clone(), "/ssl/v2/proofs/4720".to_owned()));
+    book.ask(41, &path, "").await;
 }
 
 /// An order whose names are not proved. Gives its number.

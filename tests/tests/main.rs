@@ -50,6 +50,7 @@ mod money;
 mod orders;
 mod organizations;
 mod outages;
+mod prevalidations;
 mod prices;
 mod production;
 mod proofs;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_testkit::{Panel, Reply, TestServer, csr, on_both_engines, order_for};
 use chancery_webnic::{Route, routes};
+use serde_json::json;
 
 on_both_engines!(everyone_asks_for_everything);
 
@@ -26,6 +27,10 @@ enum About {
     MailedOrder,
     /// An order with its certificate.
     IssuedOrder,
+    /// A domain to be proved ahead of any order.
+    Domain,
+    /// A proof on record.
+    Proof,
 }
 
 /// How a route is asked for. Words in braces stand for the thing that the row is about.
@@ -64,7 +69,7 @@ const ORGANIZATION: &str = r#"{"organization": {
 
 #[rustfmt::skip]
 const ROWS: &[Row] = {
-    use About::{Contact, IssuedOrder, MailedOrder, Nothing, Order, Organization};
+    use About::{Contact, Domain, IssuedOrder, MailedOrder, Nothing, Order, Organization, Proof};
     use Body::{Form, Json, None};
     &[
         row("POST /reseller/v2/api-user/token", Nothing, "",
@@ -117,6 +122,12 @@ const ROWS: &[Row] = {
         row("PUT /ssl/v2/orders/{orderId}/approver-email", MailedOrder, "",
             Json(r#"{"approverEmail": "hostmaster@{commonName}"}"#)),
         row("POST /ssl/v2/orders/{orderId}/approver-email/send", MailedOrder, "", None),
+        row("POST /ssl/v2/domains/validate", Nothing, "", Json(r#"{"domain": "{commonName}", "authType": "dns"}"#)),
+        row("GET /ssl/v2/domains/list", Nothing, "", None),
+        row("GET /ssl/v2/domains/{domainId}/info", Domain, "", None),
+        row("DELETE /ssl/v2/domains/{domainId}", Domain, "", None),
+        row("GET /ssl/v2/proofs/list", Nothing, "", None),
+        row("DELETE /ssl/v2/proofs/{proofId}", Proof, "", None),
         row("GET /ssl/v2/domainValidations/approver-list", Nothing, "?commonName=shop.test", None),
         row("GET /ssl/v2/domain-validations/approver-list", Nothing, "?commonName=shop.test", None),
         row("GET /ssl/v2/orders/approver-list", Nothing, "?commonName=shop.test", None),
@@ -140,9 +151,10 @@ impl Words {
     }
 
     /// The words back in their braces, so that answers about different things compare. Numbers of
-    /// organizations are too short to be told from other numbers, and stay.
+    /// organizations, domains and proofs are too short to be told from other numbers, and stay.
     fn mask(&self, text: &str) -> String {
-        let long = self.0.iter().filter(|(name, _)| *name != "organizationId");
+        let is_long = |name: &str| !["organizationId", "domainId", "proofId"].contains(&name);
+        let long = self.0.iter().filter(|(name, _)| is_long(name));
         long.fold(text.to_owned(), |text, (name, value)| {
             text.replace(value, &format!("{{{name}}}"))
         })
@@ -231,6 +243,18 @@ impl<'a> Askers<'a> {
                 let id = reply.await.data()["organizationId"].to_string();
                 return words.with("organizationId", id);
             }
+            About::Domain => {
+                let body = json!({ "domain": name, "authType": "dns" });
+                let reply = self.owner.http.post("/ssl/v2/domains/validate", &body);
+                let id = reply.await.data()["domainId"].clone();
+                return words.with("domainId", id.as_str().unwrap());
+            }
+            About::Proof => {
+                self.owner.issue("ssl123", &[&name]).await;
+                let path = format!("/ssl/v2/proofs/list?domain={name}");
+                let id = self.owner.http.get(&path).await.data()[0]["proofId"].clone();
+                return words.with("proofId", id.as_str().unwrap());
+            }
             About::Order => self.place("dns", &name).await,
             About::MailedOrder => self.place("email", &name).await,
             About::IssuedOrder => self.owner.issue("ssl123", &[&name]).await,
@@ -250,6 +274,7 @@ fn unknown(words: &Words) -> Words {
     let with_other = |(name, value): &(&'static str, String)| match *name {
         "orderId" => (*name, "4000000001".to_owned()),
         "contactId" => (*name, "SSL4000001T".to_owned()),
+        "domainId" | "proofId" => (*name, "40000001".to_owned()),
         "organizationId" => (*name, "4000001".to_owned()),
         _ => (*name, value.clone()),
     };

@@ -2,6 +2,7 @@
 //! paid once or paid back once, and the ledger sums to zero.
 
 use chancery_domain::money::{Currency, Money};
+use chancery_domain::reseller_settings::{ProofScope, ResellerChanges};
 use chancery_domain::resellers::ResellerId;
 use chancery_testkit::{Engine, Panel, PlacedOrder, Reply, TestServer, csr, run_server};
 use proptest::prelude::*;
@@ -17,8 +18,8 @@ enum Step {
     Debit(i64),
     /// The operator corrects the nth credit or debit, perhaps again.
     Correct(usize),
-    /// An order for so many names.
-    Place { names: usize },
+    /// An order for so many names, perhaps of a domain that is proved ahead of it.
+    Place { names: usize, is_ahead: bool },
     /// The same under one of a few keys: perhaps again.
     PlaceUnderKey { key: usize },
     /// Cancels the nth order, whatever became of it.
@@ -33,6 +34,10 @@ enum Step {
     Reissue { at: usize, more: usize },
     /// Renews the nth order, perhaps again.
     Renew(usize),
+    /// The operator says which orders share their proofs.
+    ShareProofs(ProofScope),
+    /// Drops all proofs there are.
+    DropProofs,
     /// Time goes by.
     Wait { days: i64 },
 }
@@ -42,7 +47,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (1..5000_i64).prop_map(Step::Credit),
         1 => (1..5000_i64).prop_map(Step::Debit),
         1 => (0..3_usize).prop_map(Step::Correct),
-        4 => (1..4_usize).prop_map(|names| Step::Place { names }),
+        4 => (1..4_usize, any::<bool>()).prop_map(|(names, is_ahead)| Step::Place { names, is_ahead }),
         2 => (0..3_usize).prop_map(|key| Step::PlaceUnderKey { key }),
         3 => (0..8_usize).prop_map(Step::Cancel),
         2 => (0..8_usize).prop_map(Step::Revoke),
@@ -50,6 +55,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..8_usize).prop_map(Step::ChangeMethod),
         3 => (0..8_usize, 0..3_usize).prop_map(|(at, more)| Step::Reissue { at, more }),
         2 => (0..8_usize).prop_map(Step::Renew),
+        1 => prop::sample::select(ProofScope::ALL.to_vec()).prop_map(Step::ShareProofs),
+        1 => Just(Step::DropProofs),
         1 => prop_oneof![Just(1_i64), Just(31_i64), Just(150_i64)]
             .prop_map(|days| Step::Wait { days }),
     ];
@@ -290,16 +297,24 @@ async fn take(
                 *is_corrected = true;
             }
         }
-        Step::Place { names } => {
+        Step::Place { names, is_ahead } => {
             let names = (0..names).map(|at| format!("s{at}.shop{number}.test"));
             let names: Vec<String> = names.collect();
             let price = 1000 * i64::try_from(names.len()).unwrap();
-            let order = panel.order("ssl123", "dns", &borrowed(&names)).await;
+            let mut order = panel.order("ssl123", "dns", &borrowed(&names)).await;
+            if is_ahead {
+                prove_ahead(panel, &format!("shop{number}.test")).await;
+                order["usePrevalidated"] = json!(true);
+            }
             let reply = panel.http.post("/ssl/v2/orders/new", &order).await;
             if book.cents >= price {
                 book.cents -= price;
-                let id = PlacedOrder::of(&reply).id;
-                book.orders.push(Held::new(id, names, price));
+                let mut held = Held::new(PlacedOrder::of(&reply).id, names, price);
+                if is_ahead {
+                    panel.world.run_due_jobs().await;
+                    held.issued();
+                }
+                book.orders.push(held);
             } else {
                 poor(&reply);
             }
@@ -360,10 +375,42 @@ async fn take(
         }
         Step::Reissue { at, more } => reissue(panel, book, number, at, more).await,
         Step::Renew(at) => renew(panel, book, at).await,
+        Step::ShareProofs(scope) => {
+            let changes = ResellerChanges {
+                proof_scope: Some(scope),
+                ..ResellerChanges::default()
+            };
+            let set = server.operations().set_reseller(reseller, &changes).await;
+            set.unwrap();
+        }
+        Step::DropProofs => drop_proofs(panel).await,
         Step::Wait { days } => {
             server.world().advance(days * 86_400).await;
             pass(book, days);
         }
+    }
+}
+
+/// Shows control of a domain ahead of any order.
+async fn prove_ahead(panel: &Panel, domain: &str) {
+    let asked = json!({ "domain": domain, "authType": "dns" });
+    let data = panel
+        .http
+        .post("/ssl/v2/domains/validate", &asked)
+        .await
+        .data();
+    let shown = json!({ "commonName": data["challenge"] });
+    panel.publish(&shown).await;
+    panel.world.advance(10).await;
+}
+
+async fn drop_proofs(panel: &Panel) {
+    let proofs = panel.http.get("/ssl/v2/proofs/list").await.data();
+    for proof in proofs.as_array().unwrap() {
+        let path = format!("/ssl/v2/proofs/{}", proof["proofId"].as_str().unwrap());
+        // One takes older ones of its kind with it.
+        let status = panel.http.delete(&path).await.status;
+        assert!([200, 400].contains(&status), "{status}");
     }
 }
 

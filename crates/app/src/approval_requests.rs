@@ -7,7 +7,9 @@ use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::issuances::{Issuance, NameControl};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
+use chancery_domain::prevalidations::Prevalidation;
 use chancery_domain::resellers::ResellerId;
+use chancery_domain::validations::ValidationId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
 use chancery_store::approvals::{Approval, Sendings};
@@ -15,6 +17,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::approvals::{APPROVAL_CONTEXT, mail_observation, still_asked};
 use crate::challenges::random_hex;
+use crate::jobs::Task;
 use crate::sign_in::secret_hash;
 use crate::{App, AppError, PARALLEL_READS, Refusal};
 
@@ -27,24 +30,69 @@ const ASKED_AN_HOUR: i64 = 10;
 /// How long a message waits that nobody asked for just now, and that has no turn earlier.
 const AT_LAST: SignedDuration = SignedDuration::from_hours(24);
 
+/// A run of showing control, as far as approvers are concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) id: ValidationId,
+    pub(crate) reseller: ResellerId,
+    /// Its names, with what is asked for each.
+    pub(crate) names: &'a [NameControl],
+    /// The end of the time to show control.
+    pub(crate) validate_by: Timestamp,
+    /// What sends its messages.
+    pub(crate) mails: Task,
+}
+
+impl<'a> From<&'a Issuance> for Run<'a> {
+    fn from(issuance: &'a Issuance) -> Self {
+        Self {
+            id: issuance.id.into(),
+            reseller: issuance.reseller,
+            names: &issuance.names,
+            validate_by: issuance.validate_by,
+            mails: Task::MailApprovers(issuance.id),
+        }
+    }
+}
+
+impl<'a> From<&'a Prevalidation> for Run<'a> {
+    fn from(domain: &'a Prevalidation) -> Self {
+        Self {
+            id: domain.id.into(),
+            reseller: domain.reseller,
+            names: std::slice::from_ref(&domain.control),
+            validate_by: domain.validate_by,
+            mails: Task::MailDomainApprover(domain.id),
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    /// The names that still need a proof.
+    fn unproved(self) -> impl Iterator<Item = &'a NameControl> {
+        self.names.iter().filter(|control| control.proof.is_none())
+    }
+}
+
 impl App {
     /// Refuses to write to approvers who were written to too often already, and have messages waiting.
     pub(crate) async fn check_mail_limits(
         &self,
-        issuance: &Issuance,
+        run: impl Into<Run<'_>>,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let asked = by_address(issuance.unproved());
+        let run = run.into();
+        let asked = by_address(run.unproved());
         if asked.is_empty() {
             return Ok(());
         }
         let hour_ago = now - SignedDuration::from_hours(1);
-        if self.store.times_asked(issuance.id, hour_ago).await? >= ASKED_AN_HOUR {
+        if self.store.times_asked(run.id, hour_ago).await? >= ASKED_AN_HOUR {
             return Err(Refusal::TooManyMails.into());
         }
         let turns = asked
             .into_keys()
-            .map(|address| async move { self.mail_turn(issuance.reseller, &address, now).await });
+            .map(|address| async move { self.mail_turn(run.reseller, &address, now).await });
         let turns: Vec<Option<Timestamp>> = stream::iter(turns)
             .buffer_unordered(PARALLEL_READS)
             .try_collect()
@@ -69,28 +117,29 @@ impl App {
         }
         let controls = issuance.unproved();
         let again = controls.filter(|control| dropped.contains(&control.name));
-        self.ask_approvers(change, issuance, again, now).await
+        self.ask_approvers(change, &*issuance, again, now).await
     }
 
     /// Adds an approval for each address that is to approve some of these names, and the job that mails them.
     pub(crate) async fn ask_approvers(
         &self,
         change: &mut Change,
-        issuance: &Issuance,
+        run: impl Into<Run<'_>>,
         controls: impl Iterator<Item = &NameControl>,
         now: Timestamp,
     ) -> Result<(), AppError> {
+        let run = run.into();
         let mut first = None;
         for (address, names) in by_address(controls) {
-            let turn = self.mail_turn(issuance.reseller, &address, now).await?;
+            let turn = self.mail_turn(run.reseller, &address, now).await?;
             let send_from = turn.unwrap_or(now + AT_LAST);
-            let approval = self.new_approval(issuance, address, names, now, send_from)?;
-            change.insert_approval(issuance.reseller, &approval);
+            let approval = self.new_approval(run, address, names, now, send_from)?;
+            change.insert_approval(run.reseller, &approval);
             first = Some(first.unwrap_or(send_from).min(send_from));
         }
         if let Some(first) = first {
             change.expect_master_key(&self.master_key_id);
-            self.enqueue_mails(change, issuance, first).await?;
+            self.enqueue_mails(change, run, first).await?;
         }
         Ok(())
     }
@@ -100,11 +149,12 @@ impl App {
     pub(crate) async fn ask_other_approvers(
         &self,
         change: &mut Change,
-        issuance: &Issuance,
+        run: impl Into<Run<'_>>,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let open = self.open_approvals(issuance).await?;
-        let mut wanted = by_address(issuance.unproved());
+        let run = run.into();
+        let open = self.open_approvals(run).await?;
+        let mut wanted = by_address(run.unproved());
         for approval in &open {
             let names = wanted.get(&approval.address);
             let is_enough = names.is_some_and(|names| {
@@ -121,8 +171,8 @@ impl App {
             Challenge::Email { approver } => wanted.contains_key(approver),
             Challenge::Dns { .. } | Challenge::File { .. } => false,
         };
-        let again = issuance.unproved().filter(again);
-        self.ask_approvers(change, issuance, again, now).await
+        let again = run.unproved().filter(again);
+        self.ask_approvers(change, run, again, now).await
     }
 
     /// Adds what sends the messages that wait for an answer once more: unchanged, or, where some of a message's
@@ -130,33 +180,32 @@ impl App {
     pub(crate) async fn ask_again(
         &self,
         change: &mut Change,
-        issuance: &Issuance,
+        run: impl Into<Run<'_>>,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let open = self.open_approvals(issuance).await?;
+        let run = run.into();
+        let open = self.open_approvals(run).await?;
         let mut first = None;
         for approval in open.iter().filter(|approval| approval.sent_at.is_some()) {
-            let left = still_asked(approval, &issuance.names);
-            let turn = self
-                .mail_turn(issuance.reseller, &approval.address, now)
-                .await?;
+            let left = still_asked(approval, run.names);
+            let turn = self.mail_turn(run.reseller, &approval.address, now).await?;
             let turn = turn.ok_or(Refusal::TooManyMails)?;
             if left.len() == approval.names.len() {
-                change.mail_again(issuance.reseller, approval, turn);
+                change.mail_again(run.reseller, approval, turn);
             } else {
                 change.void_approval(approval.token_hash, now);
                 if left.is_empty() {
                     continue;
                 }
                 let address = approval.address.clone();
-                let anew = self.new_approval(issuance, address, left, now, turn)?;
-                change.insert_approval(issuance.reseller, &anew);
+                let anew = self.new_approval(run, address, left, now, turn)?;
+                change.insert_approval(run.reseller, &anew);
             }
             first = Some(first.unwrap_or(turn).min(turn));
         }
         if let Some(first) = first {
             change.expect_master_key(&self.master_key_id);
-            self.enqueue_mails(change, issuance, first).await?;
+            self.enqueue_mails(change, run, first).await?;
         }
         Ok(())
     }
@@ -164,12 +213,13 @@ impl App {
     /// Refuses to send an order's messages once more so soon. The first repetition may come at once.
     pub(crate) async fn check_resend(
         &self,
-        issuance: &Issuance,
+        run: impl Into<Run<'_>>,
         now: Timestamp,
     ) -> Result<(), AppError> {
+        let run = run.into();
         let too_soon =
             |sent: &Sendings| sent.count > 1 && now.duration_since(sent.last) < RESEND_INTERVAL;
-        match self.store.sendings(issuance.id).await?.iter().any(too_soon) {
+        match self.store.sendings(run.id).await?.iter().any(too_soon) {
             true => Err(Refusal::TooManyMails.into()),
             false => Ok(()),
         }
@@ -178,11 +228,12 @@ impl App {
     /// What is to be told of messages that wait for their turn.
     pub(crate) async fn waiting_mails(
         &self,
-        issuance: &Issuance,
+        run: impl Into<Run<'_>>,
         now: Timestamp,
     ) -> Result<Vec<Observation>, AppError> {
+        let run = run.into();
         let mut told = Vec::new();
-        for approval in self.open_approvals(issuance).await? {
+        for approval in self.open_approvals(run).await? {
             if approval.sent_at.is_some() || approval.send_from <= now {
                 continue;
             }
@@ -191,7 +242,7 @@ impl App {
                 "{} was written to often today; the message is sent on {from}",
                 approval.address
             );
-            for name in still_asked(&approval, &issuance.names) {
+            for name in still_asked(&approval, run.names) {
                 let advice = "wait, or choose another approver or another method";
                 let (found, outcome) = (found.clone(), Outcome::Waiting);
                 told.push(mail_observation(
@@ -203,8 +254,8 @@ impl App {
     }
 
     /// The approvals of a run that wait for an answer.
-    async fn open_approvals(&self, issuance: &Issuance) -> Result<Vec<Approval>, AppError> {
-        let all = self.store.approvals_of(issuance.id).await?.into_iter();
+    async fn open_approvals(&self, run: Run<'_>) -> Result<Vec<Approval>, AppError> {
+        let all = self.store.approvals_of(run.id).await?.into_iter();
         Ok(all
             .filter(|approval| approval.approved_at.is_none())
             .collect())
@@ -225,7 +276,7 @@ impl App {
 
     fn new_approval(
         &self,
-        issuance: &Issuance,
+        run: Run<'_>,
         address: String,
         names: Vec<DomainName>,
         now: Timestamp,
@@ -239,12 +290,12 @@ impl App {
                 .master_key
                 .seal(APPROVAL_CONTEXT, token.as_bytes())
                 .map_err(AppError::internal)?,
-            run: issuance.id.into(),
+            run: run.id,
             names,
             domain: DomainName::parse(host).map_err(AppError::internal)?,
             address,
             created_at: now,
-            expires_at: issuance.validate_by,
+            expires_at: run.validate_by,
             send_from,
             sent_at: None,
             approved_at: None,

@@ -7,10 +7,11 @@
 use chancery_domain::Timestamp;
 use chancery_domain::authorizations::{Authorization, Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
-use chancery_domain::issuances::{Issuance, IssuanceState, NameControl, NextStep, Proof};
+use chancery_domain::issuances::{IssuanceId, IssuanceState, NameControl, NextStep, Proof};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
-use chancery_domain::resellers::ProofScope;
+use chancery_domain::prevalidations::{Prevalidation, PrevalidationId};
+use chancery_domain::resellers::{ProofScope, ResellerId};
 use chancery_outside::mail::Mail;
 use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
@@ -31,14 +32,14 @@ pub struct ApprovalAsked {
     pub further: Vec<DomainName>,
     /// What else the approval may be used for, as a sentence.
     pub reuse: String,
-    /// The product.
-    pub product: String,
+    /// The product; none for a domain that is proved ahead of any order.
+    pub product: Option<String>,
     /// Who ordered.
     pub reseller: String,
     /// The address that was written to.
     pub address: String,
-    /// The order's number.
-    pub order: String,
+    /// The order's number; none for a domain that is proved ahead of any order.
+    pub order: Option<String>,
     /// Whether it can still be approved.
     pub state: ApprovalState,
 }
@@ -57,17 +58,52 @@ pub enum ApprovalState {
 /// What the secrets in approval mails are sealed for.
 pub(crate) const APPROVAL_CONTEXT: &str = "approval";
 
+/// What an approval is asked for.
+pub(crate) enum AskedFor {
+    /// The certificate of an order.
+    Order(Box<OrderFile>),
+    /// A domain, ahead of any order.
+    Domain(Box<Prevalidation>),
+}
+
+impl AskedFor {
+    pub(crate) fn reseller(&self) -> ResellerId {
+        match self {
+            Self::Order(file) => file.order.reseller,
+            Self::Domain(held) => held.reseller,
+        }
+    }
+
+    /// The names, with what is asked for each.
+    pub(crate) fn names(&self) -> &[NameControl] {
+        match self {
+            Self::Order(file) => &file.issuance.names,
+            Self::Domain(held) => std::slice::from_ref(&held.control),
+        }
+    }
+
+    /// Whether control is to be shown, and there is time for it.
+    fn waits(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Order(file) => {
+                file.issuance.state == IssuanceState::Validating && now < file.issuance.validate_by
+            }
+            Self::Domain(held) => held.waits(now),
+        }
+    }
+}
+
 impl App {
     /// What the link of an approval mail is about.
     pub async fn approval(&self, token: &str) -> Result<ApprovalAsked, AppError> {
-        let (approval, file) = self.find_approval(token).await?;
-        let state = self.approval_state(&approval, &file.issuance);
-        let reseller = self.store.reseller(file.order.reseller).await?;
+        let (approval, asked) = self.find_approval(token).await?;
+        let state = self.approval_state(&approval, &asked);
+        let reseller = self.store.reseller(asked.reseller()).await?;
         let scope = reseller
             .as_ref()
             .map_or(ProofScope::Order, |reseller| reseller.settings.proof_scope);
         let names = match state {
-            ApprovalState::Open => still_asked(&approval, &file.issuance.names),
+            ApprovalState::Open => still_asked(&approval, asked.names()),
             ApprovalState::Given | ApprovalState::Closed => approval.names.clone(),
         };
         let rest = |all: Vec<DomainName>, without: &[DomainName]| -> Vec<DomainName> {
@@ -75,29 +111,48 @@ impl App {
                 .filter(|name| !without.contains(name))
                 .collect()
         };
+        let covered = asked.names().iter().map(|control| control.name.clone());
         Ok(ApprovalAsked {
             state,
             withdrawn: rest(approval.names.clone(), &names),
-            further: rest(file.issuance.covered(), &names),
+            further: rest(covered.collect(), &names),
             names,
-            reuse: self.reuse_of(&approval, scope),
-            product: file.order.product_name,
+            reuse: self.reuse_of(&approval, &asked, scope),
             reseller: reseller.map(|reseller| reseller.name).unwrap_or_default(),
             address: approval.address,
-            order: file.order.id.to_string(),
+            order: match &asked {
+                AskedFor::Order(file) => Some(file.order.id.to_string()),
+                AskedFor::Domain(_) => None,
+            },
+            product: match asked {
+                AskedFor::Order(file) => Some(file.order.product_name),
+                AskedFor::Domain(_) => None,
+            },
         })
     }
 
     /// Approves: the names that are still asked of the message's reader are proved, by email.
     pub async fn approve(&self, token: &str) -> Result<ApprovalState, AppError> {
         for _ in 0..jobs::CONFLICT_TRIES {
-            let (approval, mut file) = self.find_approval(token).await?;
-            let state = self.approval_state(&approval, &file.issuance);
+            let (approval, asked) = self.find_approval(token).await?;
+            let state = self.approval_state(&approval, &asked);
             if state != ApprovalState::Open {
                 return Ok(state);
             }
             let now = self.clock.now();
             let mut change = Change::new();
+            let mut file = match asked {
+                AskedFor::Order(file) => *file,
+                AskedFor::Domain(held) => {
+                    self.prove_domain(&mut change, &approval, *held, now)
+                        .await?;
+                    match self.store.commit(change).await {
+                        Err(StoreError::Conflict { .. }) => continue,
+                        Err(other) => return Err(other.into()),
+                        Ok(_) => return Ok(ApprovalState::Given),
+                    }
+                }
+            };
             self.forget_stale(&mut change, &mut file.issuance, now)
                 .await?;
             self.note_approval(&mut change, &approval, &mut file, now)
@@ -168,11 +223,41 @@ impl App {
         Ok(())
     }
 
+    /// Adds what the approval of a domain brings about.
+    async fn prove_domain(
+        &self,
+        change: &mut Change,
+        approval: &Approval,
+        held: Prevalidation,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let (method, domain) = (Method::Email, approval.domain.clone());
+        let proof = Proof {
+            domain: domain.clone(),
+            method,
+            obtained_at: now,
+        };
+        let proved = Authorization {
+            domain,
+            method,
+            obtained_at: now,
+        };
+        let found = format!("approved by the reader of {}", approval.address);
+        let name = held.domain().clone();
+        let look = mail_observation(approval, &name, now, found, Outcome::Proved, "");
+        let held = held.prove(proof, now)?;
+        change.approve(approval.token_hash, now);
+        change.save_prevalidation(&held);
+        change.insert_prevalidated(self.row_id().await?, held.reseller, held.id, &proved);
+        change.insert_observation(self.row_id().await?, held.id, &look);
+        Ok(())
+    }
+
     /// The message of an approval; the same each time.
     pub(crate) fn approval_mail(
         &self,
         approval: &Approval,
-        file: &OrderFile,
+        asked: &AskedFor,
         scope: ProofScope,
     ) -> Result<Mail, AppError> {
         let token = self
@@ -180,41 +265,29 @@ impl App {
             .open(APPROVAL_CONTEXT, &approval.sealed_token);
         let token = token.map_err(AppError::internal)?;
         let token = std::str::from_utf8(&token).map_err(AppError::internal)?;
-        let order = &file.order;
-        let further = file.issuance.covered().into_iter();
-        let further: Vec<DomainName> = further
-            .filter(|name| !approval.names.contains(name))
-            .collect();
-        let further = match further.is_empty() {
-            true => String::new(),
-            false => format!(
-                "\nThe certificate covers further names, which you are not asked about:\n\n{}",
-                listed(&further)
+        let first = approval.names.first().map_or("", DomainName::as_str);
+        let (what, subject) = match asked {
+            AskedFor::Order(file) => (
+                about_order(approval, file),
+                match approval.names.len() {
+                    0 | 1 => format!("Approve the certificate for {first}"),
+                    count => format!("Approve the certificate for {first} and {} more", count - 1),
+                },
+            ),
+            AskedFor::Domain(_) => (
+                about_domain(approval),
+                format!("Approve certificates for {first}"),
             ),
         };
         let text = format!(
-            "A TLS certificate was ordered that covers names for which {} may answer:\n\n\
-             {}{further}\n\
-             Order:    {}\nProduct:  {}\n\n\
-             If you agree that the certificate is issued for the names listed first, open this\n\
-             page and press the button there; once is enough for all of them:\n\n\
-             {}/approve/{token}\n\n\
+            "{what}\n{}/approve/{token}\n\n\
              {}\n\n\
-             If you do not know of this order, do nothing: without your approval no\n\
-             certificate is issued. The link ends on {}.\n",
-            approval.address,
-            listed(&approval.names),
-            order.id,
-            order.product_name,
+             If you do not know of this, do nothing: without your approval no certificate\n\
+             is issued. The link ends on {}.\n",
             self.settings.public_url,
-            self.reuse_of(approval, scope),
+            self.reuse_of(approval, asked, scope),
             approval.expires_at.strftime("%Y-%m-%d %H:%M UTC"),
         );
-        let first = approval.names.first().map_or("", DomainName::as_str);
-        let subject = match approval.names.len() {
-            0 | 1 => format!("Approve the certificate for {first}"),
-            count => format!("Approve the certificate for {first} and {} more", count - 1),
-        };
         Ok(Mail {
             to: vec![approval.address.clone()],
             subject,
@@ -225,23 +298,28 @@ impl App {
     }
 
     /// What an approval may be used for beside the names that are asked about.
-    fn reuse_of(&self, approval: &Approval, scope: ProofScope) -> String {
+    fn reuse_of(&self, approval: &Approval, asked: &AskedFor, scope: ProofScope) -> String {
         let days = self.rules.at(approval.created_at).domain_reuse_days;
-        let orders = match scope {
-            ProofScope::Order => "this order and orders that renew it",
-            ProofScope::Customer => {
-                "this order, orders that renew it, and other orders of the same customer"
+        let serves = match (asked, scope) {
+            (AskedFor::Domain(_), ProofScope::Order | ProofScope::Customer) => {
+                "certificates of orders from the same reseller that ask for it"
             }
-            ProofScope::Reseller => "all orders that come from the same reseller",
+            (_, ProofScope::Reseller) => "certificates of all orders from the same reseller",
+            (AskedFor::Order(_), ProofScope::Order) => {
+                "further certificates of this order and of orders that renew it"
+            }
+            (AskedFor::Order(_), ProofScope::Customer) => {
+                "further certificates of this order, of orders that renew it, and of other orders of the same customer"
+            }
         };
         format!(
-            "Your approval shows control of {domain}. For {days} days at most it may serve further certificates of \
-             {orders}, for {domain} and names below it, wildcards included.",
+            "Your approval shows control of {domain}. For {days} days at most it may serve {serves}, for {domain} and \
+             names below it, wildcards included.",
             domain = approval.domain,
         )
     }
 
-    async fn find_approval(&self, token: &str) -> Result<(Approval, OrderFile), AppError> {
+    async fn find_approval(&self, token: &str) -> Result<(Approval, AskedFor), AppError> {
         let missing = || AppError::NotFound {
             what: Noun::Approval,
             id: String::new(),
@@ -251,26 +329,67 @@ impl App {
             .approval(secret_hash(token))
             .await?
             .ok_or_else(missing)?;
-        let run = chancery_domain::issuances::IssuanceId(approval.run.0);
-        let file = self.store.file_of_issuance(run).await?;
-        Ok((approval, file.ok_or_else(missing)?))
+        let run = approval.run.0;
+        if let Some(file) = self.store.file_of_issuance(IssuanceId(run)).await? {
+            return Ok((approval, AskedFor::Order(Box::new(file))));
+        }
+        let held = self.store.prevalidation(PrevalidationId(run)).await?;
+        let held = held.ok_or_else(missing)?;
+        Ok((approval, AskedFor::Domain(Box::new(held))))
     }
 
-    fn approval_state(&self, approval: &Approval, issuance: &Issuance) -> ApprovalState {
+    fn approval_state(&self, approval: &Approval, asked: &AskedFor) -> ApprovalState {
         let now = self.clock.now();
         if approval.approved_at.is_some() {
             ApprovalState::Given
-        } else if issuance.state == IssuanceState::Validating
+        } else if asked.waits(now)
             && self.rules.is_in_force(Method::Email, now)
             && now < approval.expires_at
-            && now < issuance.validate_by
-            && !still_asked(approval, &issuance.names).is_empty()
+            && !still_asked(approval, asked.names()).is_empty()
         {
             ApprovalState::Open
         } else {
             ApprovalState::Closed
         }
     }
+}
+
+/// The part of a message that says which order it is about, and asks.
+fn about_order(approval: &Approval, file: &OrderFile) -> String {
+    let further = file.issuance.covered().into_iter();
+    let further: Vec<DomainName> = further
+        .filter(|name| !approval.names.contains(name))
+        .collect();
+    let further = match further.is_empty() {
+        true => String::new(),
+        false => format!(
+            "\nThe certificate covers further names, which you are not asked about:\n\n{}",
+            listed(&further)
+        ),
+    };
+    format!(
+        "A TLS certificate was ordered that covers names for which {} may answer:\n\n\
+         {}{further}\n\
+         Order:    {}\nProduct:  {}\n\n\
+         If you agree that the certificate is issued for the names listed first, open this\n\
+         page and press the button there; once is enough for all of them:\n",
+        approval.address,
+        listed(&approval.names),
+        file.order.id,
+        file.order.product_name,
+    )
+}
+
+/// The same for a domain that is proved ahead of any order.
+fn about_domain(approval: &Approval) -> String {
+    format!(
+        "Control of a domain for which {} may answer is to be shown, for TLS certificates\n\
+         that are ordered later:\n\n{}\n\
+         If you agree that certificates may be issued for it, open this page and press the\n\
+         button there:\n",
+        approval.address,
+        listed(&approval.names),
+    )
 }
 
 /// The names of a message that its reader is still asked about: not proved yet, and nobody else's to approve.

@@ -125,6 +125,10 @@ pub enum Noun {
     Job,
     /// A movement on a reseller's account.
     LedgerEntry,
+    /// A domain that is proved ahead of any order.
+    Domain,
+    /// A proof on record.
+    Proof,
     /// A customer, by its id.
     Customer,
     /// A customer, by its user name.
@@ -149,6 +153,8 @@ impl std::fmt::Display for Noun {
             Self::ParkedJob => "parked job",
             Self::Job => "job",
             Self::LedgerEntry => "entry on the reseller's account",
+            Self::Domain => "domain",
+            Self::Proof => "proof",
             Self::Customer => "customer",
             Self::CustomerOfName => "customer named",
             Self::Token => "token",
@@ -225,6 +231,9 @@ pub enum Refusal {
     /// Approvers were written to too often.
     #[error("too many approval mails were sent")]
     TooManyMails,
+    /// A reseller has as many domains as it may have.
+    #[error("there are {0} domains already")]
+    TooManyDomains(i64),
     /// The product of an order is not sold any more, so that its rules are not known.
     #[error("the product '{0}' is not sold any more")]
     ProductWithdrawn(String),

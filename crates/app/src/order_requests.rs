@@ -43,6 +43,8 @@ pub struct OrderRequest {
     /// Whether the platform may certify the key again when it replaces a certificate; as the reseller's settings
     /// have it, where nothing is said.
     pub reuse_key: Option<bool>,
+    /// Whether what the reseller has proved ahead of any order serves it; not, where nothing is said.
+    pub use_prevalidated: Option<bool>,
     /// A note.
     pub special_instruction: Option<String>,
     /// What the dialect found wrong already; reported together with what is found here.
@@ -59,6 +61,7 @@ pub(crate) struct CheckedOrder<'a> {
     pub(crate) method: Method,
     pub(crate) organization: Option<OrganizationId>,
     pub(crate) reuse_key: Option<bool>,
+    pub(crate) use_prevalidated: bool,
     pub(crate) administrator: ContactId,
     pub(crate) technical: ContactId,
     pub(crate) controls: Vec<NameControl>,
@@ -176,6 +179,7 @@ impl App {
             method,
             organization,
             reuse_key: asked.reuse_key,
+            use_prevalidated: asked.use_prevalidated.unwrap_or(false),
             administrator,
             technical,
             controls,

@@ -325,6 +325,7 @@ impl App {
             certificate: None,
             reuse_key: checked.reuse_key,
             companion: None,
+            use_prevalidated: checked.use_prevalidated,
             renews: renews.map(|order| order.id),
             renewed_by: None,
             carry_until: renews.map(|order| order.term_end(now)),

@@ -4,18 +4,62 @@
 //! choice, which an operator sets: the orders of one customer, or all orders of the reseller.
 
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::Authorization;
+use chancery_domain::authorizations::{Authorization, ProofId, RecordedProof};
+use chancery_domain::events::{Actor, Event, EventKind};
+use chancery_domain::fields::{Field, FieldError};
 use chancery_domain::issuances::Issuance;
 use chancery_domain::names::DomainName;
-use chancery_domain::orders::Order;
-use chancery_domain::resellers::{ProofScope, ResellerId};
-use chancery_domain::validity::days;
-use chancery_store::authorizations::Holder;
+use chancery_domain::operators::ActKind;
+use chancery_domain::orders::{Order, OrderId};
+use chancery_domain::prevalidations::{Prevalidation, PrevalidationId};
+use chancery_domain::resellers::{ProofScope, Reseller, ResellerId};
+use chancery_domain::validity::{ValidityRules, days};
+use chancery_store::authorizations::{Holder, ProofFilter};
+use chancery_store::{Change, Sequence, Store, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::{App, AppError, PARALLEL_READS};
+use crate::prevalidations::{DomainReport, LISTED, discard, no_such_domain};
+use crate::{App, AppError, Noun, Operations, PARALLEL_READS, jobs};
+
+/// Which proofs are to be listed.
+#[derive(Clone, Debug, Default)]
+pub struct ProofAsked {
+    /// Those of the registered domain of this name.
+    pub domain: Option<String>,
+    /// Those of an order.
+    pub order: Option<OrderId>,
+    /// Those on record before this one.
+    pub before: Option<ProofId>,
+}
 
 impl App {
+    /// A reseller's proofs that may be used, the newest first, with until when; at most 500.
+    pub async fn proofs(
+        &self,
+        reseller: &Reseller,
+        asked: ProofAsked,
+    ) -> Result<Vec<(RecordedProof, Timestamp)>, AppError> {
+        let now = self.clock.now();
+        listed(&self.store, &self.rules, reseller.id, asked, now).await
+    }
+
+    /// Has a proof used no more. Certificates that rest on it stay; what is still being validated on it is to be
+    /// shown anew.
+    pub async fn drop_proof(&self, reseller: &Reseller, id: ProofId) -> Result<(), AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let proof = proof_of(&self.store, reseller.id, id).await?;
+            let (by, now) = (Actor::Reseller, self.clock.now());
+            let mut change = Change::new();
+            drop_proof(&self.store, &mut change, &proof, by, now).await?;
+            match self.store.commit(change).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
     /// What is proved about the domains of these names and serves an order, fresh enough to be used today. The
     /// order may be about to be placed.
     pub(crate) async fn held_proofs(
@@ -83,5 +127,175 @@ fn holders(scope: ProofScope, order: &Order) -> Vec<Holder> {
     if scope == ProofScope::Customer {
         holders.push(Holder::CustomerOf(order.administrator));
     }
+    if order.use_prevalidated {
+        holders.push(Holder::Ahead(order.reseller));
+    }
     holders
+}
+
+impl Operations {
+    /// A reseller's proofs that may be used, the newest first, with until when; at most 500.
+    pub async fn proofs(
+        &self,
+        reseller: ResellerId,
+        asked: ProofAsked,
+    ) -> Result<Vec<(RecordedProof, Timestamp)>, AppError> {
+        self.reseller(reseller).await?;
+        let now = self.clock.now();
+        listed(&self.store, &self.vetting.rules, reseller, asked, now).await
+    }
+
+    /// Has a reseller's proof used no more.
+    pub async fn drop_proof(&self, reseller: ResellerId, id: ProofId) -> Result<(), AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let proof = proof_of(&self.store, reseller, id).await?;
+            let (by, now) = (Actor::Operator, self.clock.now());
+            let mut change = Change::new();
+            drop_proof(&self.store, &mut change, &proof, by, now).await?;
+            let (kind, subject) = (ActKind::ProofDropped, format!("proof {id}"));
+            let detail = Some(told(&proof));
+            self.record_act(&mut change, kind, subject, Some(reseller), detail)
+                .await?;
+            match self.store.commit(change).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    /// The domains that a reseller proves ahead of any order, the newest first; at most 500, before this one.
+    pub async fn domains(
+        &self,
+        reseller: ResellerId,
+        before: Option<PrevalidationId>,
+    ) -> Result<Vec<DomainReport>, AppError> {
+        self.reseller(reseller).await?;
+        let held = self.store.prevalidations(reseller, before, LISTED).await?;
+        let report = |domain: Prevalidation| DomainReport {
+            valid_until: self.domain_end(&domain),
+            domain,
+            observations: Vec::new(),
+        };
+        Ok(held.into_iter().map(report).collect())
+    }
+
+    /// A domain, with what the latest look saw.
+    pub async fn domain(
+        &self,
+        reseller: ResellerId,
+        id: PrevalidationId,
+    ) -> Result<DomainReport, AppError> {
+        let found = self.store.prevalidation_of(reseller, id).await?;
+        let domain = found.ok_or_else(|| no_such_domain(id))?;
+        Ok(DomainReport {
+            valid_until: self.domain_end(&domain),
+            observations: self.store.latest_observations(id).await?,
+            domain,
+        })
+    }
+
+    /// Drops a domain: what was proved is not used any more.
+    pub async fn drop_domain(
+        &self,
+        reseller: ResellerId,
+        id: PrevalidationId,
+    ) -> Result<(), AppError> {
+        for _ in 0..jobs::CONFLICT_TRIES {
+            let found = self.store.prevalidation_of(reseller, id).await?;
+            let held = found.ok_or_else(|| no_such_domain(id))?;
+            let detail = Some(held.domain().to_string());
+            let mut change = Change::new();
+            discard(&mut change, held, self.clock.now())?;
+            let (kind, subject) = (ActKind::DomainDropped, format!("domain {id}"));
+            self.record_act(&mut change, kind, subject, Some(reseller), detail)
+                .await?;
+            match self.store.commit(change).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+                Ok(_) => return Ok(()),
+            }
+        }
+        Err(AppError::Busy)
+    }
+
+    fn domain_end(&self, domain: &Prevalidation) -> Option<Timestamp> {
+        let proof = domain.control.proof.as_ref()?;
+        let rules = &self.vetting.rules;
+        Some(rules.fresh_until(proof.method, proof.obtained_at))
+    }
+}
+
+async fn listed(
+    store: &Store,
+    rules: &ValidityRules,
+    reseller: ResellerId,
+    asked: ProofAsked,
+    now: Timestamp,
+) -> Result<Vec<(RecordedProof, Timestamp)>, AppError> {
+    let base = |text: String| {
+        let name = DomainName::parse(&text).map_err(|error| {
+            AppError::field(FieldError::invalid(Field::Domain, error.to_string()))
+        })?;
+        Ok::<_, AppError>(name.base_domain().unwrap_or_else(|| name.host()))
+    };
+    let filter = ProofFilter {
+        base_domain: asked.domain.map(base).transpose()?,
+        order: asked.order,
+        since: Some(now - days(rules.at(now).domain_reuse_days)),
+        before: asked.before,
+    };
+    let until = |proof: RecordedProof| {
+        let until = rules.fresh_until(proof.proved.method, proof.proved.obtained_at);
+        (proof, until)
+    };
+    let found = store.proofs(reseller, &filter, LISTED).await?;
+    let with_until = found.into_iter().map(until);
+    Ok(with_until.filter(|(_, until)| now < *until).collect())
+}
+
+async fn proof_of(
+    store: &Store,
+    reseller: ResellerId,
+    id: ProofId,
+) -> Result<RecordedProof, AppError> {
+    let missing = || AppError::NotFound {
+        what: Noun::Proof,
+        id: id.to_string(),
+    };
+    store.proof(reseller, id).await?.ok_or_else(missing)
+}
+
+/// Adds what has a proof used no more: with that of a domain proved ahead of any order, the domain goes.
+async fn drop_proof(
+    store: &Store,
+    change: &mut Change,
+    proof: &RecordedProof,
+    by: Actor,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    if let Some(id) = proof.prevalidation {
+        let found = store.prevalidation_of(proof.reseller, id).await?;
+        return discard(change, found.ok_or_else(|| no_such_domain(id))?, now);
+    }
+    change.drop_proof(proof, now);
+    if let Some(order) = proof.order {
+        change.insert_event(&Event {
+            id: store.next_id(Sequence::Row).await?,
+            order,
+            issuance: None,
+            at: now,
+            actor: by,
+            kind: EventKind::ProofDropped,
+            detail: Some(told(proof)),
+        });
+    }
+    Ok(())
+}
+
+/// What a proof is of, in few words.
+fn told(proof: &RecordedProof) -> String {
+    let (method, domain) = (proof.proved.method.as_str(), &proof.proved.domain);
+    format!("{domain} by {method}")
 }

@@ -44,6 +44,9 @@ pub struct ReissueRequest {
     pub approvers: Vec<ApproverChoice>,
     /// Whether the platform may certify the key again by itself from now on; as before, where nothing is said.
     pub reuse_key: Option<bool>,
+    /// Whether what the reseller has proved ahead of any order serves it, and what follows; as before, where nothing
+    /// is said.
+    pub use_prevalidated: Option<bool>,
     /// What the dialect found wrong already; reported together with what is found here.
     pub errors: Vec<FieldError>,
 }
@@ -55,6 +58,7 @@ struct CheckedReissue<'a> {
     names: Vec<DomainName>,
     method: Method,
     reuse_key: Option<bool>,
+    use_prevalidated: bool,
 }
 
 impl App {
@@ -152,6 +156,7 @@ impl App {
             names,
             method,
             reuse_key: asked.reuse_key,
+            use_prevalidated: asked.use_prevalidated.unwrap_or(order.use_prevalidated),
         };
         match faults.0.is_empty() {
             true => Ok(checked),
@@ -190,6 +195,7 @@ impl App {
         };
         let reuse_key = checked.reuse_key;
         let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
+        file.order.use_prevalidated = checked.use_prevalidated;
         let issuance = self
             .reissue_run(reseller, &file.order, checked, approvers, price, now)
             .await?;
@@ -345,4 +351,5 @@ fn is_repeated(
         && issuance.method == asked.method
         && issuance.covered() == asked.names
         && (asked.reuse_key.is_none() || order.reuse_key == asked.reuse_key)
+        && order.use_prevalidated == asked.use_prevalidated
 }

@@ -35,6 +35,8 @@ pub struct RenewalRequest {
     pub approvers: Vec<ApproverChoice>,
     /// Whether the key may be certified again when a certificate is replaced.
     pub reuse_key: Option<bool>,
+    /// Whether what the reseller has proved ahead of any order serves it.
+    pub use_prevalidated: Option<bool>,
     /// A note.
     pub special_instruction: Option<String>,
     /// What the dialect found wrong already; reported together with what is found here.
@@ -142,6 +144,7 @@ impl App {
             approvers: asked.approvers,
             before: report.file.issuance.names.clone(),
             reuse_key: asked.reuse_key.or(order.reuse_key),
+            use_prevalidated: asked.use_prevalidated.or(Some(order.use_prevalidated)),
             special_instruction: asked.special_instruction,
             errors: asked.errors,
         })

@@ -9,7 +9,7 @@ use chancery_domain::issuances::{Issuance, NameControl, NextStep};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::{Order, OrderId};
-use chancery_domain::resellers::Reseller;
+use chancery_domain::resellers::{Reseller, ResellerId};
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, StoreError};
 
@@ -64,11 +64,26 @@ impl App {
     }
 
     async fn look_early(&self, issuance: &Issuance, now: Timestamp) -> Result<(), AppError> {
+        let names: Vec<DomainName> = issuance
+            .unproved()
+            .map(|control| control.name.clone())
+            .collect();
         let task = Task::PollDcv(issuance.id);
+        self.bring_look_forward(task, issuance.reseller, &names, now)
+            .await
+    }
+
+    /// Has a look made now that waits for its time, unless the reseller had one of these domains looked at just now.
+    pub(crate) async fn bring_look_forward(
+        &self,
+        task: Task,
+        reseller: ResellerId,
+        names: &[DomainName],
+        now: Timestamp,
+    ) -> Result<(), AppError> {
         let (kind, subject) = (task.kind(), task.subject());
-        let names = || issuance.unproved().map(|control| &control.name);
         if self.store.waits_beyond(kind, subject, now).await?
-            && self.0.early_looks.admit(issuance.reseller, names(), now)
+            && self.0.early_looks.admit(reseller, names.iter(), now)
         {
             let mut change = Change::new();
             change.bring_forward(kind, subject, now);

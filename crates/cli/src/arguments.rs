@@ -6,6 +6,7 @@ mod jobs;
 mod keys;
 mod orders;
 mod people;
+mod proofs;
 mod resellers;
 mod safety;
 mod trails;
@@ -25,6 +26,7 @@ pub(crate) use jobs::JobCommand;
 pub(crate) use keys::RotateFlags;
 pub(crate) use orders::{OrderCommand, OrderListFlags};
 pub(crate) use people::{ContactCommand, CustomerCommand};
+pub(crate) use proofs::{DomainCommand, ProofCommand};
 pub(crate) use resellers::{ResellerCommand, SetFlags, SwitchFlags};
 pub(crate) use safety::{ClockCommand, DatabaseCommand, LostCommand, RestoreFlags};
 pub(crate) use trails::{AccessCommand, AccessFlags, ActCommand};
@@ -66,6 +68,12 @@ pub(crate) enum Command {
     /// Prices that resellers have of their own
     #[command(subcommand)]
     Price(PriceCommand),
+    /// Proofs of control on record
+    #[command(subcommand)]
+    Proof(ProofCommand),
+    /// Domains that resellers prove ahead of any order
+    #[command(subcommand)]
+    Domain(DomainCommand),
     /// The embedded CA
     #[command(subcommand)]
     Ca(CaCommand),

@@ -17,6 +17,7 @@ mod log_lines;
 mod operators;
 mod orders;
 mod prices;
+mod proofs;
 mod resellers;
 mod safety;
 mod serve;
@@ -67,6 +68,8 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Customer(command) => customers::customer(command).await,
         Command::Balance(command) => balances::balance(command).await,
         Command::Price(command) => prices::price(command).await,
+        Command::Proof(command) => proofs::proof(command).await,
+        Command::Domain(command) => proofs::domain(command).await,
         Command::Order(command) => orders::order(command).await,
         Command::Job(command) => jobs::job(command).await,
         Command::Access(command) => trails::access(command).await,

@@ -60,6 +60,14 @@ impl ApprovalPage {
         }
     }
 
+    /// What is approved, before the names.
+    fn what(&self) -> &'static str {
+        match self.asked.order {
+            Some(_) => "the certificate for",
+            None => "certificates for",
+        }
+    }
+
     fn title(&self) -> &'static str {
         match self.stage {
             Stage::Asking => "Approve a certificate",
@@ -196,10 +204,10 @@ mod tests {
             withdrawn: vec![name("old.shop.example")],
             further: vec![name("kiosk.example")],
             reuse: "Your approval shows control of shop.example.".to_owned(),
-            product: "Example DV".to_owned(),
+            product: Some("Example DV".to_owned()),
             reseller: "<script>alert(1)</script> & Sons".to_owned(),
             address: "admin@shop.example".to_owned(),
-            order: "1000000001".to_owned(),
+            order: Some("1000000001".to_owned()),
             state: ApprovalState::Open,
         }
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::customers::CustomerId;
 use crate::names::DomainName;
 use crate::orders::OrderId;
+use crate::prevalidations::PrevalidationId;
 use crate::resellers::ResellerId;
 
 crate::id! {
@@ -201,6 +202,8 @@ pub struct RecordedProof {
     pub order: Option<OrderId>,
     /// The customer whom that order's administrator contact belongs to; none where that is the reseller itself.
     pub customer: Option<CustomerId>,
+    /// The domain it was obtained for, ahead of any order.
+    pub prevalidation: Option<PrevalidationId>,
     /// What was proved, how and when.
     pub proved: Authorization,
 }

@@ -93,6 +93,8 @@ pub enum EventKind {
     PersonTold,
     /// The term is over.
     OrderExpired,
+    /// A proof is not to be used any more.
+    ProofDropped,
     /// A job gave up and waits for an operator.
     JobParked,
 }
@@ -123,6 +125,7 @@ impl EventKind {
             Self::RevocationAmended => "revocation_amended",
             Self::PersonTold => "person_told",
             Self::OrderExpired => "order_expired",
+            Self::ProofDropped => "proof_dropped",
             Self::JobParked => "job_parked",
         }
     }
@@ -152,6 +155,7 @@ impl EventKind {
             Self::ReissueAsked,
             Self::OrderRefunded,
             Self::OrderRenewed,
+            Self::ProofDropped,
             Self::JobParked,
         ]
         .into_iter()

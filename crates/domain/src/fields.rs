@@ -70,6 +70,10 @@ pub enum Field {
     RepeatKey,
     /// Whether a key may be certified again.
     ReuseKey,
+    /// Whether what was proved ahead of any order serves one.
+    UsePrevalidated,
+    /// A domain to be proved ahead of any order, or that proofs are of.
+    Domain,
     /// Whether a certificate comes with its chain.
     WithChain,
     /// The subscriber's private key, to be packed with the certificate.

@@ -292,12 +292,7 @@ impl Issuance {
     /// are a quarter of an hour old, five minutes for the rest of the hour, a quarter of an hour for the rest of the
     /// day, an hour from then on.
     pub fn look_delay(&self, now: Timestamp) -> SignedDuration {
-        let age = now.duration_since(self.challenged_at());
-        if self.looks == 0 || age < FIRST_LOOK {
-            return FIRST_LOOK;
-        }
-        let pace = PACES.iter().find(|(until, _)| age < *until);
-        pace.map_or(LAST_PACE, |(_, pace)| *pace)
+        look_delay(self.looks, self.challenged_at(), now)
     }
 
     /// The same where the servers asked were silent or slow: twice as long as the time since the look before, unless
@@ -492,6 +487,16 @@ impl Issuance {
             verb,
         }
     }
+}
+
+/// How long to wait before the next look by itself, after so many, for what was asked for at a time.
+pub(crate) fn look_delay(looks: u32, challenged_at: Timestamp, now: Timestamp) -> SignedDuration {
+    let age = now.duration_since(challenged_at);
+    if looks == 0 || age < FIRST_LOOK {
+        return FIRST_LOOK;
+    }
+    let pace = PACES.iter().find(|(until, _)| age < *until);
+    pace.map_or(LAST_PACE, |(_, pace)| *pace)
 }
 
 fn is_fresh(proof: &Proof, rules: &ValidityRules, now: Timestamp) -> bool {

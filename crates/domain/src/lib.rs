@@ -37,6 +37,7 @@ pub mod organizations;
 pub mod passwords;
 pub mod plans;
 pub mod postal_codes;
+pub mod prevalidations;
 pub mod prices;
 pub mod products;
 pub mod rates;

@@ -110,6 +110,10 @@ pub enum ActKind {
     KeyRotationBegun,
     /// Sealed everything under another master key.
     KeyRotated,
+    /// Had a reseller's proof used no more.
+    ProofDropped,
+    /// Dropped a domain that a reseller had proved ahead of any order.
+    DomainDropped,
 }
 
 impl ActKind {
@@ -133,6 +137,8 @@ impl ActKind {
         Self::OrderCancelled,
         Self::KeyRotationBegun,
         Self::KeyRotated,
+        Self::ProofDropped,
+        Self::DomainDropped,
     ];
 
     /// The word under which the kind is stored and shown.
@@ -156,6 +162,8 @@ impl ActKind {
             Self::OrderCancelled => "order_cancelled",
             Self::KeyRotationBegun => "key_rotation_begun",
             Self::KeyRotated => "key_rotated",
+            Self::ProofDropped => "proof_dropped",
+            Self::DomainDropped => "domain_dropped",
         }
     }
 

@@ -61,6 +61,8 @@ pub struct Order {
     pub reuse_key: Option<bool>,
     /// The name that comes along, for nothing, in the certificate in force; it is none of `names`.
     pub companion: Option<DomainName>,
+    /// Whether what the reseller has proved ahead of any order serves it.
+    pub use_prevalidated: bool,
     /// The order this one renews.
     pub renews: Option<OrderId>,
     /// The order this one was renewed by.
@@ -310,6 +312,7 @@ pub(crate) mod tests {
             certificate: None,
             reuse_key: None,
             companion: None,
+            use_prevalidated: false,
             renews: None,
             renewed_by: None,
             carry_until: None,

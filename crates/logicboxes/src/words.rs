@@ -86,6 +86,10 @@ impl FieldWords {
             Field::ValidationType => words("validation-type", "validationtype", "Validation Type"),
             Field::RepeatKey => words("repeat-key", "repeatkey", "Repeat Key"),
             Field::ReuseKey => words("reuse-key", "reusekey", "Reuse Key"),
+            Field::UsePrevalidated => {
+                words("use-prevalidated", "useprevalidated", "Use Prevalidated")
+            }
+            Field::Domain => words("domain", "domain", "Domain"),
             Field::WithChain => words("chain", "chain", "Chain"),
             Field::PrivateKey => words("private-key", "privatekey", "Private Key"),
             Field::StorePassword => words("store-password", "storepassword", "Store Password"),
@@ -224,6 +228,8 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         | Noun::Certificate
         | Noun::Job
         | Noun::LedgerEntry
+        | Noun::Domain
+        | Noun::Proof
         | Noun::ParkedJob => format!("No Entity found: {what}"),
     }
 }
@@ -272,6 +278,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::KeyGenerationOff
         | Refusal::NotByEmail
         | Refusal::TooManyMails
+        | Refusal::TooManyDomains(_)
         | Refusal::TooManyPasswords
         | Refusal::CustomerIsReseller
         | Refusal::CustomerHeld(..)

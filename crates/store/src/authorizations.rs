@@ -9,6 +9,7 @@ use chancery_domain::customers::CustomerId;
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::OrderId;
+use chancery_domain::prevalidations::PrevalidationId;
 use chancery_domain::resellers::ResellerId;
 
 use crate::changes::Change;
@@ -27,6 +28,8 @@ pub enum Holder {
     CustomerOf(ContactId),
     /// All of a reseller's.
     Reseller(ResellerId),
+    /// Those that a reseller obtained ahead of any order.
+    Ahead(ResellerId),
 }
 
 /// Which proofs a list has.
@@ -137,10 +140,12 @@ impl Store {
                 where c.id = $1 and c.customer_id <> 0 and c.customer_id <> c.reseller_id)"
         );
         const OF_RESELLER: &str = held!("", "reseller_id = $1");
+        const AHEAD: &str = held!("", "reseller_id = $1 and prevalidation_id is not null");
         let (sql, id) = match holder {
             Holder::Order(id) => (OF_ORDER, id.0),
             Holder::CustomerOf(id) => (OF_CUSTOMER, id.0),
             Holder::Reseller(id) => (OF_RESELLER, id.0),
+            Holder::Ahead(id) => (AHEAD, id.0),
         };
         let rows = self
             .query(sql, values![id, base_domain.as_str(), since])
@@ -168,7 +173,8 @@ impl Store {
         id: ProofId,
     ) -> Result<Option<RecordedProof>, StoreError> {
         const SQL: &str = "
-            select id, reseller_id, order_id, customer_id, domain, method, obtained_at
+            select id, reseller_id, order_id, customer_id, domain, method, obtained_at,
+                prevalidation_id
             from authorizations where id = $1 and reseller_id = $2 and dropped_at is null";
         let row = self.query_one(SQL, values![id.0, reseller.0]).await?;
         row.as_ref().map(read_recorded).transpose()
@@ -182,18 +188,21 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<RecordedProof>, StoreError> {
         const ALL: &str = "
-            select id, reseller_id, order_id, customer_id, domain, method, obtained_at
+            select id, reseller_id, order_id, customer_id, domain, method, obtained_at,
+                prevalidation_id
             from authorizations
             where reseller_id = $1 and id < $2 and obtained_at >= $3 and dropped_at is null
             order by id desc limit $4";
         const OF_DOMAIN: &str = "
-            select id, reseller_id, order_id, customer_id, domain, method, obtained_at
+            select id, reseller_id, order_id, customer_id, domain, method, obtained_at,
+                prevalidation_id
             from authorizations
             where reseller_id = $1 and id < $2 and obtained_at >= $3 and dropped_at is null
                 and base_domain = $5 and (cast($6 as bigint) = 0 or order_id = $6)
             order by id desc limit $4";
         const OF_ORDER: &str = "
-            select id, reseller_id, order_id, customer_id, domain, method, obtained_at
+            select id, reseller_id, order_id, customer_id, domain, method, obtained_at,
+                prevalidation_id
             from authorizations
             where reseller_id + 0 = $1 and id < $2 and obtained_at >= $3 and dropped_at is null
                 and order_id = $5
@@ -229,6 +238,7 @@ fn read_recorded(row: &Row) -> Result<RecordedProof, StoreError> {
     Ok(RecordedProof {
         id: ProofId(row.int(0)?),
         reseller: ResellerId(row.int(1)?),
+        prevalidation: row.opt_int(7)?.map(PrevalidationId),
         order: row.opt_int(2)?.map(OrderId),
         customer: row.opt_int(3)?.map(CustomerId),
         proved: read(row, 4)?,

@@ -54,6 +54,7 @@ pub mod orders;
 pub mod organizations;
 pub mod password_mails;
 mod postgres;
+mod prevalidations;
 mod prices;
 mod reading;
 pub mod record;

@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(17, "0017_job_queues"),
     migration!(18, "0018_whose_proofs"),
     migration!(19, "0019_restores_and_revoked_cas"),
+    migration!(20, "0020_prevalidations"),
 ];
 
 const JOURNAL_SQLITE: &str = "

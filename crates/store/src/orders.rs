@@ -42,7 +42,7 @@ macro_rules! file_query {
                 o.settled_at, o.expires_at, o.reason, o.special_instruction, o.created_at,
                 o.modified_at, o.version, o.organization_id, o.certificate_id, o.paid_names,
                 o.paid_wildcards, o.reuse_key, o.renews_id, o.renewed_by_id, o.carry_until, o.stage,
-                o.vetting_kind, o.reuse_refused, o.companion,
+                o.vetting_kind, o.reuse_refused, o.companion, o.use_prevalidated,
                 i.id, i.order_id, i.reseller_id, i.csr, i.spki, i.method, i.controls, i.looks,
                 i.looked_at, i.validate_by, i.state, i.certificate_id, i.reason, i.created_at,
                 i.modified_at, i.version, i.purpose, i.amount, i.currency, i.sign_from,
@@ -56,8 +56,8 @@ macro_rules! file_query {
     };
 }
 
-const ISSUANCE_COLUMNS: usize = 31;
-const CERTIFICATE_COLUMNS: usize = 51;
+const ISSUANCE_COLUMNS: usize = 32;
+const CERTIFICATE_COLUMNS: usize = 52;
 
 /// Which orders an operator wants to see; a part that is `None` does not matter.
 #[derive(Clone, Debug, Default)]
@@ -117,9 +117,10 @@ impl Change {
                 names, administrator_id, technical_id, issuance_id, amount, currency, state,
                 settled_at, expires_at, reason, special_instruction, created_at, modified_at, version,
                 organization_id, certificate_id, paid_names, paid_wildcards, reuse_key, renews_id,
-                renewed_by_id, carry_until, stage, vetting_kind, reuse_refused, companion, ordinal)
+                renewed_by_id, carry_until, stage, vetting_kind, reuse_refused, companion,
+                use_prevalidated, ordinal)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
+                $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33,
                 (select order_count from resellers where id = $2))";
         let state = StateColumns::from(&order.state);
         self.execute(
@@ -157,6 +158,7 @@ impl Change {
                 order.vetting.map(VettingKind::as_str),
                 order.reuse_key == Some(false),
                 order.companion.as_ref().map(DomainName::as_str),
+                order.use_prevalidated,
             ],
         );
         self.count_placed(order);
@@ -170,8 +172,9 @@ impl Change {
             set issuance_id = $1, state = $2, settled_at = $3, expires_at = $4, reason = $5,
                 modified_at = $6, names = $7, amount = $8, certificate_id = $9, paid_names = $10,
                 paid_wildcards = $11, reuse_key = $12, renewed_by_id = $13, stage = $14,
-                reuse_refused = $15, companion = $16, version = version + 1
-            where id = $17 and version = $18";
+                reuse_refused = $15, companion = $16, use_prevalidated = $17,
+                version = version + 1
+            where id = $18 and version = $19";
         let state = StateColumns::from(&order.state);
         self.expect_one(
             SQL,
@@ -192,6 +195,7 @@ impl Change {
                 order.stage.as_str(),
                 order.reuse_key == Some(false),
                 order.companion.as_ref().map(DomainName::as_str),
+                order.use_prevalidated,
                 order.id.0,
                 order.version,
             ],
@@ -448,6 +452,7 @@ fn read_order(row: &Row) -> Result<Order, StoreError> {
             None => None,
             Some(_) => Some(row.parsed(28, VettingKind::parse)?),
         },
+        use_prevalidated: row.truth(31)?,
     })
 }
 

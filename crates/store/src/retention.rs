@@ -24,7 +24,7 @@ pub enum Stale {
     CustomerTokens,
     /// Lines of the trail of sign-ins and refusals, by the hour or minute they tell of.
     AccessTrail,
-    /// Looks at the world that proved nothing, of runs that are settled.
+    /// Looks at the world that proved nothing, of runs that are settled and of domains proved ahead of any order.
     FailedLooks,
     /// Looks that proved a name.
     ProvingLooks,
@@ -94,9 +94,9 @@ impl Stale {
             }
             Self::FailedLooks => {
                 "delete from observations where id in (
-                    select o.id from observations o join issuances i on i.id = o.issuance_id
+                    select o.id from observations o left join issuances i on i.id = o.issuance_id
                     where o.outcome <> 'proved' and o.at < $1
-                        and i.state in ('issued', 'rejected', 'cancelled')
+                        and (i.id is null or i.state in ('issued', 'rejected', 'cancelled'))
                     order by o.at limit $2)
                  returning 1"
             }

@@ -9,6 +9,7 @@
 pub(crate) mod account;
 pub(crate) mod contacts;
 pub(crate) mod csrs;
+pub(crate) mod domains;
 pub(crate) mod downloads;
 mod fields;
 pub(crate) mod orders;

@@ -11,6 +11,7 @@ mod body;
 mod contacts;
 mod contract;
 mod csrs;
+mod domains;
 mod downloads;
 mod envelope;
 mod errors;

@@ -74,6 +74,7 @@ impl FromMembers for Renew {
             method: body.take(Field::Method, method),
             approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
             reuse_key: body.take(Field::ReuseKey, boolean),
+            use_prevalidated: body.take(Field::UsePrevalidated, boolean),
             special_instruction: body.take(Field::SpecialInstruction, note),
             errors: body.into_faults(),
         }))
@@ -91,6 +92,7 @@ impl FromMembers for Reissue {
             method: body.take(Field::Method, method),
             approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
             reuse_key: body.take(Field::ReuseKey, boolean),
+            use_prevalidated: body.take(Field::UsePrevalidated, boolean),
             errors: body.into_faults(),
         }))
     }
@@ -109,6 +111,7 @@ fn order_request(mut body: Members) -> OrderRequest {
         method: body.take(Field::Method, method),
         approvers: body.take(Field::Approver, approvers).unwrap_or_default(),
         reuse_key: body.take(Field::ReuseKey, boolean),
+        use_prevalidated: body.take(Field::UsePrevalidated, boolean),
         special_instruction: body.take(Field::SpecialInstruction, note),
         errors: body.into_faults(),
         ..OrderRequest::default()

@@ -17,8 +17,8 @@ use chancery_domain::access::Scope;
 
 use crate::contract::Operation;
 use crate::{
-    balance, contacts, contract, csrs, downloads, errors, order_searches, order_statistics, orders,
-    organizations, products, revocations, tokens, validations as dcv,
+    balance, contacts, contract, csrs, domains, downloads, errors, order_searches,
+    order_statistics, orders, organizations, products, revocations, tokens, validations as dcv,
 };
 
 /// One line of the table.
@@ -137,6 +137,12 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/auth", dcv::change, &contract::validations::CHANGE),
         Row::of(Orders, PUT, "/ssl/v2/orders/{orderId}/approver-email", dcv::change_approvers, &contract::validations::CHANGE_APPROVERS),
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/approver-email/send", dcv::resend, &contract::validations::RESEND),
+        Row::of(Orders, POST, "/ssl/v2/domains/validate", domains::validate, &contract::domains::VALIDATE),
+        Row::of(Read, GET, "/ssl/v2/domains/list", domains::list, &contract::domains::LIST),
+        Row::of(Read, GET, "/ssl/v2/domains/{domainId}/info", domains::info, &contract::domains::INFO),
+        Row::of(Orders, DELETE, "/ssl/v2/domains/{domainId}", domains::drop_domain, &contract::domains::DROP),
+        Row::of(Read, GET, "/ssl/v2/proofs/list", domains::list_proofs, &contract::domains::PROOFS),
+        Row::of(Orders, DELETE, "/ssl/v2/proofs/{proofId}", domains::drop_proof, &contract::domains::DROP_PROOF),
         Row::of(Read, GET, "/ssl/v2/domainValidations/approver-list", dcv::approvers, &contract::validations::APPROVERS),
         Row::of(Read, GET, "/ssl/v2/domain-validations/approver-list", dcv::approvers, &contract::validations::APPROVERS),
         Row::of(Read, GET, "/ssl/v2/orders/approver-list", dcv::approvers, &contract::validations::APPROVERS),

@@ -187,6 +187,7 @@ pub(crate) mod tests {
             certificate: Some(CertificateId(9)),
             reuse_key: None,
             companion: None,
+            use_prevalidated: false,
             renews: None,
             renewed_by: None,
             carry_until: None,

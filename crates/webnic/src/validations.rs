@@ -83,7 +83,7 @@ impl<'a> ControlsView<'a> {
 }
 
 impl<'a> ControlView<'a> {
-    fn of(control: &'a NameControl) -> Self {
+    pub(crate) fn of(control: &'a NameControl) -> Self {
         let plain = |value: &'a str| Self {
             name: control.name.as_str(),
             auth_type: auth_type(control.challenge.method()),
@@ -164,7 +164,7 @@ impl<'a> AuthInfoView<'a> {
 }
 
 impl<'a> ObservationView<'a> {
-    fn of(seen: &'a Observation) -> Self {
+    pub(crate) fn of(seen: &'a Observation) -> Self {
         Self {
             name: seen.name.as_str(),
             auth_type: auth_type(seen.method),

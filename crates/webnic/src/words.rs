@@ -88,6 +88,8 @@ pub(crate) fn wire_name(field: Field) -> Cow<'static, str> {
         Field::Password => "password",
         Field::RepeatKey => "Idempotency-Key",
         Field::ReuseKey => "reuseKey",
+        Field::UsePrevalidated => "usePrevalidated",
+        Field::Domain => "domain",
         Field::WithChain => "bundle",
         Field::PrivateKey => "privateKey",
         Field::StorePassword => "pfxPassword",
@@ -257,6 +259,8 @@ pub(crate) fn not_found(what: Noun, id: &str) -> String {
         Noun::Certificate => "Certificate not found.".to_owned(),
         Noun::ParkedJob | Noun::Job => "Job not found.".to_owned(),
         Noun::LedgerEntry => "Entry not found.".to_owned(),
+        Noun::Domain => "Domain not found.".to_owned(),
+        Noun::Proof => "Proof not found.".to_owned(),
         Noun::Customer | Noun::CustomerOfName => format!("Customer not found: {id}"),
         Noun::Token => "Token not found.".to_owned(),
         Noun::Contact => match parse_digits(id) {
@@ -337,6 +341,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Refusal::NotByEmail => "The order is not validated by email.".to_owned(),
         Refusal::TooManyMails => {
             "Too many approval mails were sent for this order. Try again later.".to_owned()
+        }
+        Refusal::TooManyDomains(most) => {
+            format!("There are {most} domains already. Drop some first.")
         }
         Refusal::RenewedBefore(order) => format!("The order was renewed by order {order} already."),
         Refusal::RenewalNotOpen(from) => {
@@ -457,6 +464,7 @@ mod tests {
             Refusal::KeyGenerationOff,
             Refusal::NotByEmail,
             Refusal::TooManyMails,
+            Refusal::TooManyDomains(1_000),
             Refusal::RenewedBefore(chancery_domain::orders::OrderId(1_000_000_003)),
             Refusal::RenewalNotOpen(chancery_domain::Timestamp::UNIX_EPOCH),
             Refusal::ProductWithdrawn("ssl123".to_owned()),
@@ -523,6 +531,8 @@ mod tests {
             Noun::Credential,
             Noun::Certificate,
             Noun::ParkedJob,
+            Noun::Domain,
+            Noun::Proof,
             Noun::Customer,
             Noun::CustomerOfName,
             Noun::Token,

@@ -6,11 +6,13 @@ use chancery_domain::Timestamp;
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, NextStep};
 use chancery_domain::observations::Outcome;
+use chancery_domain::prevalidations::PrevalidationId;
+use chancery_domain::validations::ValidationId;
 use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
 
-use crate::approvals::{mail_observation, still_asked};
+use crate::approvals::{AskedFor, mail_observation, still_asked};
 use crate::{App, AppError};
 
 /// How long messages of one run may be begun: with the last one under way, still well within the lease.
@@ -28,9 +30,32 @@ impl App {
         let now = self.clock.now();
         let waits = |file: &OrderFile| file.issuance.next_step(now) == NextStep::Wait;
         let file = self.file_of(id).await?.filter(waits);
+        let asked = file.map(|file| AskedFor::Order(Box::new(file)));
+        self.mail_run(job, id.into(), asked).await
+    }
+
+    /// The same for a domain that is proved ahead of any order.
+    pub(super) async fn mail_domain_approver(
+        &self,
+        job: &ClaimedJob,
+        id: PrevalidationId,
+    ) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let found = self.store.prevalidation(id).await?;
+        let open = found.filter(|held| held.waits(now));
+        let asked = open.map(|held| AskedFor::Domain(Box::new(held)));
+        self.mail_run(job, id.into(), asked).await
+    }
+
+    async fn mail_run(
+        &self,
+        job: &ClaimedJob,
+        run: ValidationId,
+        asked: Option<AskedFor>,
+    ) -> Result<(), AppError> {
         let mut change = Change::new();
-        let next = match file {
-            Some(file) => self.mail_all(&file).await?,
+        let next = match asked {
+            Some(asked) => self.mail_all(run, &asked).await?,
             None => None,
         };
         match next {
@@ -43,15 +68,19 @@ impl App {
 
     /// Sends what is to be sent by now. Tells when to come back: at once when the time for it was over before, or
     /// when the next message may be sent.
-    async fn mail_all(&self, file: &OrderFile) -> Result<Option<Timestamp>, AppError> {
+    async fn mail_all(
+        &self,
+        run: ValidationId,
+        asked: &AskedFor,
+    ) -> Result<Option<Timestamp>, AppError> {
         let end = Instant::now() + MAILS_LIMIT;
         let is_unsent = |approval: &Approval| {
             approval.approved_at.is_none()
                 && approval.sent_at.is_none()
-                && !still_asked(approval, &file.issuance.names).is_empty()
+                && !still_asked(approval, asked.names()).is_empty()
         };
         let mut next = None;
-        for listed in self.store.approvals_of(file.issuance.id).await? {
+        for listed in self.store.approvals_of(run).await? {
             if !is_unsent(&listed) {
                 continue;
             }
@@ -66,26 +95,28 @@ impl App {
             // It may have been answered, sent or void since the list was read.
             let approval = self.store.approval(listed.token_hash).await?;
             if let Some(approval) = approval.filter(is_unsent) {
-                self.mail_approver(file, &approval).await?;
+                self.mail_approver(asked, &approval).await?;
             }
         }
         Ok(next)
     }
 
     /// Sends one message and keeps what came of it. An error means that it is to be tried again.
-    async fn mail_approver(&self, file: &OrderFile, approval: &Approval) -> Result<(), AppError> {
-        let scope = self.proof_scope(file.order.reseller).await?;
-        let mail = self.approval_mail(approval, file, scope)?;
+    async fn mail_approver(&self, asked: &AskedFor, approval: &Approval) -> Result<(), AppError> {
+        let scope = self.proof_scope(asked.reseller()).await?;
+        let mail = self.approval_mail(approval, asked, scope)?;
         let sent = self.mailer.send(&mail).await;
         let now = self.clock.now();
         let mut change = Change::new();
         let (outcome, found, advice) = match &sent {
             Ok(()) => {
                 change.mark_sent(approval.token_hash, now);
-                let detail = Some(approval.address.clone());
-                let kind = EventKind::ApproverMailed;
-                self.note(&mut change, &file.order, Actor::Platform, kind, detail)
-                    .await?;
+                if let AskedFor::Order(file) = asked {
+                    let detail = Some(approval.address.clone());
+                    let kind = EventKind::ApproverMailed;
+                    self.note(&mut change, &file.order, Actor::Platform, kind, detail)
+                        .await?;
+                }
                 let found = "the message was handed to the mail server".to_owned();
                 (
                     Outcome::Waiting,

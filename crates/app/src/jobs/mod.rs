@@ -15,6 +15,7 @@ mod mail_notice;
 mod mail_password;
 mod periodic;
 mod poll_dcv;
+mod poll_domain;
 mod shares;
 mod sign;
 mod supersede;
@@ -23,9 +24,10 @@ mod vet_by_itself;
 mod worker;
 
 use chancery_domain::Timestamp;
-use chancery_domain::issuances::{Issuance, IssuanceId};
+use chancery_domain::issuances::IssuanceId;
 use chancery_domain::notices::NoticeId;
 use chancery_domain::orders::OrderId;
+use chancery_domain::prevalidations::{Prevalidation, PrevalidationId};
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::revocations::BlockedKeyId;
 use chancery_domain::vetting::CaseId;
@@ -36,6 +38,7 @@ pub(crate) use look_gate::LookGates;
 pub(crate) use sign::{Proceeding, Put, ReserveError, SignerQueue, Signing, hex};
 pub(crate) use worker::Wake;
 
+use crate::approval_requests::Run;
 use crate::{App, AppError};
 
 /// How often a use case reads and decides again when others were faster.
@@ -57,6 +60,10 @@ pub(crate) enum Task {
     PollDcv(IssuanceId),
     /// Send the approval mails of an issuance that wait for an answer.
     MailApprovers(IssuanceId),
+    /// Look for the proof of a domain that is proved ahead of any order.
+    PollDomain(PrevalidationId),
+    /// Send the approval mail of such a domain.
+    MailDomainApprover(PrevalidationId),
     /// Sign the certificate an issuance has reserved.
     Sign(IssuanceId),
     /// Revoke what a reissue has superseded.
@@ -91,6 +98,8 @@ impl Task {
         match self {
             Self::PollDcv(_) => "poll_dcv",
             Self::MailApprovers(_) => "mail_approvers",
+            Self::PollDomain(_) => "poll_domain",
+            Self::MailDomainApprover(_) => "mail_domain_approver",
             Self::Sign(_) => "sign",
             Self::Supersede(_) => "supersede",
             Self::Tend(_) => "tend",
@@ -113,6 +122,7 @@ impl Task {
             Self::PollDcv(id) | Self::MailApprovers(id) | Self::Sign(id) | Self::Supersede(id) => {
                 id.0
             }
+            Self::PollDomain(id) | Self::MailDomainApprover(id) => id.0,
             Self::Tend(id) => id.0,
             Self::MailNotice(id) => id.0,
             Self::MailPassword(id) | Self::ReplaceCertificates(id) => id,
@@ -129,8 +139,11 @@ impl Task {
     /// Where it waits: what asks strangers waits apart from what does not.
     fn queue(self) -> Queue {
         match self {
-            Self::PollDcv(_) => Queue::Looks,
-            Self::MailApprovers(_) | Self::MailNotice(_) | Self::MailPassword(_) => Queue::Mail,
+            Self::PollDcv(_) | Self::PollDomain(_) => Queue::Looks,
+            Self::MailApprovers(_)
+            | Self::MailDomainApprover(_)
+            | Self::MailNotice(_)
+            | Self::MailPassword(_) => Queue::Mail,
             Self::Sign(_)
             | Self::Supersede(_)
             | Self::Tend(_)
@@ -156,9 +169,11 @@ impl Task {
             | Self::RefreshCrl
             | Self::FollowIssuingCa
             | Self::ReplaceCertificates(_) => None,
-            Self::MailApprovers(_) | Self::MailNotice(_) | Self::MailPassword(_) => {
-                Some(MAIL_ATTEMPTS)
-            }
+            Self::MailApprovers(_)
+            | Self::PollDomain(_)
+            | Self::MailDomainApprover(_)
+            | Self::MailNotice(_)
+            | Self::MailPassword(_) => Some(MAIL_ATTEMPTS),
             Self::VetByItself(_) | Self::Housekeep | Self::IndexNames | Self::IndexContacts => {
                 Some(ATTEMPTS)
             }
@@ -195,11 +210,13 @@ impl Task {
     }
 
     /// A job of each kind, about this.
-    fn all(subject: i64) -> [Self; 15] {
-        let issuance = IssuanceId(subject);
+    fn all(subject: i64) -> [Self; 17] {
+        let (issuance, domain) = (IssuanceId(subject), PrevalidationId(subject));
         [
             Self::PollDcv(issuance),
             Self::MailApprovers(issuance),
+            Self::PollDomain(domain),
+            Self::MailDomainApprover(domain),
             Self::Sign(issuance),
             Self::Supersede(issuance),
             Self::Tend(OrderId(subject)),
@@ -238,20 +255,31 @@ impl App {
         Ok(())
     }
 
-    /// Adds the one job that mails the approvers of an issuance, or has it run anew.
+    /// Adds the one job that mails the approvers of a run, or has it run anew.
     pub(crate) async fn enqueue_mails(
         &self,
         change: &mut Change,
-        issuance: &Issuance,
+        run: Run<'_>,
         run_at: Timestamp,
     ) -> Result<(), AppError> {
         let (id, now) = (JobId(self.row_id().await?), self.clock.now());
-        let (task, key) = (
-            Task::MailApprovers(issuance.id),
-            format!("mail-{}", issuance.id),
-        );
-        let owner = issuance.reseller.0;
-        change.enqueue_anew(task.as_new_job(id, owner, now, Some(&key)), run_at);
+        let (owner, key) = (run.reseller.0, format!("mail-{}", run.id));
+        let job = run.mails.as_new_job(id, owner, now, Some(&key));
+        change.enqueue_anew(job, run_at);
+        Ok(())
+    }
+
+    /// Adds the one job that looks for the proof of a domain, or has it run anew.
+    pub(crate) async fn enqueue_domain_look(
+        &self,
+        change: &mut Change,
+        domain: &Prevalidation,
+        run_at: Timestamp,
+    ) -> Result<(), AppError> {
+        let (id, now) = (JobId(self.row_id().await?), self.clock.now());
+        let (owner, key) = (domain.reseller.0, format!("domain-{}", domain.id));
+        let job = Task::PollDomain(domain.id).as_new_job(id, owner, now, Some(&key));
+        change.enqueue_anew(job, run_at);
         Ok(())
     }
 

@@ -33,7 +33,7 @@ const PARALLEL_LOOKS: usize = 8;
 const LOOKS_A_RUN: usize = 48;
 
 /// How long one look may take, however slow the world is.
-const LOOK_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(30);
 
 /// When a look is repeated that could not be made for a reason of our own.
 const AFTER_OWN_FAILURE: SignedDuration = SignedDuration::from_secs(30);
@@ -42,7 +42,7 @@ const AFTER_OWN_FAILURE: SignedDuration = SignedDuration::from_secs(30);
 const LOOKS_LIMIT: Duration = Duration::from_secs(60);
 
 /// A server that takes longer to answer is slow: what is looked for there waits apart from the rest.
-const SLOW: Duration = Duration::from_secs(2);
+pub(super) const SLOW: Duration = Duration::from_secs(2);
 
 /// What the looks of one run came to.
 #[derive(Default)]
@@ -206,7 +206,7 @@ impl App {
     }
 
     /// Takes one look when it is its turn, and tells how long it took; `None` if its turn did not come in time.
-    async fn look_for(
+    pub(super) async fn look_for(
         &self,
         gate: &LookGate,
         reseller: ResellerId,

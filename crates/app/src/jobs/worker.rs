@@ -419,6 +419,8 @@ impl App {
         match Task::parse(&job.kind, job.subject) {
             Some(Task::PollDcv(id)) => self.poll_dcv(job, id).await,
             Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
+            Some(Task::PollDomain(id)) => self.poll_domain(job, id).await,
+            Some(Task::MailDomainApprover(id)) => self.mail_domain_approver(job, id).await,
             Some(Task::Sign(id)) => self.sign_claimed(job, id).await,
             Some(Task::Supersede(id)) => self.supersede(job, id).await,
             Some(Task::Tend(id)) => self.tend(job, id).await,

@@ -78,6 +78,7 @@ pub fn an_order(id: i64) -> Order {
         certificate: None,
         reuse_key: Some(false),
         companion: Some(name("www.shop.example")),
+        use_prevalidated: true,
         renews: Some(OrderId(id + 900)),
         renewed_by: None,
         carry_until: Some(at(7_000)),

@@ -39,6 +39,13 @@ pub(super) fn parameter(name: &str) -> Option<Value> {
         "orderId" => (schema(Field::Order), json!("757512302")),
         "contactId" => (contact("The contact."), json!("SSL10667T")),
         "organizationId" => (schema(Field::Organization), json!(8)),
+        "domain" => (schema(Field::Domain), json!("shop.example")),
+        "domainId" => (integer("The number of a domain."), json!("4711")),
+        "proofId" => (integer("The number of a proof."), json!("4712")),
+        "before" => (
+            integer("Where to go on: those before the one of this number."),
+            json!("4711"),
+        ),
         "productKey" => (schema(Field::Product), json!("ssl123")),
         "term" => (schema(Field::Term), json!(1)),
         "commonSAN" => (schema(Field::NameCount), json!(2)),
@@ -223,6 +230,10 @@ pub(super) fn schema(field: Field) -> Value {
              again and charges nothing.",
             200,
         ),
+        Field::UsePrevalidated => boolean(
+            "Whether domains that the reseller has proved ahead of any order serve this one and what follows it.",
+        ),
+        Field::Domain => text("A domain; of a wildcard, its host."),
         Field::ReuseKey => boolean(
             "Whether the platform may certify the key again by itself when it replaces a certificate; as it is \
                  set for the reseller, where nothing is said.",

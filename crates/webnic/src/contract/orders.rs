@@ -32,6 +32,7 @@ impl Described for PlaceOrder {
             Field::Organization,
             Field::Approver,
             Field::ReuseKey,
+            Field::UsePrevalidated,
             Field::SpecialInstruction,
         ];
         fields::object(&required, &optional)
@@ -48,6 +49,7 @@ impl Described for Renew {
             Field::Method,
             Field::Approver,
             Field::ReuseKey,
+            Field::UsePrevalidated,
             Field::SpecialInstruction,
         ];
         fields::object(&[Field::Term], &optional)
@@ -64,6 +66,7 @@ impl Described for Reissue {
             Field::Method,
             Field::Approver,
             Field::ReuseKey,
+            Field::UsePrevalidated,
         ];
         fields::object(&[], &optional)
     }

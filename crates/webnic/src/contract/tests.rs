@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::*;
 use crate::body::{FromMembers, Members, taken_members};
 use crate::routes::routes;
-use crate::{contacts, csrs, orders, organizations, revocations, search, tokens, validations};
+use crate::{
+    contacts, csrs, domains, orders, organizations, revocations, search, tokens, validations,
+};
 
 #[test]
 fn every_route_is_in_the_document_and_nothing_else() {
@@ -139,7 +141,8 @@ fn bodies_are_read_as_they_are_told() {
     let order = json!({
         "productKey": "ssl123", "term": 1, "csr": "…", "sanfield": ["www.shop.example"], "authType": "email",
         "administratorContactId": "SSL1T", "technicalContactId": "SSL1T", "shipmentContactId": "SSL1T",
-        "organizationId": "8", "approverEmail": approvers, "reuseKey": true, "specialInstruction": "call",
+        "organizationId": "8", "approverEmail": approvers, "reuseKey": true, "usePrevalidated": true,
+        "specialInstruction": "call",
     });
     let search = json!({
         "filters": [{ "field": "company", "operator": "LIKE", "value": "jim" }],
@@ -163,6 +166,9 @@ fn bodies_are_read_as_they_are_told() {
     let organization = json!({ "organization": person, "technicalContactId": "SSL1T" });
     reads_what_is_told::<organizations::Told>(&organization);
     reads_what_is_told::<search::Search>(&search);
+    let domain =
+        json!({ "domain": "shop.example", "authType": "email", "approverEmail": approvers });
+    reads_what_is_told::<domains::ValidateDomain>(&domain);
     reads_what_is_told::<validations::ChangeMethod>(&order);
     reads_what_is_told::<validations::ChangeApprovers>(&order);
 }
