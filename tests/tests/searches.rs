@@ -12,6 +12,11 @@ on_both_engines!(
     statistics_follow_the_orders,
     months_are_counted_by_product,
     anothers_orders_are_neither_listed_nor_counted,
+    orders_are_found_by_number_and_by_their_administrator,
+    orders_are_found_by_any_of_their_names,
+    names_are_found_by_parts_in_their_own_letters,
+    certificates_are_found_by_their_end_and_sorted,
+    blank_filters_filter_nothing,
 );
 
 const SEARCH: &str = "/ssl/v2/orders/search";
@@ -436,4 +441,209 @@ async fn anothers_orders_are_neither_listed_nor_counted(server: &mut TestServer)
     );
     let theirs = place(&other, "ssl123", "shop.test").await;
     assert_eq!(found(&other, &[]).await, [theirs]);
+}
+
+async fn orders_are_found_by_number_and_by_their_administrator(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let shop = place(&panel, "ssl123", "shop.test").await;
+    let person = json!({
+        "company": "Kiosk & Söhne", "firstName": "Bob", "lastName": "Example", "address1": "1 Market Street",
+        "city": "Kuala Lumpur", "state": "Selangor", "countryCode": "MY", "zip": "50000",
+        "phoneNumber": "+60.123456789", "email": "Bob@kiosk.example",
+    });
+    let made = json!({ "administrator": person });
+    let made = panel
+        .http
+        .post("/ssl/v2/contact/create", &made)
+        .await
+        .data();
+    let mut order = panel.order("ssl123", "dns", &["kiosk.test"]).await;
+    order["administratorContactId"] = made[0]["contactId"].clone();
+    let kiosk = panel.place(&order).await.id;
+
+    assert_eq!(
+        found(&panel, &[filter("orderId", "EQUAL", &shop)]).await,
+        [&*shop]
+    );
+    let both = format!("{shop}, {kiosk}");
+    assert_eq!(
+        found(&panel, &[filter("orderId", "EQUAL", &both)])
+            .await
+            .len(),
+        2
+    );
+    assert!(
+        found(&panel, &[filter("orderId", "EQUAL", "4711")])
+            .await
+            .is_empty()
+    );
+    let others = server.another_panel("10.00").await;
+    assert!(
+        found(&others, &[filter("orderId", "EQUAL", &shop)])
+            .await
+            .is_empty()
+    );
+    for (field, operator, value) in [
+        ("email", "EQUAL", "bob@KIOSK.example"),
+        ("email", "LIKE", "kiosk.ex"),
+        ("company", "EQUAL", "kiosk & söhne"),
+        ("company", "LIKE", "SÖHNE"),
+    ] {
+        let told = found(&panel, &[filter(field, operator, value)]).await;
+        assert_eq!(told, [&*kiosk], "{field} {operator} {value}");
+        assert!(
+            found(&others, &[filter(field, operator, value)])
+                .await
+                .is_empty()
+        );
+    }
+    assert!(
+        found(&panel, &[filter("email", "EQUAL", "kiosk.example")])
+            .await
+            .is_empty()
+    );
+    let with_status = [
+        filter("company", "LIKE", "kiosk"),
+        filter("orderStatus", "EQUAL", "COMPLETED"),
+    ];
+    assert!(found(&panel, &with_status).await.is_empty());
+}
+
+async fn orders_are_found_by_any_of_their_names(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let shop = panel
+        .issue("ssl123", &["shop.test", "mail.shop.test"])
+        .await;
+    let single = panel.issue("dv-single", &["kiosk.test"]).await;
+    let open = panel
+        .place(
+            &panel
+                .order("ssl123", "dns", &["open.test", "mail.open.test"])
+                .await,
+        )
+        .await
+        .id;
+    let by =
+        async |operator: &str, value: &str| found(&panel, &[filter("name", operator, value)]).await;
+    assert_eq!(by("EQUAL", "mail.shop.test").await, [&*shop]);
+    assert_eq!(by("EQUAL", "SHOP.test").await, [&*shop]);
+    assert_eq!(by("EQUAL", "www.kiosk.test").await, [&*single]);
+    assert_eq!(by("EQUAL", "mail.open.test").await, [&*open]);
+    assert_eq!(by("LIKE", "mail").await, [&*open, &*shop]);
+    assert_eq!(by("LIKE", "www.").await, [&*single]);
+    assert!(by("EQUAL", "mail.test").await.is_empty());
+    // What a reissue has dropped is not among its names any more.
+    let path = format!("/ssl/v2/orders/{shop}/reissue");
+    let asked = json!({ "sanfield": ["new.shop.test"] });
+    panel.http.post(&path, &asked).await.data();
+    panel.world.run_due_jobs().await;
+    assert!(by("EQUAL", "mail.shop.test").await.is_empty());
+    assert_eq!(by("EQUAL", "new.shop.test").await, [&*shop]);
+    assert_eq!(by("LIKE", "mail").await, [&*open]);
+    let others = server.another_panel("10.00").await;
+    let theirs = found(&others, &[filter("name", "LIKE", "shop")]).await;
+    assert!(theirs.is_empty());
+}
+
+async fn names_are_found_by_parts_in_their_own_letters(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let mueller = place(&panel, "ssl123", "www.müller-brot.test").await;
+    place(&panel, "ssl123", "moeller.test").await;
+    let cheese = place(&panel, "ssl123", "käse.test").await;
+    for text in ["müller", "MÜLL", "w.müller-b", "xn--mller", "ller-brot"] {
+        let told = found(&panel, &[filter("commonName", "LIKE", text)]).await;
+        assert_eq!(told, [&*mueller], "{text}");
+    }
+    let both = [
+        filter("commonName", "LIKE", "ä"),
+        filter("orderStatus", "EQUAL", "PENDING"),
+    ];
+    assert_eq!(found(&panel, &both).await, [&*cheese]);
+    assert_eq!(
+        found(&panel, &[filter("name", "LIKE", "äse")]).await,
+        [&*cheese]
+    );
+    assert!(
+        found(&panel, &[filter("commonName", "LIKE", "ß")])
+            .await
+            .is_empty()
+    );
+}
+
+async fn certificates_are_found_by_their_end_and_sorted(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let mut issued = Vec::new();
+    for name in ["b.test", "c.test", "a.test"] {
+        issued.push(panel.issue("ssl123", &[name]).await);
+        server.world().advance_clock(2 * 86_400).await;
+    }
+    let panel = panel.again().await;
+    let open = place(&panel, "ssl123", "open.test").await;
+    let mut ends = Vec::new();
+    for id in &issued {
+        ends.push(
+            panel.info(id).await["dtcertexpire"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
+    }
+    let day = |at: usize| ends[at][..10].to_owned();
+    let between = [
+        filter("dtcertexpireFrom", "EQUAL", &day(1)),
+        filter("dtcertexpireTo", "EQUAL", &day(1)),
+    ];
+    assert_eq!(found(&panel, &between).await, [&*issued[1]]);
+    let until = found(&panel, &[filter("dtcertexpireTo", "EQUAL", &ends[1])]).await;
+    assert_eq!(until, [&*issued[1], &*issued[0]]);
+    let from = found(&panel, &[filter("dtcertexpireFrom", "EQUAL", &ends[1])]).await;
+    assert_eq!(from, [&*issued[2], &*issued[1]]);
+    let after = found(&panel, &[filter("dtcertexpireFrom", "EQUAL", "2099-01-01")]).await;
+    assert!(after.is_empty());
+
+    let [b, c, a] = [&*issued[0], &*issued[1], &*issued[2]];
+    let open = &*open;
+    for (field, order, expected) in [
+        ("dtcreate", "ASC", [b, c, a, open]),
+        ("dtcreate", "DESC", [open, a, c, b]),
+        ("dtcertexpire", "ASC", [b, c, a, open]),
+        ("dtcertexpire", "DESC", [a, c, b, open]),
+        ("dtorderexpire", "ASC", [b, c, a, open]),
+        ("commonName", "ASC", [a, b, c, open]),
+        ("commonName", "DESC", [open, c, b, a]),
+    ] {
+        let mut told = Vec::new();
+        // Page by page, as lists are shown.
+        for page in 1..=3 {
+            let body = json!({
+                "sort": { "field": field, "order": order }, "pagination": { "page": page, "pageSize": 2 },
+            });
+            let page = panel.http.post(SEARCH, &body).await.data();
+            assert_eq!(
+                (&page["totalItems"], &page["totalPages"]),
+                (&json!(4), &json!(2))
+            );
+            told.extend(ids(&page).into_iter().map(str::to_owned));
+        }
+        assert_eq!(told, expected, "{field} {order}");
+    }
+    let wrong = json!({ "sort": { "field": "city" } });
+    let refusal = panel.http.post(SEARCH, &wrong).await.refusal();
+    assert_eq!(refusal.about("sort.field").len(), 1, "{refusal:?}");
+}
+
+async fn blank_filters_filter_nothing(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let shop = place(&panel, "ssl123", "shop.test").await;
+    let blank = [
+        "orderId",
+        "email",
+        "commonName",
+        "dtcertexpireFrom",
+        "orderStatus",
+    ];
+    let mut filters: Vec<Value> = blank.map(|field| filter(field, "EQUAL", " ")).to_vec();
+    filters.push(json!({ "field": "company", "operator": "LIKE", "value": null }));
+    filters.push(filter("name", "EQUAL", "shop.test"));
+    assert_eq!(found(&panel, &filters).await, [&*shop]);
 }

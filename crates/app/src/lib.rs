@@ -104,7 +104,7 @@ pub use chancery_store::contacts::ContactRecord;
 pub use chancery_store::customer_searches::{CustomerFilter, CustomerPage};
 pub use chancery_store::customers::CustomerRecord;
 pub use chancery_store::order_counts::MonthCount;
-pub use chancery_store::order_searches::{OrderFilter, OrderLine, OrderPage};
+pub use chancery_store::order_searches::{OrderFilter, OrderLine, OrderPage, SortedBy, Sorting};
 pub use chancery_store::orders::OrderFile;
 pub use chancery_store::orders::{ListedOrder, OrderListFilter};
 pub use chancery_store::organizations::{OrganizationFilter, TextFilter};

@@ -33,7 +33,7 @@ impl OrderStatistics {
 }
 
 impl App {
-    /// A page, from 1, of the reseller's orders that a filter lets through, the newest first. Stages are
+    /// A page, from 1, of the reseller's orders that a filter lets through, in its order. Stages are
     /// those on record: what time alone brings about shows when the platform has written it down.
     pub async fn search_orders(
         &self,

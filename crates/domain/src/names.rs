@@ -222,6 +222,11 @@ impl DomainName {
     }
 }
 
+/// A name, or a part of one, as people read it: U-labels, in lower case, what is not valid left as it is.
+pub fn as_read(text: &str) -> String {
+    idna::domain_to_unicode(text).0
+}
+
 impl fmt::Display for DomainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -292,6 +297,14 @@ mod tests {
     fn names_are_normalized() {
         assert_eq!(name(" WWW.Example.COM. ").as_str(), "www.example.com");
         assert_eq!(name("*.Bücher.example").as_str(), "*.xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn names_and_parts_of_them_are_read_in_their_own_letters() {
+        assert_eq!(as_read("www.xn--mller-kva.example"), "www.müller.example");
+        assert_eq!(as_read("MÜLLER"), "müller");
+        assert_eq!(as_read("mu\u{308}ll"), "müll");
+        assert_eq!(as_read("xn--"), "xn--");
     }
 
     #[test]

@@ -50,6 +50,7 @@ mod operator_acts;
 pub mod order_counts;
 mod order_places;
 pub mod order_searches;
+mod order_sets;
 pub mod orders;
 pub mod organizations;
 pub mod password_mails;

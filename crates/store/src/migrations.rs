@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(18, "0018_whose_proofs"),
     migration!(19, "0019_restores_and_revoked_cas"),
     migration!(20, "0020_prevalidations"),
+    migration!(21, "0021_order_finding"),
 ];
 
 const JOURNAL_SQLITE: &str = "

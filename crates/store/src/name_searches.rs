@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chancery_domain::names::as_read;
 use chancery_domain::resellers::ResellerId;
 
 use crate::errors::StoreError;
@@ -25,6 +26,37 @@ const BLOCKS_MOST: i64 = 1 << 14;
 /// How many grams of a text are looked up.
 const GRAMS_MOST: usize = 8;
 
+/// What every name has that is written in letters beyond ASCII (RFC 5890 §2.3.2.1).
+const ENCODED: &str = "xn--";
+
+/// A text that names are held against. Names are on record in ASCII; a text in other letters is looked for in what
+/// people read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamePart<'a>(pub(crate) &'a str);
+
+impl<'a> NamePart<'a> {
+    /// What a name that has the text has on record, for lists to go by.
+    fn on_record(self) -> &'a str {
+        match self.0.is_ascii() {
+            true => self.0,
+            false => ENCODED,
+        }
+    }
+
+    /// Whether a name on record has it.
+    pub(crate) fn is_in(self, name: &str) -> bool {
+        match self.0.is_ascii() {
+            true => name.contains(self.0),
+            false => name.contains(ENCODED) && as_read(name).contains(self.0),
+        }
+    }
+
+    /// A pattern that every name on record has which has the text, and perhaps others.
+    pub(crate) fn pattern(self) -> String {
+        format!("%{}%", literal(self.on_record()))
+    }
+}
+
 /// What a search by name has found.
 pub(crate) struct NamesFound {
     /// The newest first.
@@ -45,9 +77,9 @@ impl Store {
         let mut look = Look {
             store: self,
             reseller,
-            text,
+            text: NamePart(text),
             span,
-            grams: some_grams(text, GRAMS_MOST),
+            grams: some_grams(NamePart(text).on_record(), GRAMS_MOST),
             blocks_left: BLOCKS_MOST,
             found: Vec::new(),
             is_cut: false,
@@ -65,7 +97,7 @@ impl Store {
 struct Look<'a> {
     store: &'a Store,
     reseller: ResellerId,
-    text: &'a str,
+    text: NamePart<'a>,
     span: Span,
     grams: Vec<Gram>,
     /// How many blocks may still be read.
@@ -98,7 +130,7 @@ impl Look<'_> {
     /// Looks at the orders from an ordinal on.
     async fn at_orders(&mut self, from: i64) -> Result<(), StoreError> {
         const SQL: &str = "
-            select ordinal from orders
+            select ordinal, common_name from orders
             where reseller_id = $1 and ordinal between $2 and $3 and common_name like $4 escape '!'
             order by ordinal desc limit $5";
         let first = from.max(self.span.first);
@@ -106,13 +138,16 @@ impl Look<'_> {
         if bounded > self.span.last {
             return Ok(());
         }
-        let pattern = format!("%{}%", literal(self.text));
+        let pattern = self.text.pattern();
         let (reseller, last) = (self.reseller.0, self.span.last);
         let values = values![reseller, bounded, last, pattern, LOOKED_AT_MOST + 1];
-        for row in self.store.scan(SQL, values).await? {
-            self.found.push(row.int(0)?);
+        let rows = self.store.scan(SQL, values).await?;
+        for row in &rows {
+            if self.text.is_in(row.text(1)?) {
+                self.found.push(row.int(0)?);
+            }
         }
-        self.is_cut = self.is_enough() || bounded > first;
+        self.is_cut = rows.len() as i64 > LOOKED_AT_MOST || bounded > first;
         Ok(())
     }
 
@@ -238,13 +273,13 @@ impl Look<'_> {
     fn note(&mut self, rows: &[Row]) -> Result<(), StoreError> {
         for row in rows {
             let names = row.text(1)?;
-            if !names.contains(self.text) {
+            if !names.contains(self.text.on_record()) {
                 continue;
             }
             let block = row.int(0)? - block_id(self.reseller, 0);
             let named = names.split('\n').enumerate();
             let mut found: Vec<i64> = named
-                .filter(|(_, name)| name.contains(self.text) && !name.is_empty())
+                .filter(|(_, name)| !name.is_empty() && self.text.is_in(name))
                 .map(|(at, _)| (block << BLOCK_BITS) + at as i64)
                 .filter(|ordinal| self.span.contains(*ordinal))
                 .collect();

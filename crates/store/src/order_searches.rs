@@ -9,7 +9,7 @@
 //! What is filtered by name or organization comes from an index of those, up to [`LOOKED_AT_MOST`] orders:
 //! a page says whether that was all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::Timestamp;
 use chancery_domain::contact_details::ContactDetails;
@@ -46,6 +46,60 @@ pub struct OrderFilter {
     pub placed_before: Option<Timestamp>,
     /// For this organization.
     pub organization: Option<OrganizationId>,
+    /// Any of these.
+    pub ids: Option<BTreeSet<OrderId>>,
+    /// Any of its names, the common one or a further one, in lower case.
+    pub any_name: Option<TextFilter>,
+    /// The administrator's e-mail address, in lower case.
+    pub email: Option<TextFilter>,
+    /// The administrator's company, in lower case.
+    pub company: Option<TextFilter>,
+    /// With a certificate that ends then or later.
+    pub certificate_ends_from: Option<Timestamp>,
+    /// With a certificate that ends before then.
+    pub certificate_ends_before: Option<Timestamp>,
+    /// In which order they are listed.
+    pub sorting: Sorting,
+}
+
+/// In which order orders are listed; those that are alike, the newest first.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Sorting {
+    /// By what.
+    pub by: SortedBy,
+    /// Whether the least come first.
+    pub is_ascending: bool,
+}
+
+/// By what orders are listed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SortedBy {
+    /// When they were placed.
+    #[default]
+    Placed,
+    /// When their term ends; those that have none last.
+    TermEnd,
+    /// When their certificate ends; those that have none last.
+    CertificateEnd,
+    /// Their common name.
+    CommonName,
+}
+
+impl OrderFilter {
+    /// Whether there is a condition that no index of orders or counts answers alone.
+    fn has_sets(&self) -> bool {
+        let is_read = |filter: &TextFilter| match filter {
+            TextFilter::Contains(text) => !text.is_ascii(),
+            TextFilter::Equal(_) => false,
+        };
+        self.ids.is_some()
+            || self.any_name.is_some()
+            || self.email.is_some()
+            || self.company.is_some()
+            || self.certificate_ends_from.is_some()
+            || self.certificate_ends_before.is_some()
+            || self.common_name.as_ref().is_some_and(is_read)
+    }
 }
 
 /// What a list shows of an order.
@@ -95,10 +149,10 @@ macro_rules! is_wanted {
     };
 }
 
-struct Search<'a> {
-    store: &'a Store,
-    reseller: ResellerId,
-    filter: &'a OrderFilter,
+pub(crate) struct Search<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) reseller: ResellerId,
+    pub(crate) filter: &'a OrderFilter,
     /// As many as there are, so that one statement serves any number of them.
     stages: [Stage; Stage::ALL.len()],
     /// The keys, one a line; nothing if any will do.
@@ -138,14 +192,14 @@ impl Store {
             skip: i64::try_from(skip).unwrap_or(i64::MAX),
             wanted: limit.into(),
         };
-        let found = if search.is_for_nothing() || names.orders == 0 {
-            Found::default()
-        } else if filter.common_name.is_some() || filter.organization.is_some() {
-            search.by_index(names, window).await?
-        } else {
-            search.by_counts(names.orders, window).await?
-        };
-        let lines = search.lines(&found.ordinals).await?;
+        let found = search.sorted(names, window).await?;
+        let mut lines = search.lines(&found.ordinals).await?;
+        if filter.sorting != Sorting::default() {
+            let places = found.ordinals.iter().zip(0_usize..);
+            let places: BTreeMap<i64, usize> = places.map(|(at, place)| (*at, place)).collect();
+            lines.sort_by_key(|(ordinal, _)| places.get(ordinal));
+        }
+        let lines = lines.into_iter().map(|(_, line)| line).collect();
         Ok(OrderPage {
             lines,
             total: found.total.unsigned_abs(),
@@ -234,7 +288,9 @@ impl<'a> Search<'a> {
         let name = match &self.filter.common_name {
             None => "%".to_owned(),
             Some(TextFilter::Equal(text)) => literal(text),
-            Some(TextFilter::Contains(text)) => format!("%{}%", literal(text)),
+            Some(TextFilter::Contains(text)) if text.is_ascii() => format!("%{}%", literal(text)),
+            // Held against what people read, one by one.
+            Some(TextFilter::Contains(_)) => "%".to_owned(),
         };
         let mut values = values![
             self.reseller.0,
@@ -371,6 +427,47 @@ impl<'a> Search<'a> {
         Ok((total, ordinals))
     }
 
+    /// A page of the list in the order that is asked for.
+    async fn sorted(&self, names: Names, mut window: Window) -> Result<Found, StoreError> {
+        let Sorting { by, is_ascending } = self.filter.sorting;
+        if by == SortedBy::Placed && !is_ascending {
+            return self.newest_first(names, window).await;
+        }
+        if by == SortedBy::Placed {
+            // The same list from its other end.
+            let nothing = Window { skip: 0, wanted: 0 };
+            let Found { total, .. } = self.newest_first(names, nothing).await?;
+            let left = (total - window.skip).max(0);
+            let wanted = window.wanted.min(left);
+            let skip = left - wanted;
+            let mut found = self.newest_first(names, Window { skip, wanted }).await?;
+            found.ordinals.reverse();
+            return Ok(found);
+        }
+        let all = Window {
+            skip: 0,
+            wanted: LOOKED_AT_MOST,
+        };
+        let mut found = self.newest_first(names, all).await?;
+        found.is_complete &= found.total <= LOOKED_AT_MOST;
+        found.total = found.ordinals.len() as i64;
+        self.sort(&mut found.ordinals).await?;
+        found.ordinals = window.cut(found.ordinals);
+        Ok(found)
+    }
+
+    async fn newest_first(&self, names: Names, window: Window) -> Result<Found, StoreError> {
+        let filter = self.filter;
+        if self.is_for_nothing() || names.orders == 0 {
+            Ok(Found::default())
+        } else if filter.common_name.is_some() || filter.organization.is_some() || filter.has_sets()
+        {
+            self.by_index(names, window).await
+        } else {
+            self.by_counts(names.orders, window).await
+        }
+    }
+
     /// A page of a list with a name or an organization.
     async fn by_index(&self, names: Names, mut window: Window) -> Result<Found, StoreError> {
         let from = self.position(names.orders, self.filter.placed_from).await?;
@@ -383,6 +480,14 @@ impl<'a> Search<'a> {
         };
         if span.len() == 0 {
             return Ok(Found::default());
+        }
+        if self.filter.has_sets() {
+            let (wanted, is_complete) = self.by_sets(names, span).await?;
+            return Ok(Found {
+                total: wanted.len() as i64,
+                ordinals: window.cut(wanted),
+                is_complete,
+            });
         }
         let (wanted, is_complete) = match (&self.filter.common_name, self.filter.organization) {
             (Some(TextFilter::Equal(name)), _) => {
@@ -443,6 +548,23 @@ impl<'a> Search<'a> {
         span: Span,
         text: &str,
     ) -> Result<(Vec<i64>, bool), StoreError> {
+        let mut looked = self
+            .store
+            .names_with(self.reseller, names, text, span)
+            .await?;
+        let is_in_time = self.filter.placed_from.is_none() && self.filter.placed_before.is_none();
+        if !looked.ordinals.is_empty() && (self.is_by_cells() || !is_in_time) {
+            looked.ordinals = self.wanted_of(span, looked.ordinals.into_iter()).await?;
+        }
+        Ok((looked.ordinals, looked.is_complete))
+    }
+
+    /// Those of some ordinals that are wanted, the newest first.
+    pub(crate) async fn wanted_of(
+        &self,
+        span: Span,
+        ordinals: impl Iterator<Item = i64>,
+    ) -> Result<Vec<i64>, StoreError> {
         const SQL: ByList = by_list!(
             [
                 "select ordinal from orders where ",
@@ -452,29 +574,19 @@ impl<'a> Search<'a> {
             "$22",
             " order by ordinal desc limit $4"
         );
-        let mut looked = self
-            .store
-            .names_with(self.reseller, names, text, span)
-            .await?;
-        let is_in_time = self.filter.placed_from.is_none() && self.filter.placed_before.is_none();
-        if !looked.ordinals.is_empty() && (self.is_by_cells() || !is_in_time) {
-            let (sql, list) = SQL.with(self.store, looked.ordinals.iter().copied());
-            let mut values = self.values(span, LOOKED_AT_MOST);
-            values.push(list);
-            let rows = self.store.scan(sql, values).await?;
-            looked.ordinals = rows
-                .iter()
-                .map(|row| row.int(0))
-                .collect::<Result<_, _>>()?;
-        }
-        Ok((looked.ordinals, looked.is_complete))
+        let (sql, list) = SQL.with(self.store, ordinals);
+        let mut values = self.values(span, LOOKED_AT_MOST);
+        values.push(list);
+        let rows = self.store.scan(sql, values).await?;
+        rows.iter().map(|row| row.int(0)).collect()
     }
 
-    async fn lines(&self, ordinals: &[i64]) -> Result<Vec<OrderLine>, StoreError> {
+    /// The lines of some ordinals with these, the newest first.
+    async fn lines(&self, ordinals: &[i64]) -> Result<Vec<(i64, OrderLine)>, StoreError> {
         const SQL: ByList =
             by_list!(
             ["select o.id, o.common_name, o.term_years, o.stage, o.product_name, o.created_at,
-                o.expires_at, c.not_after, a.details
+                o.expires_at, c.not_after, a.details, o.ordinal
             from orders o
             left join certificates c on c.id = o.certificate_id
             left join contacts a on a.id = o.administrator_id and a.erased_at is null
@@ -490,7 +602,7 @@ impl<'a> Search<'a> {
             .scan(sql, values![self.reseller.0, list])
             .await?
             .iter()
-            .map(read_line)
+            .map(|row| Ok((row.int(9)?, read_line(row)?)))
             .collect()
     }
 }

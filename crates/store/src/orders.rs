@@ -109,6 +109,18 @@ impl Change {
             self.enter(charge, row_ids);
         }
         self.insert_order(order);
+        self.note_further_names(order);
+    }
+
+    /// Has an order found by its further names, too: those it has now, beside those it has had.
+    pub fn note_further_names(&mut self, order: &Order) {
+        const SQL: &str = "
+            insert into order_names (reseller_id, ordinal, name)
+            select reseller_id, ordinal, $1 from orders where id = $2
+            on conflict (reseller_id, ordinal, name) do nothing";
+        for name in order.names[1..].iter().chain(&order.companion) {
+            self.execute(SQL, values![name.as_str(), order.id.0]);
+        }
     }
 
     fn insert_order(&mut self, order: &Order) {
@@ -173,6 +185,7 @@ impl Change {
                 modified_at = $6, names = $7, amount = $8, certificate_id = $9, paid_names = $10,
                 paid_wildcards = $11, reuse_key = $12, renewed_by_id = $13, stage = $14,
                 reuse_refused = $15, companion = $16, use_prevalidated = $17,
+                certificate_expires_at = (select not_after from certificates where id = $9),
                 version = version + 1
             where id = $18 and version = $19";
         let state = StateColumns::from(&order.state);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use chancery_app::{App, OrderFilter, OrderLine, TextFilter};
-use chancery_domain::names::DomainName;
+use chancery_app::{App, OrderFilter, OrderLine, SortedBy, Sorting, TextFilter};
+use chancery_domain::names::{DomainName, as_read};
 use chancery_domain::orders::OrderId;
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::Product;
@@ -77,16 +77,25 @@ pub(crate) async fn search(
 }
 
 /// What orders are searched by.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 14] = [
+    "orderId",
     "commonName",
+    "name",
+    "email",
+    "company",
     "orderStatus",
     "certStatus",
     "productKey",
     "product",
     "dtcreateFrom",
     "dtcreateTo",
+    "dtcertexpireFrom",
+    "dtcertexpireTo",
     "organizationId",
 ];
+
+/// What orders are sorted by.
+pub(crate) const SORTED_BY: [&str; 4] = ["dtcreate", "dtorderexpire", "dtcertexpire", "commonName"];
 
 /// What is said of a value that is no time.
 const TIME: &str = "a date like '2026-11-22' or a time like '2026-11-22T10:30:00Z'";
@@ -108,13 +117,26 @@ fn order_filter<'a>(
             faults.repeated_field(filter);
             continue;
         }
-        let takes_like = matches!(field, "commonName" | "productKey" | "product");
+        let takes_like = matches!(
+            field,
+            "commonName" | "name" | "email" | "company" | "productKey" | "product"
+        );
         if filter.operator == Operator::Like && !takes_like {
             faults.operator(filter);
             continue;
         }
         match field {
+            "orderId" => match numbers(&filter.value) {
+                Some(ids) => wanted.ids = Some(ids.into_iter().map(OrderId).collect()),
+                None => faults.value(
+                    filter,
+                    "an order number, or several with commas between them",
+                ),
+            },
             "commonName" => wanted.common_name = Some(common_name(filter)),
+            "name" => wanted.any_name = Some(common_name(filter)),
+            "email" => wanted.email = Some(plain(filter)),
+            "company" => wanted.company = Some(plain(filter)),
             "orderStatus" => {
                 let words = listed(filter, &ORDER_STATUSES, &mut faults);
                 limit(
@@ -141,14 +163,55 @@ fn order_filter<'a>(
                 Some((_, after)) => wanted.placed_before = Some(after),
                 None => faults.value(filter, TIME),
             },
+            "dtcertexpireFrom" => match moment(&filter.value) {
+                Some((first, _)) => wanted.certificate_ends_from = Some(first),
+                None => faults.value(filter, TIME),
+            },
+            "dtcertexpireTo" => match moment(&filter.value) {
+                Some((_, after)) => wanted.certificate_ends_before = Some(after),
+                None => faults.value(filter, TIME),
+            },
             _ => match parse_digits(filter.value.trim()) {
                 Some(id) => wanted.organization = Some(OrganizationId(id)),
                 None => faults.value(filter, "an integer"),
             },
         }
     }
+    if let Some(sort) = &search.sort {
+        let by = match &sort.field[..] {
+            "dtcreate" => Some(SortedBy::Placed),
+            "dtorderexpire" => Some(SortedBy::TermEnd),
+            "dtcertexpire" => Some(SortedBy::CertificateEnd),
+            "commonName" => Some(SortedBy::CommonName),
+            _ => None,
+        };
+        match by {
+            Some(by) => {
+                wanted.sorting = Sorting {
+                    by,
+                    is_ascending: sort.is_ascending,
+                };
+            }
+            None => faults.sort(&SORTED_BY),
+        }
+    }
     faults.none_or_refusal()?;
     Ok(wanted)
+}
+
+/// The numbers of a list, if they are such.
+fn numbers(list: &str) -> Option<Vec<i64>> {
+    let numbers: Option<Vec<i64>> = entries(list).map(parse_digits).collect();
+    numbers.filter(|numbers| !numbers.is_empty())
+}
+
+/// A text that is compared without regard to case.
+fn plain(filter: &Filter) -> TextFilter {
+    let text = filter.value.trim().to_lowercase();
+    match filter.operator {
+        Operator::Equal => TextFilter::Equal(text),
+        Operator::Like => TextFilter::Contains(text),
+    }
 }
 
 /// Lets only those through that another filter lets through as well.
@@ -159,17 +222,16 @@ fn limit<T: Ord>(set: &mut Option<BTreeSet<T>>, mut to: BTreeSet<T>) {
     *set = Some(to);
 }
 
-/// Names are on record in lower case and in ASCII.
+/// Names are on record in lower case and in ASCII; parts of them in other letters are looked for in what people read.
 fn common_name(filter: &Filter) -> TextFilter {
     let text = filter.value.trim();
-    let is_plain = filter.operator == Operator::Like && text.is_ascii();
-    let text = match DomainName::parse(text) {
-        Ok(name) if !is_plain => name.to_string(),
-        _ => text.to_lowercase(),
-    };
     match filter.operator {
-        Operator::Equal => TextFilter::Equal(text),
-        Operator::Like => TextFilter::Contains(text),
+        Operator::Equal => TextFilter::Equal(match DomainName::parse(text) {
+            Ok(name) => name.to_string(),
+            Err(_) => text.to_lowercase(),
+        }),
+        Operator::Like if text.is_ascii() => TextFilter::Contains(text.to_lowercase()),
+        Operator::Like => TextFilter::Contains(as_read(text)),
     }
 }
 
@@ -290,10 +352,7 @@ mod tests {
         assert_eq!(name("EQUAL", "no name!"), equal("no name!"));
         assert_eq!(name("LIKE", "Shop.EXAMPLE."), contains("shop.example."));
         assert_eq!(name("LIKE", "100%_"), contains("100%_"));
-        assert_eq!(
-            name("LIKE", "käse.example"),
-            contains("xn--kse-qla.example")
-        );
+        assert_eq!(name("LIKE", "KÄSE.example"), contains("käse.example"));
     }
 
     #[test]
@@ -338,7 +397,7 @@ mod tests {
     #[tokio::test]
     async fn every_fault_is_told_with_its_place() {
         let refusal = filter(&json!([
-            { "field": "email", "value": "x" },
+            { "field": "city", "value": "x" },
             { "field": "orderStatus", "value": "DONE" },
             { "field": "certStatus", "operator": "LIKE", "value": "ACTIVE" },
             { "field": "dtcreateFrom", "value": "yesterday" },
@@ -356,7 +415,7 @@ mod tests {
             .map(|entry| entry["message"].as_str().unwrap().to_owned())
             .collect();
         let begins = [
-            "'filters[0].field' is invalid. Acceptable values are 'commonName', ",
+            "'filters[0].field' is invalid. Acceptable values are 'orderId', ",
             "'filters[1].value' is invalid. Acceptable values are 'REJECTED', ",
             "'filters[2].operator' is invalid. Acceptable values are 'EQUAL'.",
             "'filters[3].value' is invalid. Expected a date like '2026-11-22' or ",

@@ -27,6 +27,15 @@ pub(crate) struct Search {
     /// From 1.
     pub(crate) page: u32,
     pub(crate) page_size: u32,
+    /// In which order; each search says by what it can be.
+    pub(crate) sort: Option<Sort>,
+}
+
+/// An order that is asked for.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Sort {
+    pub(crate) field: String,
+    pub(crate) is_ascending: bool,
 }
 
 /// One condition.
@@ -71,13 +80,45 @@ impl FromMembers for Search {
         };
         let page = number("page", 1);
         let page_size = number("pageSize", PAGE_SIZE_MAX).min(PAGE_SIZE_MAX);
+        let sort = sort(body.take_value("sort"), &mut faults);
         faults.none_or_refusal()?;
         Ok(Self {
             filters,
             page,
             page_size,
+            sort,
         })
     }
+}
+
+/// One order, or a list of one.
+fn sort(value: Option<Value>, faults: &mut Faults) -> Option<Sort> {
+    let one = match value? {
+        Value::Array(mut items) if items.len() <= 1 => items.pop()?,
+        other => other,
+    };
+    let Value::Object(members) = one else {
+        faults.add("sort", "Expected an object.");
+        return None;
+    };
+    let mut members = Members::from(members);
+    let field = members.take_value("field").and_then(|v| text(v).ok());
+    let is_ascending = match members.take_value("order").map(text) {
+        None => Some(true),
+        Some(Ok(word)) if word.trim().eq_ignore_ascii_case("ASC") => Some(true),
+        Some(Ok(word)) if word.trim().eq_ignore_ascii_case("DESC") => Some(false),
+        Some(_) => None,
+    };
+    if field.is_none() {
+        faults.add("sort.field", "Expected a string.");
+    }
+    if is_ascending.is_none() {
+        faults.add("sort.order", &acceptable(&["ASC", "DESC"]));
+    }
+    Some(Sort {
+        field: field?,
+        is_ascending: is_ascending?,
+    })
 }
 
 fn filters(value: Option<Value>, faults: &mut Faults) -> Vec<Filter> {
@@ -170,6 +211,11 @@ impl Faults {
         );
     }
 
+    /// The list cannot be sorted by that.
+    pub(crate) fn sort(&mut self, fields: &[&str]) {
+        self.add("sort.field", &acceptable(fields));
+    }
+
     /// The value is none of those that the field has.
     pub(crate) fn not_one_of(&mut self, filter: &Filter, words: &[&str]) {
         self.add(&format!("{}.value", filter.place), &acceptable(words));
@@ -260,6 +306,26 @@ mod tests {
         assert_eq!((search.page, search.page_size), (2, PAGE_SIZE_MAX));
         assert_eq!(search.filters[0].operator, Operator::Equal);
         assert_eq!(search.filters[0].value, "5");
+    }
+
+    #[test]
+    fn an_order_is_asked_for_by_one_field() {
+        let sort = |value: Value| read(&json!({ "sort": value })).unwrap().sort;
+        let by = |is_ascending| Sort {
+            field: "dtcreate".to_owned(),
+            is_ascending,
+        };
+        assert_eq!(sort(json!({ "field": "dtcreate" })), Some(by(true)));
+        let down = json!([{ "field": "dtcreate", "order": "desc" }]);
+        assert_eq!(sort(down), Some(by(false)));
+        assert_eq!(sort(json!([])), None);
+        for wrong in [
+            json!("x"),
+            json!({ "order": "ASC" }),
+            json!({ "field": "a", "order": "up" }),
+        ] {
+            assert!(read(&json!({ "sort": wrong })).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -544,6 +544,7 @@ impl App {
         change.save_issuance(&issuance);
         let summary = certificate.summary();
         put_order(&mut change, &mut order, &issuance, summary.as_ref(), now);
+        change.note_further_names(&order);
         let detail = Some(hex(&certificate.serial));
         let kind = EventKind::CertificateIssued;
         self.note(&mut change, &order, Actor::Platform, kind, detail)

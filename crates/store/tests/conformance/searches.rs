@@ -182,6 +182,7 @@ fn a_filter(runner: &mut TestRunner, span: i64) -> OrderFilter {
         placed_from: uses[3].then_some(from),
         placed_before: uses[4].then_some(before),
         organization: uses[5].then_some(OrganizationId(organization)),
+        ..OrderFilter::default()
     }
 }
 

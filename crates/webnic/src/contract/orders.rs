@@ -163,9 +163,10 @@ pub(crate) const SEARCH: Operation = Operation::new(
     TAG,
     "searchOrders",
     "Order pagination search",
-    "By `commonName`, `productKey`, `product` (these three with `LIKE`, too), `orderStatus`, `certStatus`, \
-     `dtcreateFrom`, `dtcreateTo` and `organizationId`, each at most once; statuses and keys may be lists with \
-     commas. Without a body, all. The newest come first. `partial` says that the search stopped at its bound.",
+    "By `commonName`, `name` (any of its names), `email`, `company`, `productKey`, `product` (these with `LIKE`, too), \
+     `orderId`, `orderStatus`, `certStatus`, `dtcreateFrom`, `dtcreateTo`, `dtcertexpireFrom`, `dtcertexpireTo` and \
+     `organizationId`, each at most once; numbers, statuses and keys may be lists with commas. Without a body, all. The \
+     newest come first unless `sort` says otherwise. `partial` says that the search stopped at its bound.",
 )
 .may_take::<Search>(|| {
     json!({

@@ -4,6 +4,7 @@ use chancery_domain::fields::Field;
 use serde_json::{Value, json};
 
 use super::{Described, Operation, Parameter, fields};
+use crate::order_searches::SORTED_BY;
 use crate::organizations::{OrganizationView, Submit, Told, VALIDATIONS_MAX, ValidationView};
 use crate::search::{FILTERS_MAX, PAGE_SIZE_MAX, PageView, Search, VALUE_MAX};
 
@@ -79,6 +80,15 @@ impl Described for Search {
                             },
                             "value": { "type": ["string", "number"], "maxLength": VALUE_MAX },
                         },
+                    },
+                },
+                "sort": {
+                    "type": "object",
+                    "required": ["field"],
+                    "description": "Of orders; the newest come first unless another order is asked for.",
+                    "properties": {
+                        "field": { "enum": SORTED_BY },
+                        "order": { "enum": ["ASC", "DESC"], "default": "ASC" },
                     },
                 },
                 "pagination": {

@@ -146,7 +146,7 @@ fn bodies_are_read_as_they_are_told() {
     });
     let search = json!({
         "filters": [{ "field": "company", "operator": "LIKE", "value": "jim" }],
-        "pagination": { "page": 1, "pageSize": "20" },
+        "pagination": { "page": 1, "pageSize": "20" }, "sort": { "field": "dtcreate", "order": "ASC" },
     });
     reads_what_is_told::<tokens::SignIn>(&json!({ "username": "a", "password": "b" }));
     reads_what_is_told::<contacts::CreateContacts>(
