@@ -13,6 +13,7 @@ call $API/ssl/v2/orders/new -d '{"productKey":"ssl123","term":1,"authType":"dns"
   "administratorContactId":"'$ADMIN'","csr":"'"$(awk '{printf "%s\\n", $0}' shop.csr)"'"}' > order.json
 ORDER=$(json orderId < order.json); HOST=$(json host < order.json); VALUE=$(json value < order.json)
 curl -s -X PUT $API/ote/dns/$HOST/TXT -d '{"values":["'$VALUE'"],"ttl":60}'; echo
+curl -s -X POST $API/ote/clock -d '{"advance_seconds":10}'; echo
 call $API/ssl/v2/orders/$ORDER/dcv-status; echo
 curl -s -X POST $API/ote/jobs/run; echo
 call $API/ssl/v2/orders/$ORDER/dcv-status; echo

@@ -169,7 +169,10 @@ fn choice_for(
     let nearest = choices
         .iter()
         .filter(|choice| near(choice).is_some())
-        .min_by_key(near);
+        .min_by_key(|choice| {
+            let is_wildcard = choice.name.as_ref().is_some_and(DomainName::is_wildcard);
+            (near(choice), is_wildcard)
+        });
     if let Some(choice) = nearest {
         let allowed = approver_for(name, &choice.address);
         return allowed.map(Some).ok_or_else(|| FieldError {

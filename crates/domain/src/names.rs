@@ -224,7 +224,11 @@ impl DomainName {
 
 /// A name, or a part of one, as people read it: U-labels, in lower case, what is not valid left as it is.
 pub fn as_read(text: &str) -> String {
-    idna::domain_to_unicode(text).0
+    let label = |label: &str| match idna::domain_to_unicode(label) {
+        (text, Ok(())) => text,
+        (_, Err(_)) => label.to_lowercase(),
+    };
+    text.split('.').map(label).collect::<Vec<_>>().join(".")
 }
 
 impl fmt::Display for DomainName {

@@ -131,7 +131,7 @@ pub const SPANISH_PROVINCES: &[State] = &[
     state("Tarragona"),
     state("Teruel"),
     state("Toledo"),
-    also("Valencia", &["València", "Valencia/València"]),
+    also("Valencia", &["Valencia/València"]),
     state("Valladolid"),
     state("Zamora"),
     also("Zaragoza", &["Saragossa"]),

@@ -127,7 +127,8 @@ impl LookGate {
                     };
                     admitted.push((enter, pass));
                 }
-                None => passed_over += 1,
+                // A line that has become empty is gone, and so not passed over.
+                None => passed_over += usize::from(!line.is_empty()),
             }
             if !line.is_empty() {
                 state.lines.push_back((reseller, line));

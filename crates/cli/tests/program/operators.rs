@@ -232,7 +232,8 @@ async fn the_root_is_exported_as_it_is_served(engine: Engine) {
     assert!(
         shown.succeeded
             && shown.printed.starts_with("Root\n")
-            && shown.printed.contains("\nIssuing CA 1, which signs\n"),
+            && shown.printed.contains("\nIssuing CA 1, ")
+            && shown.printed.contains(", which signs\n"),
         "{shown:?}"
     );
     server.stop().await;

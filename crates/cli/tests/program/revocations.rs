@@ -241,6 +241,16 @@ async fn a_kill_between_the_steps_leaves_no_certificate_with_a_blocked_key(engin
     let home = Installation::new(engine).await;
     let server = home.serve().await;
     let panel = server.panel(&home.data()).await;
+    let share = [
+        "reseller",
+        "set",
+        "--reseller",
+        "2001",
+        "--proof-scope",
+        "reseller",
+        "--yes",
+    ];
+    assert!(home.chore(&share).succeeded);
     let made = csr_with_key(&["shop.test"], Key::P256);
     let first = panel
         .issue_for("ssl123", &["shop.test"], &made.csr_pem)
