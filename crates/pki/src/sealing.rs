@@ -243,7 +243,13 @@ mod tests {
         let counted: [u8; 32] = std::array::from_fn(|at| at as u8);
         let by_threes: [u8; 32] = std::array::from_fn(|at| 250_u8.wrapping_sub(3 * at as u8));
         let pattern: [u8; 32] = std::array::from_fn(|at| 0x11 * (at % 16) as u8);
-        let half: [u8; 32] = std::array::from_fn(|at| if at < 16 { 0 } else { 37 * at as u8 });
+        let half: [u8; 32] = std::array::from_fn(|at| {
+            if at < 16 {
+                0
+            } else {
+                37_u8.wrapping_mul(at as u8)
+            }
+        });
         let nearly: [u8; 32] = std::array::from_fn(|at| if at == 17 { 9 } else { 90 });
         for (key, found) in [
             ([0; 32], Weakness::Repeats),
