@@ -483,7 +483,7 @@ mod tests {
             record.keep_signed(&[line(serial, at)]).unwrap();
         }
         record
-            .drop_expired("2026-07-18T01:00:00Z".parse().unwrap())
+            .drop_expired("2026-07-19T00:00:00Z".parse().unwrap())
             .unwrap();
         assert_eq!(serials(&record), ["bb", "cc"]);
         // The last one is kept however old it is.
