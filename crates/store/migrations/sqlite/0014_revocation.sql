@@ -4,7 +4,7 @@ alter table certificates add column revocation_due_at integer;
 alter table certificates add column revoked_by text;
 
 -- Certificates by their key: one that is compromised takes all of them along.
-create index certificates_of_key on certificates (spki_sha256, id);
+create index certificates_by_spki on certificates (spki_sha256, id);
 
 -- Keys that are never certified again.
 create table blocked_keys (

@@ -1,6 +1,6 @@
 //! Opening, migrating, closing, and what stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_store::{Change, DatabaseUrl, Store, StoreError, values};
 use futures_util::future::join_all;
@@ -193,18 +193,10 @@ async fn both_engines_have_the_same_tables() {
     let indexes = "select name from sqlite_schema where type = 'index' and sql is not null";
     let names = "select cast(indexname as text) from pg_indexes where schemaname = 'public'
         and indexname not like '%_pkey' and indexname not like '%_key'";
-    let in_file: Vec<_> = file
-        .rows(indexes)
-        .await
-        .iter()
-        .map(|row| row.string(0).unwrap())
-        .collect();
-    let on_server: Vec<_> = server
-        .rows(names)
-        .await
-        .iter()
-        .map(|row| row.string(0).unwrap())
-        .collect();
+    let in_file = file.rows(indexes).await;
+    let in_file: BTreeSet<_> = in_file.iter().map(|row| row.string(0).unwrap()).collect();
+    let on_server = server.rows(names).await;
+    let on_server: BTreeSet<_> = on_server.iter().map(|row| row.string(0).unwrap()).collect();
     assert_eq!(in_file, on_server);
     file.remove().await;
     server.remove().await;
