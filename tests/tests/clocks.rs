@@ -49,7 +49,7 @@ async fn a_clock_that_goes_back_stops_signing_until_it_is_accepted(server: &mut 
         server.world().advance(60).await;
         server.app().run_due_jobs().await.unwrap();
     }
-    assert_eq!(panel.statuses(&placed.id).await.0, "PENDING");
+    assert_eq!(panel.statuses(&placed.id).await.0, "IN_PROCESS");
     assert!(list(server).await == before, "a list was signed");
 
     server.operations().accept_clock("ann").await.unwrap();
@@ -71,7 +71,7 @@ async fn a_start_before_the_last_recorded_time_signs_nothing(server: &mut TestSe
     assert!(server.app().signing_hold().is_some() && told(server));
     let panel = server.panel().await;
     panel.look(&placed.id).await;
-    assert_eq!(panel.statuses(&placed.id).await.0, "PENDING");
+    assert_eq!(panel.statuses(&placed.id).await.0, "IN_PROCESS");
     // It ends by itself when the clock has caught up.
     server.world().advance(86_400).await;
     server.app().beat_pulse().await.unwrap();

@@ -337,7 +337,7 @@ async fn keys_are_used_again_as_the_reseller_says_unless_the_order_says_otherwis
     assert_eq!(told["reuseKey"], json!(false));
     assert_eq!(panel.info(&willing).await["reuseKey"], json!(true));
 
-    server.world().advance(70 * DAY).await;
+    server.world().advance(68 * DAY).await;
     let panel = server.panel().await;
     assert_eq!(issued(&panel, &silent).await, 1);
     assert_eq!(issued(&panel, &willing).await, 2);

@@ -62,7 +62,7 @@ async fn place_silent_orders(panel: &Panel) {
     let [administrator, technical] = panel.contacts().await;
     let order = |number: usize| {
         let names: Vec<String> = (0..NAMES_EACH)
-            .map(|at| format!("host{at}.silent{number}.example"))
+            .map(|at| format!("host{at}.silent{number}.com"))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         order_for("ssl123", "dns", &names, &administrator, &technical)
@@ -85,7 +85,7 @@ async fn two_thousand_silent_names_hold_up_nobody_elses_order(server: &mut TestS
     place_silent_orders(&flooding).await;
     let other = server.another_panel("1000.00").await;
     let placed = other
-        .place(&other.order("ssl123", "dns", &["shop.example"]).await)
+        .place(&other.order("ssl123", "dns", &["shop.com"]).await)
         .await;
     let asked_for = &placed.challenges()[0];
     let text = |key: &str| asked_for[key].as_str().unwrap();
@@ -108,10 +108,16 @@ async fn two_thousand_silent_names_hold_up_nobody_elses_order(server: &mut TestS
     }
     // Neither does an order wait that is signed at once, nor a message.
     let again = other
-        .place(&other.order("ssl123", "dns", &["shop.example"]).await)
+        .place(&other.order("ssl123", "dns", &["shop.com"]).await)
         .await;
+    let asked_for = &again.challenges()[0];
+    let text = |key: &str| asked_for[key].as_str().unwrap();
+    outside.publish(text("host"), RecordKind::Txt, &[text("value")]);
+    app.advance_clock(SignedDuration::from_secs(7))
+        .await
+        .unwrap();
     while other.statuses(&again.id).await.0 != "COMPLETED" {}
-    let by_mail = other.order("ssl123", "email", &["mail.example"]).await;
+    let by_mail = other.order("ssl123", "email", &["mail.com"]).await;
     other.place(&by_mail).await;
     while outside.mails() == 0 {
         tokio::task::yield_now().await;

@@ -3,6 +3,8 @@
 
 use chancery_app::CertificateFilter;
 use chancery_domain::certificates::CertificateId;
+use chancery_domain::money::Money;
+use chancery_domain::reseller_settings::{ProofScope, ResellerChanges};
 use chancery_pki::csr::Csr;
 use chancery_testkit::{
     Downloaded, Key, Panel, Reply, TestServer, csr, csr_with_key, on_both_engines, order_for,
@@ -394,17 +396,22 @@ async fn a_compromised_key_is_refused_everywhere_and_for_ever(server: &mut TestS
     for (id, path, asked) in [
         (&id, "reissue", json!({ "csr": made, "reuseKey": true })),
         (&id, "reissue", json!({ "reuseKey": true })),
-        (&id, "renew", json!({ "term": 1 })),
-        (&id, "renew", json!({ "term": 1, "csr": made })),
     ] {
         let path = format!("/ssl/v2/orders/{id}/{path}");
         let refusal = panel.http.post(&path, &asked).await.refusal();
         assert!(refusal.about("csr").contains(&text), "{path}: {refusal:?}");
     }
     assert_eq!(before, (panel.cents().await, others.cents().await));
+    server.world().advance(300 * DAY).await;
+    let panel = server.panel().await;
+    for asked in [json!({ "term": 1 }), json!({ "term": 1, "csr": made })] {
+        let path = format!("/ssl/v2/orders/{id}/renew");
+        let refusal = panel.http.post(&path, &asked).await.refusal();
+        assert!(refusal.about("csr").contains(&text), "{asked}: {refusal:?}");
+    }
     // A year later as well, and after a restart; nobody else's key is.
     server.restart().await;
-    server.world().advance(400 * DAY).await;
+    server.world().advance(100 * DAY).await;
     let panel = server.panel().await;
     let body = json!({ "csr": made });
     let decoded = panel.http.post("/ssl/v2/decode-csr", &body).await.refusal();
@@ -468,9 +475,19 @@ async fn a_reason_that_turns_out_to_be_compromise_is_amended(server: &mut TestSe
     assert_eq!(third["certificates"], second["certificates"]);
 }
 
+/// Lets a proof serve all orders of the reseller, so that they are signed as they are placed.
+async fn share_proofs(server: &TestServer) {
+    let changes = ResellerChanges {
+        proof_scope: Some(ProofScope::Reseller),
+        ..ResellerChanges::default()
+    };
+    server.set_reseller(changes).await;
+}
+
 async fn a_key_that_is_blocked_while_it_is_certified_leaves_nothing_in_force(
     server: &mut TestServer,
 ) {
+    share_proofs(server).await;
     let panel = server.panel().await;
     let made = csr_with_key(&["shop.test"], Key::P256).csr_pem;
     let first = panel.issue_for("ssl123", &["shop.test"], &made).await;
@@ -503,7 +520,12 @@ async fn a_key_that_is_blocked_while_it_is_certified_leaves_nothing_in_force(
 }
 
 async fn many_certificates_of_a_key_are_revoked_in_steps_across_a_restart(server: &mut TestServer) {
-    let panel = server.another_panel("2000.00").await;
+    share_proofs(server).await;
+    let reseller = server.reseller().await;
+    let amount = Money::parse("2000.00", reseller.currency).unwrap();
+    let operations = server.operations();
+    operations.credit(reseller.id, amount, None).await.unwrap();
+    let panel = server.panel().await;
     let made = csr_with_key(&["shop.test"], Key::P256).csr_pem;
     let first = panel.issue_for("ssl123", &["shop.test"], &made).await;
     let [administrator, technical] = panel.contacts().await;

@@ -32,6 +32,9 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 
+/// The stack of each thread, in octets: without optimization the futures of a long use case need more than the usual 2 MiB.
+const STACK: usize = 8 * 1024 * 1024;
+
 fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +55,7 @@ fn start() -> Result<()> {
         anyhow::bail!("a TLS provider is installed already");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK)
         .enable_all()
         .build()?;
     runtime.block_on(run(arguments))

@@ -48,6 +48,8 @@ pub fn run_within(limit: Duration, test: impl AsyncFnOnce(Logs)) {
     let of_threads = logs.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // As the program has it.
+        .thread_stack_size(8 * 1024 * 1024)
         .enable_all()
         .on_thread_start(move || own(&of_threads))
         .build()

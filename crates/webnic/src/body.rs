@@ -322,8 +322,8 @@ pub(crate) fn contact_number(value: Value) -> Result<ContactId, Problem> {
 pub(crate) fn approvers(value: Value) -> Result<Vec<ApproverChoice>, Problem> {
     match value {
         Value::Array(items) if items.len() <= ARRAY_LIMIT => {
-            let said = items.into_iter().filter(|item| !is_blank(item));
-            said.map(approver).collect()
+            // A blank one keeps its place: it says nothing of the name there.
+            items.into_iter().map(approver).collect()
         }
         Value::Array(_) => Err(Problem::Type("at most 1000 approvers")),
         one => Ok(vec![approver(one)?]),

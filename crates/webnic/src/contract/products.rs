@@ -21,6 +21,8 @@ fn a_product() -> Value {
         "allowWsan": true,
         "allowWSan": true,
         "bundle": { "san": 0, "wSan": 0 },
+        "maxSan": 4,
+        "companion": null,
     })
 }
 

@@ -154,7 +154,7 @@ pub(super) fn file(kinds: &[&str]) -> Value {
 pub(super) fn of(success: Value, needs_token: bool) -> Value {
     let mut answers = Map::from_iter([("200".to_owned(), success)]);
     for Refused { status, name, .. } in REFUSALS {
-        if needs_token || !matches!(status, 401 | 403) {
+        if needs_token || status != 401 {
             let reference = format!("#/components/responses/{name}");
             answers.insert(status.to_string(), json!({ "$ref": reference }));
         }
