@@ -484,8 +484,9 @@ mod tests {
     fn blank_entries_of_lists_are_left_out() {
         let names = json!(["www.shop.example", "", null, " "]);
         assert_eq!(texts(names), Ok(vec!["www.shop.example".to_owned()]));
+        // Approvers go by place: a blank one says nothing of the name at its own.
         let approver = json!(["", "admin@shop.example"]);
-        assert_eq!(approvers(approver).unwrap().len(), 1);
+        assert_eq!(approvers(approver).unwrap().len(), 2);
         // A list of blanks says nothing; an empty one says that there are none.
         let mut body = members(&json!({ "sanfield": [""], "approverEmail": [] }));
         assert_eq!(body.take(Field::Names, texts), None);
