@@ -15,6 +15,7 @@ on_both_engines!(
     an_approver_of_a_parent_domain_serves_the_names_below,
     an_approver_that_fits_no_name_is_refused_everywhere,
     blank_approvers_are_left_out,
+    a_name_that_comes_along_is_told_to_who_approves,
 );
 
 async fn placed(panel: &Panel, names: &[&str], approvers: Value) -> PlacedOrder {
@@ -335,6 +336,20 @@ async fn an_approver_that_fits_no_name_is_refused_everywhere(server: &mut TestSe
         }
     }
     assert_eq!(panel.cents().await, before);
+}
+
+async fn a_name_that_comes_along_is_told_to_who_approves(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let order = panel.order("dv-single", "email", &["shop.test"]).await;
+    panel.place(&order).await;
+    panel.world.run_due_jobs().await;
+    let mails = server.world().mails().await;
+    let mail = server.world().mail(&mails[0]["id"]).await;
+    let sentence = "The certificate will cover www.shop.test, too";
+    assert!(mail["text"].to_string().contains(sentence), "{mail}");
+    let links = server.world().approval_links("@shop.test").await;
+    let page = server.http().get(&links[0]).await.text();
+    assert!(page.contains(sentence), "{page}");
 }
 
 async fn blank_approvers_are_left_out(server: &mut TestServer) {

@@ -312,8 +312,19 @@ impl App {
                 "further certificates of this order, of orders that renew it, and of other orders of the same customer"
             }
         };
+        // A name that comes along for nothing is certified on the same proof, and so belongs to what is approved.
+        let along = match asked {
+            AskedFor::Order(file) => self.free_name(&file.order).filter(|name| {
+                let is_asked_for = file.issuance.names.iter().any(|held| held.name == *name);
+                !is_asked_for && name.is_at_or_below(&approval.domain)
+            }),
+            AskedFor::Domain(_) => None,
+        };
+        let along = along.map_or_else(String::new, |name| {
+            format!("The certificate will cover {name}, too, on the same approval. ")
+        });
         format!(
-            "Your approval shows control of {domain}. For {days} days at most it may serve {serves}, for {domain} and \
+            "{along}Your approval shows control of {domain}. For {days} days at most it may serve {serves}, for {domain} and \
              names below it, wildcards included.",
             domain = approval.domain,
         )
