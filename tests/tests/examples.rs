@@ -198,6 +198,13 @@ impl Book {
                 if let Some(Value::String(serial)) = members.get("serial") {
                     self.hide(serial);
                 }
+                // The resolver of the test environment has a port of the moment.
+                if let Some(Value::String(server)) = members.get("of")
+                    && server.starts_with("127.0.0.1:")
+                {
+                    let shown = "192.0.2.53:53".to_owned();
+                    self.made_up.push((server.clone(), shown));
+                }
                 members.values().for_each(|member| self.hide_values(member));
             }
             _ => {}
