@@ -105,11 +105,11 @@ async fn a_renewal_opens_ninety_days_before_the_end_and_is_refused_with_the_date
 
     let now: Timestamp = server.world().now().await.parse().unwrap();
     let wait = opens.duration_since(now).as_secs();
-    server.world().advance(wait - 60).await;
+    server.world().advance(wait - 1_800).await;
     let panel = server.panel().await;
     let refusal = (panel.http.post(&renew_path(&id), &asked).await).refusal();
     refusal.is(400, "SSL2400", &text);
-    server.world().advance_clock(61).await;
+    server.world().advance_clock(1_801).await;
     panel.http.post(&renew_path(&id), &asked).await.data();
     assert_eq!(panel.cents().await, before - 1000);
 }
