@@ -22,6 +22,9 @@ const LONGEST_BACK_OFF: u32 = 12;
 /// The longest a run may take. No job comes near it: what does is stuck, and would be held for ever.
 const RUN_LIMIT: Duration = Duration::from_secs(600);
 
+/// How long a job waits at most that met another one.
+pub(super) const LONGEST_MOMENT: SignedDuration = SignedDuration::from_millis(500);
+
 /// Why a job is parked that a later release has left; that release puts it back.
 pub(super) const UNKNOWN_KIND: &str = "this release does not know the kind";
 
@@ -154,9 +157,10 @@ pub(super) fn with_jitter(delay: SignedDuration) -> SignedDuration {
     delay + delay * i32::from(random_byte()) / (5 * 256)
 }
 
-/// Between a tenth and half a second, so that those who met do not meet again.
+/// Between a fifth of it and the longest moment, so that those who met do not meet again.
 fn a_moment() -> SignedDuration {
-    SignedDuration::from_millis(100 + i64::from(random_byte()) * 400 / 255)
+    let least = LONGEST_MOMENT / 5;
+    least + (LONGEST_MOMENT - least) * i32::from(random_byte()) / 255
 }
 
 fn random_byte() -> u8 {

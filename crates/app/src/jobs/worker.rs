@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::Task;
-use super::failures::UNKNOWN_KIND;
+use super::failures::{LONGEST_MOMENT, UNKNOWN_KIND};
 use super::leases::{Held, Leases};
 use super::shares::{Round, Shares};
 use crate::{App, AppError};
@@ -117,8 +117,9 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         let wake = &self.0.0.worker;
-        wake.busy.fetch_sub(1, Ordering::SeqCst);
+        // Counted first: who sees nothing busy has every run in the count.
         wake.done.fetch_add(1, Ordering::SeqCst);
+        wake.busy.fetch_sub(1, Ordering::SeqCst);
         wake.progress.notify_waiters();
     }
 }
@@ -310,18 +311,23 @@ impl App {
         }
     }
 
-    /// Runs what is due, and answers once nothing is due or under way: how many jobs that were.
+    /// Runs what is due, and answers once nothing is due or under way: how many jobs that were. A job that met
+    /// another one, and comes again in a moment, is waited for.
     pub async fn run_due_jobs(&self) -> Result<u64, AppError> {
         let wake = &self.0.worker;
         let before = wake.done.load(Ordering::SeqCst);
         loop {
             let progress = wake.progress.notified();
             self.wake_worker();
+            let done = wake.done.load(Ordering::SeqCst);
+            // A job that ran while the due ones were counted may have left another one that was not.
+            let soon = self.clock.now() + LONGEST_MOMENT;
             if wake.busy.load(Ordering::SeqCst) == 0
-                && self.store.count_due(self.clock.now()).await? == 0
+                && self.store.count_due(soon).await? == 0
                 && wake.busy.load(Ordering::SeqCst) == 0
+                && wake.done.load(Ordering::SeqCst) == done
             {
-                return Ok(wake.done.load(Ordering::SeqCst) - before);
+                return Ok(done - before);
             }
             // The bound covers a claim that found nothing; it ends without progress.
             let _ = tokio::time::timeout(Duration::from_millis(20), progress).await;
