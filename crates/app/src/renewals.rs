@@ -88,10 +88,13 @@ impl App {
         Err(AppError::Busy)
     }
 
-    /// From when on an order for a product, whose term ends then, can be renewed.
+    /// From when on an order for a product, whose term ends then, can be renewed: at a whole second, as panels are
+    /// told it, so that who comes at that moment is not refused.
     pub(crate) fn renewable_from(&self, product: &str, term_end: Timestamp) -> Timestamp {
         let sold = self.catalogue().product(product);
-        term_end - days(sold.map_or(DEFAULT_RENEWAL_DAYS, |product| product.renewal_days))
+        let ahead = days(sold.map_or(DEFAULT_RENEWAL_DAYS, |product| product.renewal_days));
+        let opens_at = term_end - ahead;
+        Timestamp::from_second(opens_at.as_second()).unwrap_or(opens_at)
     }
 
     /// The answer to a renewal that was asked for once more.
