@@ -63,6 +63,7 @@ mod rejected_organizations;
 mod renewals;
 mod repeats;
 mod retention;
+mod revocation_races;
 mod revocations;
 mod revoked_cas;
 mod searches;

@@ -30,12 +30,12 @@ on_both_engines!(
 
 const DAY: i64 = 86_400;
 
-async fn revoke(panel: &Panel, id: &str, body: &Value) -> Reply {
+pub(crate) async fn revoke(panel: &Panel, id: &str, body: &Value) -> Reply {
     let path = format!("/ssl/v2/orders/{id}/revoke");
     panel.http.post(&path, body).await
 }
 
-fn pair(order: &str, cert: &str) -> (String, String) {
+pub(crate) fn pair(order: &str, cert: &str) -> (String, String) {
     (order.to_owned(), cert.to_owned())
 }
 
@@ -50,7 +50,7 @@ async fn until_listed(server: &TestServer) {
 }
 
 /// How many certificates with the key of a CSR are in force.
-async fn in_force(server: &TestServer, csr: &str) -> usize {
+pub(crate) async fn in_force(server: &TestServer, csr: &str) -> usize {
     let key = CertificateFilter::Key(Csr::parse(csr).unwrap().spki_sha256);
     let operations = server.operations();
     let lines = operations.certificates(&key, CertificateId(0)).await;
@@ -476,7 +476,7 @@ async fn a_reason_that_turns_out_to_be_compromise_is_amended(server: &mut TestSe
 }
 
 /// Lets a proof serve all orders of the reseller, so that they are signed as they are placed.
-async fn share_proofs(server: &TestServer) {
+pub(crate) async fn share_proofs(server: &TestServer) {
     let changes = ResellerChanges {
         proof_scope: Some(ProofScope::Reseller),
         ..ResellerChanges::default()

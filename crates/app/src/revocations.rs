@@ -293,7 +293,9 @@ impl App {
     /// Revokes certificates of an order at the reseller's wish: the one with a serial, or all that are in force. What is
     /// revoked already is answered as done.
     ///
-    /// A reissue brings the order back; nothing is replaced by itself.
+    /// A replacement that is being signed meanwhile is not waited for: either its certificate is stored first, and is
+    /// revoked with the others, or it is given up, since what it was to replace is revoked. A reissue brings the order
+    /// back; nothing is replaced by itself.
     pub async fn revoke_order(
         &self,
         reseller: &Reseller,
@@ -303,15 +305,7 @@ impl App {
         let by = Requester::Reseller;
         let reason = check_reason(&by, &asked)?;
         let asked_at = self.clock.now();
-        let order = self.settled_file(reseller, id).await?.order;
-        let targets = self.targets(order.id, asked.serial.as_deref()).await?;
-        if reason.blocks_key() {
-            for target in &targets {
-                self.keys()
-                    .block(&target.spki_sha256, &by, None, asked_at)
-                    .await?;
-            }
-        }
+        self.order(reseller, Some(id), None).await?;
         let revoker = Revoker {
             store: &self.store,
             clock: &self.clock,
@@ -319,47 +313,70 @@ impl App {
             reason,
             asked_at,
         };
-        let mut certificates = Vec::new();
-        for target in targets {
-            certificates.push(revoker.revoke(target.id).await?.certificate().clone());
+        let mut targets = self.targets(id, asked.serial.as_deref()).await?;
+        let mut certificates: Vec<CertificateLine> = Vec::new();
+        while !targets.is_empty() {
+            if reason.blocks_key() {
+                for target in &targets {
+                    let key = &target.spki_sha256;
+                    self.keys().block(key, &revoker.by, None, asked_at).await?;
+                }
+            }
+            for target in &targets {
+                certificates.push(revoker.revoke(target.id).await?.certificate().clone());
+            }
+            targets = match asked.serial {
+                Some(_) => Vec::new(),
+                None => self.replaced_meanwhile(id, asked_at).await?,
+            };
         }
         self.wake_worker();
         let (is_key_blocked, same_key) = self.same_key(reseller, &certificates).await?;
         Ok(RevocationReport {
-            order: order.id,
+            order: id,
             certificates,
             is_key_blocked,
             same_key,
         })
     }
 
-    /// An order once no certificate is on its way that the platform has begun by itself: it would be good.
-    async fn settled_file(&self, reseller: &Reseller, id: OrderId) -> Result<OrderFile, AppError> {
-        for _ in 0..CONFLICT_TRIES {
-            let file = self.order(reseller, Some(id), None).await?.file;
-            let is_signing = matches!(file.issuance.state, IssuanceState::Signing { .. });
-            if !is_signing || file.issuance.purpose != Purpose::Replacement {
-                return Ok(file);
-            }
-            self.let_a_job_end().await;
-        }
-        Err(AppError::Busy)
+    /// What is in force of an order whose certificates were just revoked: those of before, and the one of a replacement
+    /// that the platform has begun by itself. Whoever asked for another certificate keeps it.
+    async fn replaced_meanwhile(
+        &self,
+        id: OrderId,
+        asked_at: Timestamp,
+    ) -> Result<Vec<CertificateLine>, AppError> {
+        let now = self.clock.now();
+        let file = self.store.order_file(id).await?;
+        let replaced = file.filter(|file| file.issuance.purpose == Purpose::Replacement);
+        let replaced = replaced.and_then(|file| file.order.certificate);
+        let mut lines = self.lines_of(id).await?;
+        lines.retain(|line| {
+            line.is_in_force(now) && (line.signed_at < asked_at || replaced == Some(line.id))
+        });
+        Ok(lines)
     }
 
-    /// The certificates of an order that are meant: by serial, or those in force, or, where there are none, those that
-    /// are revoked and would be in force else.
+    /// The certificates of an order that were signed, the oldest first. An order has a few a year.
+    async fn lines_of(&self, order: OrderId) -> Result<Vec<CertificateLine>, AppError> {
+        let filter = CertificateFilter::Order(order);
+        let lines = self
+            .store
+            .certificate_lines(&filter, CertificateId(0), i64::from(u16::MAX));
+        Ok(lines.await?)
+    }
+
+    /// The certificates of an order that are meant: by serial, or those in force, or, where there are none, its last
+    /// one, which is revoked. Earlier ones, which a reissue has superseded, may have other keys, that nobody has
+    /// called compromised: they are meant where they are named.
     async fn targets(
         &self,
         order: OrderId,
         serial: Option<&[u8]>,
     ) -> Result<Vec<CertificateLine>, AppError> {
         let now = self.clock.now();
-        let filter = CertificateFilter::Order(order);
-        // An order has a few certificates a year.
-        let all = self
-            .store
-            .certificate_lines(&filter, CertificateId(0), i64::from(u16::MAX))
-            .await?;
+        let all = self.lines_of(order).await?;
         if all.is_empty() {
             return Err(Refusal::NotIssued.into());
         }
@@ -375,17 +392,15 @@ impl App {
             let named = Some(named).filter(lasting);
             return Ok(vec![named.ok_or(Refusal::CertificateEnded)?.clone()]);
         }
-        let lasting: Vec<&CertificateLine> = all.iter().filter(lasting).collect();
-        let in_force: Vec<CertificateLine> = lasting
-            .iter()
+        let in_force: Vec<CertificateLine> = (all.iter())
             .filter(|line| line.is_in_force(now))
-            .map(|line| (*line).clone())
+            .cloned()
             .collect();
-        match (in_force.is_empty(), lasting.is_empty()) {
-            (false, _) => Ok(in_force),
-            (true, false) => Ok(lasting.into_iter().cloned().collect()),
-            (true, true) => Err(Refusal::CertificateEnded.into()),
+        if !in_force.is_empty() {
+            return Ok(in_force);
         }
+        let last = all.iter().max_by_key(|line| line.signed_at).filter(lasting);
+        Ok(vec![last.ok_or(Refusal::CertificateEnded)?.clone()])
     }
 
     /// Whether a key of these certificates is blocked, and the reseller's other certificates with it.

@@ -64,15 +64,7 @@ pub(crate) async fn certificate(command: CertificateCommand) -> Result<()> {
             let operations = operations(&place).await?;
             let by = operator.name_on(&operations).await?;
             let now = operations.now();
-            let asked = selected(&operations, &which).await?;
-            let mut asked: Vec<_> = asked
-                .into_iter()
-                .filter(|line| now <= line.validity.not_after)
-                .collect();
-            // What is revoked is told again where it was named itself, so that asking twice is answered the same.
-            if asked.iter().any(|line| line.is_in_force(now)) && !reason.blocks_key() {
-                asked.retain(|line| line.is_in_force(now));
-            }
+            let asked = to_revoke(&operations, &which, reason, now).await?;
             if asked.is_empty() {
                 bail!("none of these certificates is in force");
             }
@@ -178,21 +170,78 @@ fn keys_of(lines: &[CertificateLine]) -> Vec<[u8; 32]> {
     keys
 }
 
-/// Every certificate that is meant, once.
+/// Every certificate that is named, once.
 async fn selected(operations: &Operations, which: &Which) -> Result<Vec<CertificateLine>> {
+    let found = by_filter(operations, which).await?;
+    Ok(once(found.into_iter().flat_map(|(_, lines)| lines)))
+}
+
+/// Every certificate that is to be revoked, once.
+async fn to_revoke(
+    operations: &Operations,
+    which: &Which,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<Vec<CertificateLine>> {
+    let found = by_filter(operations, which).await?;
+    let meant = |(filter, lines)| meant_by(&filter, lines, reason, now);
+    Ok(once(found.into_iter().flat_map(meant)))
+}
+
+/// Those of a filter's certificates that are meant when it is said to revoke them: those in force; where there are
+/// none, what is revoked is told again, so that asking twice is answered the same.
+///
+/// What is superseded and revoked has a key of its own, which is not called compromised by who names an order or a
+/// host: such a certificate is meant where itself or its key is named.
+fn meant_by(
+    filter: &CertificateFilter,
+    mut lines: Vec<CertificateLine>,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Vec<CertificateLine> {
+    lines.retain(|line| now <= line.validity.not_after);
+    let is_any_in_force = lines.iter().any(|line| line.is_in_force(now));
+    match filter {
+        CertificateFilter::Serial(_) => {}
+        CertificateFilter::Key(_) if reason.blocks_key() => {}
+        _ if is_any_in_force => lines.retain(|line| line.is_in_force(now)),
+        CertificateFilter::Order(_) => {
+            let last = lines.into_iter().max_by_key(|line| line.signed_at);
+            lines = last.into_iter().collect();
+        }
+        CertificateFilter::Name(_) if reason.blocks_key() => lines.retain(|line| {
+            let revocation = line.revocation.as_ref();
+            revocation.is_some_and(|revocation| revocation.reason.blocks_key())
+        }),
+        CertificateFilter::Key(_) | CertificateFilter::Name(_) | CertificateFilter::All => {}
+    }
+    lines
+}
+
+fn once(lines: impl Iterator<Item = CertificateLine>) -> Vec<CertificateLine> {
+    let found: BTreeMap<CertificateId, CertificateLine> =
+        lines.map(|line| (line.id, line)).collect();
+    found.into_values().collect()
+}
+
+/// What was named, each with its certificates.
+async fn by_filter(
+    operations: &Operations,
+    which: &Which,
+) -> Result<Vec<(CertificateFilter, Vec<CertificateLine>)>> {
     let filters = which.filters()?;
     if filters.is_empty() {
         bail!("which? say --order, --serial, --key, --name or --file");
     }
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     for filter in filters {
         let lines = all(operations, &filter).await?;
         if lines.is_empty() {
             bail!("there is no certificate {}", described(&filter));
         }
-        found.extend(lines.into_iter().map(|line| (line.id, line)));
+        found.push((filter, lines));
     }
-    Ok(found.into_values().collect())
+    Ok(found)
 }
 
 async fn all(operations: &Operations, filter: &CertificateFilter) -> Result<Vec<CertificateLine>> {

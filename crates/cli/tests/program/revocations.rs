@@ -12,6 +12,7 @@ on_both_engines!(
     certificates_are_shown_first_and_revoked_with_yes,
     a_key_is_blocked_and_takes_its_certificates_along_with_the_server_stopped,
     a_kill_between_the_steps_leaves_no_certificate_with_a_blocked_key,
+    an_earlier_certificate_and_its_key_are_meant_only_where_they_are_named,
 );
 
 fn lines(printed: &str) -> Vec<Value> {
@@ -279,5 +280,39 @@ async fn a_kill_between_the_steps_leaves_no_certificate_with_a_blocked_key(engin
     assert_eq!(panel.cents().await, before);
     server.stop().await;
     assert_eq!(home.logged_errors(), [""; 0]);
+    home.remove().await;
+}
+
+async fn an_earlier_certificate_and_its_key_are_meant_only_where_they_are_named(engine: Engine) {
+    let home = Installation::new(engine).await;
+    let server = home.serve().await;
+    let panel = server.panel(&home.data()).await;
+    let id = panel.issue("ssl123", &["shop.test"]).await;
+    let earlier = downloaded(&panel, &id).await.serial().to_lowercase();
+    let path = format!("/ssl/v2/orders/{id}/reissue");
+    let body = json!({ "csr": csr_with_key(&["shop.test"], Key::P256).csr_pem });
+    panel.http.post(&path, &body).await.data();
+    server.world().run_due_jobs().await;
+    // It is superseded some days later.
+    server.world().advance(4 * 86_400).await;
+    server.stop().await;
+
+    let of = |which: [&str; 2]| {
+        let why = ["--reason", "keyCompromise", "--operator", "anna", "--yes"];
+        let told = chore(
+            &home,
+            &[&["certificate", "revoke"], &which[..], &why[..]].concat(),
+        );
+        let serials = told.iter().map(|line| line["serial"].as_str().unwrap());
+        serials.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = of(["--order", &id]);
+    assert!(first.len() == 1 && first[0] != earlier, "{first:?}");
+    // Asking twice is answered the same, by the order and by the name.
+    assert_eq!(of(["--order", &id]), first);
+    assert_eq!(of(["--name", "shop.test"]), first);
+    assert_eq!(chore(&home, &["key", "list"]).len(), 1);
+    assert_eq!(of(["--serial", &earlier]), [earlier]);
+    assert_eq!(chore(&home, &["key", "list"]).len(), 2);
     home.remove().await;
 }
