@@ -7,8 +7,9 @@ if [ -z "${CARGO:-}" ]; then
     fi
     CARGO=cargo
 fi
-command -v "$CARGO" >/dev/null 2>&1 || {
-    echo "the Rust toolchain is missing: https://www.rust-lang.org/tools/install has it, or on Debian apt-get install rustup" >&2
+# A cargo that is rustup's own is there without a toolchain, too.
+"$CARGO" --version >/dev/null 2>&1 || {
+    echo "the Rust toolchain is missing: https://www.rust-lang.org/tools/install has it" >&2
     exit 1
 }
 export CARGO

@@ -77,7 +77,10 @@ async fn csrs_that_cannot_be_read_say_what_to_do(server: &mut TestServer) {
             good.replace("CERTIFICATE REQUEST", "CERTIFICATE"),
             "this is a CERTIFICATE",
         ),
-        (good.replace("MIHS", "M!HS"), "not valid base64"),
+        (
+            good.replace("MIHS", "M!HS"),
+            "not valid base64, since it has '!' in it: please copy the whole file again",
+        ),
     ] {
         let body = json!({ "csr": csr });
         let refused = panel.http.post("/ssl/v2/decode-csr", &body).await.refusal();

@@ -135,6 +135,8 @@ async fn searches_are_bounded_by_more_than_words(server: &mut TestServer) {
         found(&[("name", "cay"), ("reseller-id", "1")]).await,
         none()
     );
+    let by_credential = [("name", "cay"), ("reseller-id", &client.user_id[..])];
+    assert_eq!(found(&by_credential).await, only(&cay));
     assert_eq!(
         found(&[("name", "cay"), ("total-receipt-start", "0.01")]).await,
         none()

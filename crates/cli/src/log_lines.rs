@@ -58,8 +58,8 @@ fn escaped(event: &str, escapes: Escapes) -> String {
         None => (event, ""),
     };
     let mut out = String::with_capacity(event.len());
-    for character in line.chars() {
-        let is_colour = character == '\u{1b}' && escapes == Escapes::Colours;
+    for (at, character) in line.char_indices() {
+        let is_colour = escapes == Escapes::Colours && begins_colour(&line[at..]);
         if is_colour || !is_obeyed(character) {
             out.push(character);
         } else if escapes == Escapes::Json {
@@ -73,6 +73,16 @@ fn escaped(event: &str, escapes: Escapes) -> String {
     }
     out.push_str(end);
     out
+}
+
+/// Whether a text begins by choosing a colour (ECMA-48 §8.3.117, SGR): whatever else is a command to the terminal was
+/// said by a stranger.
+fn begins_colour(text: &str) -> bool {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else {
+        return false;
+    };
+    let end = parameters.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+    end.starts_with('m')
 }
 
 /// Whether a terminal or a reader does something at a character but show it.
@@ -129,7 +139,15 @@ mod tests {
             assert_eq!(escaped(&event, Escapes::Json), format!("{json}\n"));
         }
         assert_eq!(escaped("\u{1b}[31mx\n", Escapes::Text), "\\u{1b}[31mx\n");
-        assert_eq!(escaped("\u{1b}[31mx\n", Escapes::Colours), "\u{1b}[31mx\n");
+        assert_eq!(
+            escaped("\u{1b}[1;31mx\n", Escapes::Colours),
+            "\u{1b}[1;31mx\n"
+        );
+        for command in ["[2J", "]0;title\u{7}", "[31", "c"] {
+            let said = format!("\u{1b}{command}\n");
+            let escaped = escaped(&said, Escapes::Colours);
+            assert!(escaped.starts_with("\\u{1b}"), "{escaped:?}");
+        }
     }
 
     #[test]

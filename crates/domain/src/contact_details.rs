@@ -330,10 +330,7 @@ impl<F: Fn(ContactField) -> Field> Check<F> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || " -./".contains(c);
         let is_right = match rules {
             ZipRules::Any(_) => true,
-            ZipRules::Plain(_) => {
-                text.chars().all(is_plain)
-                    && (text.is_empty() || text.contains(|c: char| c.is_ascii_alphanumeric()))
-            }
+            ZipRules::Plain(_) => text.chars().all(is_plain),
             ZipRules::OfCountry(_) => is_postal_code(country, &text),
         };
         if !is_right {

@@ -12,8 +12,21 @@ pub struct State {
 }
 
 /// The state that a text names, as its list writes it: whatever the case, accents, punctuation and order of the words,
-/// and without the words that only say what it is.
+/// and without the words that only say what it is. It may be named in two languages, with a slash or brackets between.
 pub fn state_of(states: &[State], text: &str) -> Option<&'static str> {
+    if let Some(name) = named(states, text) {
+        return Some(name);
+    }
+    let mut parts = text
+        .split(['/', '(', ')'])
+        .filter(|part| !part.trim().is_empty());
+    let name = named(states, parts.next()?)?;
+    parts
+        .all(|part| named(states, part) == Some(name))
+        .then_some(name)
+}
+
+fn named(states: &[State], text: &str) -> Option<&'static str> {
     let wanted = folded(text);
     let mut states = states.iter().filter(|state| {
         let mut names = std::iter::once(&state.name).chain(state.aliases);
@@ -66,28 +79,28 @@ const fn also(name: &'static str, aliases: &'static [&'static str]) -> State {
 /// Spanish provinces as the registry of .es writes them.
 pub const SPANISH_PROVINCES: &[State] = &[
     state("Albacete"),
-    also("Alicante", &["Alacant", "Alicante/Alacant"]),
+    also("Alicante", &["Alacant"]),
     state("Almeria"),
-    also("Araba", &["Alava", "Araba/Álava"]),
+    also("Araba", &["Alava"]),
     also("Asturias", &["Oviedo"]),
     state("Avila"),
     state("Badajoz"),
     state("Barcelona"),
-    also("Bizkaia", &["Vizcaya", "Biscay", "Bizkaia/Vizcaya"]),
+    also("Bizkaia", &["Vizcaya", "Biscay"]),
     state("Burgos"),
     state("Caceres"),
     state("Cadiz"),
     also("Cantabria", &["Santander"]),
     also(
         "Castellon",
-        &["Castello", "Castellón/Castelló", "Castellón de la Plana"],
+        &["Castello", "Castellón de la Plana", "Castelló de la Plana"],
     ),
     state("Ceuta"),
     state("Ciudad Real"),
     state("Cordoba"),
     also("Coruña, A", &["Corunna"]),
     state("Cuenca"),
-    also("Gipuzkoa", &["Guipuzcoa", "Gipuzkoa/Guipúzcoa"]),
+    also("Gipuzkoa", &["Guipuzcoa"]),
     also("Girona", &["Gerona"]),
     state("Granada"),
     state("Guadalajara"),
@@ -131,7 +144,7 @@ pub const SPANISH_PROVINCES: &[State] = &[
     state("Tarragona"),
     state("Teruel"),
     state("Toledo"),
-    also("Valencia", &["Valencia/València"]),
+    state("Valencia"),
     state("Valladolid"),
     state("Zamora"),
     also("Zaragoza", &["Saragossa"]),
@@ -164,10 +177,26 @@ mod tests {
             ("Comunidad Foral de Navarra", "Navarra"),
             ("Sta Cruz de Tenerife", "Santa Cruz de Tenerife"),
             ("Ciudad  Real", "Ciudad Real"),
+            ("A Coruña/La Coruña", "Coruña, A"),
+            ("Coruña (A)", "Coruña, A"),
+            ("Girona/Gerona", "Girona"),
+            ("Lleida (Lérida)", "Lleida"),
+            ("Ourense / Orense", "Ourense"),
+            ("Castelló de la Plana", "Castellon"),
+            ("Bizkaia/Vizcaya", "Bizkaia"),
+            ("Valencia/València", "Valencia"),
         ] {
             assert_eq!(state_of(SPANISH_PROVINCES, text), Some(name), "{text}");
         }
-        for text in ["", "A", "La", "Lisboa", "Madrid Barcelona"] {
+        for text in [
+            "",
+            "A",
+            "La",
+            "Lisboa",
+            "Madrid Barcelona",
+            "Madrid/Barcelona",
+            "/",
+        ] {
             assert_eq!(state_of(SPANISH_PROVINCES, text), None, "{text}");
         }
     }

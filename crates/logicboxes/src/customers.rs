@@ -15,6 +15,7 @@ use crate::details;
 use crate::errors::Obstacle;
 use crate::hashtable::Hashtable;
 use crate::parameters::Parameters;
+use crate::resellers::is_itself;
 use crate::routes::{Answer, Call};
 use crate::values::Value;
 
@@ -136,7 +137,8 @@ fn filter(parameters: &Parameters, reseller: &Reseller) -> Result<CustomerFilter
     let ids = parameters.integers("customer-id")?;
     let mut ids = (!ids.is_empty()).then(|| ids.into_iter().map(CustomerId).collect());
     let resellers = parameters.integers("reseller-id")?;
-    let is_ours = resellers.is_empty() || resellers.contains(&reseller.id.0);
+    let is_itself = |number: &i64| is_itself(reseller, parameters, *number);
+    let is_ours = resellers.is_empty() || resellers.iter().any(is_itself);
     if !is_ours || !are_nothing_within(parameters)? {
         ids = Some(BTreeSet::new());
     }

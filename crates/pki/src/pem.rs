@@ -33,9 +33,15 @@ pub enum PemError {
     /// Text after the end of the armour.
     #[error("there is more text after the END line")]
     Trailing,
-    /// Not base64 inside.
-    #[error("the text is not valid base64")]
-    Base64,
+    /// Not base64 inside, because of this character, or because some are missing.
+    #[error("the text is not valid base64{}: please copy the whole file again, as plain text", found(.0))]
+    Base64(Option<char>),
+}
+
+fn found(stray: &Option<char>) -> String {
+    stray.map_or_else(String::new, |stray| {
+        format!(", since it has {stray:?} in it")
+    })
 }
 
 const LAX: GeneralPurpose = GeneralPurpose::new(
@@ -115,7 +121,7 @@ fn split_at_armour<'a>(text: &'a str, word: &str) -> Option<(&'a str, String, &'
 }
 
 /// What stands for what in a text that was escaped once too often. None of it occurs in base64 or armour.
-const ESCAPES: [(&str, &str); 17] = [
+const ESCAPES: [(&str, &str); 43] = [
     ("\\n", "\n"),
     ("\\r", "\n"),
     ("\\t", " "),
@@ -133,6 +139,34 @@ const ESCAPES: [(&str, &str); 17] = [
     ("%2b", "+"),
     ("%2f", "/"),
     ("%3d", "="),
+    ("&#x0a;", "\n"),
+    ("&#x0d;", "\n"),
+    ("&#xa;", "\n"),
+    ("&#xd;", "\n"),
+    ("&#43;", "+"),
+    ("&#47;", "/"),
+    ("&#61;", "="),
+    ("&#x2b;", "+"),
+    ("&#x2f;", "/"),
+    ("&#x3d;", "="),
+    ("&plus;", "+"),
+    ("&sol;", "/"),
+    ("&equals;", "="),
+    ("&nbsp;", " "),
+    ("\\u000a", "\n"),
+    ("\\u000d", "\n"),
+    ("\\u002b", "+"),
+    ("\\u002f", "/"),
+    ("\\u003d", "="),
+    // Quoted-printable (RFC 2045 §6.7). No '=' but the last one or two is base64.
+    ("=\r\n", "\n"),
+    ("=\n", "\n"),
+    ("=3d", "="),
+    // UTF-8 whose octets were taken for characters of Windows: a no-break space, a dash, one without width.
+    ("\u{c2}\u{a0}", " "),
+    ("\u{e2}\u{20ac}\u{201c}", "-"),
+    ("\u{e2}\u{20ac}\u{201d}", "--"),
+    ("\u{e2}\u{20ac}\u{2039}", ""),
 ];
 
 /// How a byte order mark looks when each of its octets was taken for a character, or could not be read.
@@ -159,7 +193,12 @@ fn plain(text: &str) -> Zeroizing<String> {
             continue;
         }
         match first {
+            // What a mail program puts before lines it quotes.
+            '>' if plain.trim_end_matches([' ', '>']).ends_with('\n')
+                || plain.trim().is_empty() => {}
+            // The end of a file, to DOS.
             '\0'
+            | '\u{1a}'
             | '\u{ad}'
             | '\u{180e}'
             | '\u{200b}'..='\u{200f}'
@@ -180,7 +219,7 @@ fn plain(text: &str) -> Zeroizing<String> {
 
 /// How long an escape at the beginning of a text is, and what it means.
 fn escape(text: &str) -> Option<(usize, &'static str)> {
-    if !text.starts_with(['\\', '<', '&', '%']) {
+    if !text.starts_with(['\\', '<', '&', '%', '=', '\u{c2}', '\u{e2}']) {
         return None;
     }
     // Escaped again and again, it has more backslashes.
@@ -197,6 +236,11 @@ fn escape(text: &str) -> Option<(usize, &'static str)> {
 /// What is read may be a key: no buffer is left behind, whether it succeeds or not. The alphabet for URLs is
 /// taken, too (RFC 4648 §5).
 fn decode_base64(text: &str) -> Result<Vec<u8>, PemError> {
+    let is_stray =
+        |c: &char| !c.is_ascii_alphanumeric() && !c.is_whitespace() && !"+/=-_".contains(*c);
+    if let Some(stray) = text.chars().find(is_stray) {
+        return Err(PemError::Base64(Some(stray)));
+    }
     let octets = text.bytes().filter(|octet| !octet.is_ascii_whitespace());
     let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
     compact.extend(octets.map(|octet| match octet {
@@ -207,7 +251,7 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, PemError> {
     let mut der = Zeroizing::new(vec![0; base64::decoded_len_estimate(compact.len())]);
     let length = LAX
         .decode_slice(&*compact, &mut der)
-        .map_err(|_| PemError::Base64)?;
+        .map_err(|_| PemError::Base64(None))?;
     der.truncate(length);
     Ok(std::mem::take(&mut *der))
 }
@@ -283,6 +327,15 @@ mod tests {
             octets_as_characters(u16::to_le_bytes, "\u{ff}\u{fe}"),
             octets_as_characters(u16::to_be_bytes, "\u{fe}\u{ff}"),
             octets_as_characters(u16::to_le_bytes, "\u{fffd}\u{fffd}"),
+            good.replace('\n', "&#xD;&#xA;"),
+            good.replace('\n', "\\u000a"),
+            good.replace('\n', "=\r\n"),
+            good.replace('\n', "\u{c2}\u{a0}\n"),
+            good.replace("QI", "Q\u{e2}\u{20ac}\u{2039}I"),
+            good.replace("-----", "\u{e2}\u{20ac}\u{201c}"),
+            format!("> {}", good.replace('\n', "\n> ")),
+            format!(">> {}", good.replace('\n', "\n>> ")),
+            format!("{good}\u{1a}"),
             "\u{feff}AQIDBAUG".to_owned(),
             "\u{ef}\u{bb}\u{bf}AQID\\nBAUG".to_owned(),
         ];
@@ -293,7 +346,27 @@ mod tests {
                 "{text:?}"
             );
         }
-        assert_eq!(decode("__-_", &["CERTIFICATE"]), Ok(vec![255, 255, 191]));
+        for text in ["//+/", "__-_", "&#47;&#x2F;&#43;/", "\\u002f/\\u002B/"] {
+            assert_eq!(
+                decode(text, &["CERTIFICATE"]),
+                Ok(vec![255, 255, 191]),
+                "{text}"
+            );
+        }
+        for text in ["AQ==", "AQ=3D=3D", "AQ=\n=", "AQ&#61;&#x3d;"] {
+            assert_eq!(decode(text, &["CERTIFICATE"]), Ok(vec![1]), "{text}");
+        }
+        for (text, stray) in [
+            ("A!ID", Some('!')),
+            ("AQID\u{e9}", Some('\u{e9}')),
+            ("AQIDB", None),
+        ] {
+            assert_eq!(
+                decode(text, &["CERTIFICATE"]),
+                Err(PemError::Base64(stray)),
+                "{text}"
+            );
+        }
     }
 
     proptest! {

@@ -22,5 +22,6 @@ mod resellers;
 mod restores;
 mod revocations;
 mod shutdown;
+mod takeover;
 mod trails;
 mod vetting;

@@ -12,7 +12,7 @@ mod generate;
 mod text;
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME};
+use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use const_oid::db::rfc5912::{
     ID_EXTENSION_REQ, ID_RSASSA_PSS, MD_5_WITH_RSA_ENCRYPTION, SHA_1_WITH_RSA_ENCRYPTION,
 };
@@ -92,14 +92,16 @@ pub enum CsrError {
     #[error(transparent)]
     Pem(#[from] PemError),
     /// Not the structure of RFC 2986.
-    #[error("the CSR is malformed")]
+    #[error("the CSR is malformed: please make it again, for example with openssl req -new")]
     Malformed,
     /// Octets after the end of the structure.
     #[error("there are more bytes after the end of the CSR")]
     Trailing,
     /// A version that no tool writes: the one there is is 0 (RFC 2986 §4.1), and some count from 1 or think of
     /// certificates.
-    #[error("the CSR has an unknown version")]
+    #[error(
+        "the CSR has an unknown version: please make it again, for example with openssl req -new"
+    )]
     Version,
     /// A NUL inside a name, behind which software that stops there does not look.
     #[error("the CSR has a NUL character in {0}")]
@@ -235,15 +237,14 @@ fn read_attributes(
     ignored: &mut Vec<String>,
 ) -> Result<(), CsrError> {
     let mut microsofts = Vec::new();
-    let mut has_standard = false;
     for attribute in attributes {
         let names = match attribute.id {
-            ID_EXTENSION_REQ => {
-                has_standard = true;
-                &mut *dns_names
-            }
+            ID_EXTENSION_REQ => &mut *dns_names,
             MICROSOFT_EXTENSION_REQUEST => &mut microsofts,
-            _ => continue,
+            other => {
+                ignored.push(format!("attribute {other}"));
+                continue;
+            }
         };
         let values = attribute.values;
         values
@@ -257,8 +258,8 @@ fn read_attributes(
             }
         }
     }
-    // Old IIS sends the request under both numbers; where the two differ, the standard one is meant.
-    if !has_standard {
+    // Old IIS sends the request under both numbers; where both have names and differ, the standard one is meant.
+    if dns_names.is_empty() {
         *dns_names = microsofts;
         return Ok(());
     }
@@ -279,7 +280,6 @@ fn read_extension(
         ID_CE_SUBJECT_ALT_NAME => {
             read_alternative_names(extension.value.as_bytes(), names, ignored)
         }
-        ID_CE_KEY_USAGE | ID_CE_EXT_KEY_USAGE => Ok(()),
         other => {
             ignored.push(format!("extension {other}"));
             Ok(())
