@@ -292,6 +292,7 @@ async fn an_approver_of_a_parent_domain_serves_the_names_below(server: &mut Test
 }
 
 async fn an_approver_that_fits_no_name_is_refused_everywhere(server: &mut TestServer) {
+    server.renew_at_once().await;
     let panel = server.panel().await;
     let names = ["www.shop.test"];
     let by_dns = panel
@@ -309,11 +310,14 @@ async fn an_approver_that_fits_no_name_is_refused_everywhere(server: &mut TestSe
         json!(["admin@shop.test", "admin@other.test"]),
         json!(["admin@shop.test", "webmaster@shop.test"]),
         json!("ann@shop.test"),
+        json!({ "www.shop.test": "admin@shop.test" }),
+        json!([{ "domainName": "www.shop.test", "approver": "admin@shop.test" }]),
     ] {
         let mut order = panel.order("ssl123", "email", &names).await;
         order["approverEmail"] = wrong.clone();
         let asked = json!({ "authType": "email", "approverEmail": wrong });
-        let (mut renewal, mut reissue) = (asked.clone(), asked.clone());
+        let [mut renewal, mut reissue, mut ahead] = [(); 3].map(|()| asked.clone());
+        ahead["domain"] = json!(names[0]);
         renewal["term"] = json!(1);
         renewal["csr"] = json!(csr);
         reissue["csr"] = json!(csr);
@@ -324,7 +328,9 @@ async fn an_approver_that_fits_no_name_is_refused_everywhere(server: &mut TestSe
             http.put(&path(&by_dns.id, "auth"), &asked).await,
             http.put(&path(&by_mail.id, "auth"), &asked).await,
             http.put(&path(&by_mail.id, "approver-email"), &asked).await,
+            http.post(&path(&issued, "renew"), &renewal).await,
             http.post(&path(&issued, "reissue"), &reissue).await,
+            http.post("/ssl/v2/domains/validate", &ahead).await,
         ];
         for reply in replies {
             let refusal = reply.refusal();

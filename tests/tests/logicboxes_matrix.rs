@@ -191,6 +191,7 @@ struct Askers<'a> {
     /// Those whose credentials are none, each in another way.
     strangers: Vec<(&'static str, LogicBoxes)>,
     blocked: LogicBoxes,
+    suspended: LogicBoxes,
     reader: LogicBoxes,
     manager: LogicBoxes,
     /// How many things were made.
@@ -209,6 +210,10 @@ impl<'a> Askers<'a> {
         let operations = server.operations();
         let ended = operations.revoke_credential(&revoked.user_id).await;
         ended.unwrap();
+        let suspended = server.another_logicboxes().await;
+        let reseller = operations.resellers().await.unwrap().pop().unwrap();
+        let done = operations.suspend_reseller(reseller.id, "unpaid").await;
+        done.unwrap();
         let panel: Panel = server.panel().await;
         let [username, password] = panel.credential();
         let http = || server.http();
@@ -231,6 +236,7 @@ impl<'a> Askers<'a> {
         Self {
             nobody: LogicBoxes::new(http(), "", ""),
             strangers,
+            suspended,
             blocked: with(Scope::Money, "192.0.2.1, 2001:db8::/32").await,
             reader: with(Scope::Read, "").await,
             manager: with(Scope::Orders, "").await,
@@ -309,6 +315,11 @@ async fn call_as_everyone(askers: &mut Askers<'_>, row: &Row, route: &Route) {
         "blocked address",
         &row.ask(&askers.blocked, &words).await,
         message,
+    );
+    refused(
+        "suspended",
+        &row.ask(&askers.suspended, &words).await,
+        "This reseller is suspended: your User account maybe Inactive or Suspended",
     );
 
     let of_scope = |held: Scope, reply: &Reply| match held.includes(route.needs) {

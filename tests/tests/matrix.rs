@@ -190,6 +190,8 @@ struct Askers<'a> {
     nobody: Panel,
     expired: Panel,
     blocked: Panel,
+    /// Of a reseller that was suspended after signing in.
+    suspended: Panel,
     reader: Panel,
     manager: Panel,
     /// How many things were made.
@@ -207,7 +209,13 @@ impl<'a> Askers<'a> {
             let allowed = Networks::parse(allowed).unwrap();
             server.panel_with(Access { scope, allowed }).await
         };
+        let suspended = server.another_panel("1000.00").await;
+        let operations = server.operations();
+        let reseller = operations.resellers().await.unwrap().pop().unwrap();
+        let done = operations.suspend_reseller(reseller.id, "unpaid").await;
+        done.unwrap();
         Self {
+            suspended,
             other: server.another_panel("1000.00").await,
             blocked: with(Scope::Money, "192.0.2.1, 2001:db8::/32").await,
             reader: with(Scope::Read, "").await,
@@ -350,6 +358,14 @@ async fn ask_for(askers: &mut Askers<'_>, row: &Row, needed: Scope) {
     is("blocked address", &reply, &refused(403, "0004"));
     let address = "Forbidden access with current ip address: 127.0.0.1";
     assert_eq!(reply.refusal().message, address);
+
+    // Nothing but revoking certificates of its own.
+    let wanted = match row.route.ends_with("/revoke") {
+        true => refused(400, "2400"),
+        false => refused(403, "4030"),
+    };
+    let reply = row.ask(&askers.suspended, &words).await;
+    is("suspended", &reply, &wanted);
 
     let of_scope = |held: Scope| match held.includes(needed) {
         true => may.clone(),

@@ -32,8 +32,9 @@ pub(crate) async fn admit(
     Ok(admitted.reseller)
 }
 
-/// Refuses whoever shows a wrong credential in the query, so that nobody's body is read who is unknown. All else is told
-/// when the body is there: it may hold what the query lacks, and something that contradicts it.
+/// Refuses whoever shows a wrong key in the query, so that nobody's body is read who is unknown. All else is told when
+/// the body is there: it may hold what the query lacks, and something that contradicts it. A key by its older name is not
+/// looked at here, since one by the newer name in the body counts instead.
 pub(crate) async fn prove_ahead(
     app: &App,
     query: Option<&str>,
@@ -42,7 +43,9 @@ pub(crate) async fn prove_ahead(
     let Ok(parameters) = Parameters::merge(query, None, b"") else {
         return Ok(());
     };
-    if let Ok((username, secret)) = credential(&parameters) {
+    if parameters.optional(KEY)?.is_some()
+        && let Ok((username, secret)) = credential(&parameters)
+    {
         app.prove(KIND, username, secret, address).await?;
     }
     Ok(())

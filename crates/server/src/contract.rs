@@ -1,4 +1,4 @@
-//! The contract: one OpenAPI 3.1 document of all dialects at `/openapi.json`, and a page that shows it at
+//! The contract: one OpenAPI 3.1 document of all dialects, and of what is for everyone, at `/openapi.json`, and a page that shows it at
 //! `/docs`. All of the page is in this program, and its policy lets it reach nothing else.
 
 use std::sync::LazyLock;
@@ -12,15 +12,22 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-/// What every dialect tells of itself: `tags`, `paths` and `components`.
-fn dialects() -> Vec<Value> {
-    vec![chancery_webnic::openapi(), chancery_logicboxes::openapi()]
+use crate::public_contract;
+
+/// What every part tells of itself: `tags`, `paths` and `components`.
+fn parts() -> Vec<Value> {
+    vec![
+        chancery_webnic::openapi(),
+        chancery_logicboxes::openapi(),
+        public_contract::openapi(),
+    ]
 }
 
 const ABOUT: &str = "\
-Ordering, validating, issuing and delivering TLS certificates, over the WebNIC RESTful v2 dialect.
+Ordering, validating, issuing and delivering TLS certificates, over the WebNIC RESTful v2 dialect; contacts and \
+customers also over the LogicBoxes dialect, below `/api/`, where every call carries its credential.
 
-Sign in with `POST /reseller/v2/api-user/token` and send the token with every other request. \
+In the WebNIC dialect, sign in with `POST /reseller/v2/api-user/token` and send the token with every other request. \
 `HEAD` is answered wherever `GET` is. Members of a body that are null or blank are taken as absent, and unknown ones \
 are ignored; numbers in bodies may come as strings. Operations marked as deprecated are other names of those beside \
 them, for clients that were told so.";
@@ -30,15 +37,15 @@ pub fn openapi() -> Value {
     let mut tags = Vec::new();
     let mut paths = Map::new();
     let mut components: Map<String, Value> = Map::new();
-    for mut dialect in dialects() {
+    for mut part in parts() {
         tags.extend(
-            dialect["tags"]
+            part["tags"]
                 .as_array_mut()
                 .map(std::mem::take)
                 .unwrap_or_default(),
         );
-        join(&mut paths, &mut dialect["paths"]);
-        for (kind, named) in members(&mut dialect["components"]) {
+        join(&mut paths, &mut part["paths"]);
+        for (kind, named) in members(&mut part["components"]) {
             let there = components.entry(kind.as_str()).or_insert_with(|| json!({}));
             join(members(there), named);
         }
@@ -62,10 +69,10 @@ pub fn openapi() -> Value {
 }
 
 fn members(object: &mut Value) -> &mut Map<String, Value> {
-    object.as_object_mut().expect("dialects tell objects here")
+    object.as_object_mut().expect("all parts tell objects here")
 }
 
-/// Adds what a dialect has, by name. Two dialects must not call different things the same.
+/// Adds what a part has, by name. Two parts must not call different things the same.
 fn join(there: &mut Map<String, Value>, more: &mut Value) {
     for (name, thing) in std::mem::take(members(more)) {
         let before = there.insert(name.clone(), thing);
@@ -161,7 +168,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "Order is two things")]
-    fn two_dialects_must_not_call_different_things_the_same() {
+    fn two_parts_must_not_call_different_things_the_same() {
         let mut there = Map::new();
         join(&mut there, &mut json!({ "Order": { "type": "object" } }));
         join(&mut there, &mut json!({ "Order": { "type": "object" } }));

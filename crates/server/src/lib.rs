@@ -15,6 +15,7 @@ mod health;
 pub mod listener;
 mod ote;
 mod places;
+mod public_contract;
 mod reloads;
 mod repository;
 mod requests;

@@ -341,7 +341,13 @@ fn approver(value: Value) -> Result<ApproverChoice, Problem> {
         Value::Null => Ok(bare(String::new())),
         Value::String(address) => Ok(bare(address)),
         Value::Object(members) => {
-            let says_who = members.contains_key("email");
+            // As an empty line of a form.
+            let is_blank = |value: &Value| match value {
+                Value::Null => true,
+                Value::String(text) => text.trim().is_empty(),
+                _ => false,
+            };
+            let says_who = members.contains_key("email") || members.values().all(is_blank);
             let mut members = Members::from(members);
             let name = members
                 .take_value("domain")
@@ -349,8 +355,7 @@ fn approver(value: Value) -> Result<ApproverChoice, Problem> {
             let name = name.map(text).transpose().map_err(|_| WANTED)?;
             let address = match members.take_value("email") {
                 Some(address) => text(address).map_err(|_| WANTED)?,
-                // Blank, as an empty line of a form: nothing is said.
-                None if says_who || name.is_none() => String::new(),
+                None if says_who => String::new(),
                 None => return Err(WANTED),
             };
             Ok(ApproverChoice { name, address })
@@ -460,7 +465,14 @@ mod tests {
             read(json!([{"domain": "shop.example", "email": " "}])),
             [blank]
         );
-        assert!(approvers(json!([{"domain": "shop.example"}])).is_err());
+        for nothing_said in [
+            json!([{"domain": "shop.example"}]),
+            json!({"shop.example": "admin@shop.example"}),
+            json!([{"domainName": "shop.example", "approver": "admin@shop.example"}]),
+            json!([{"Email": "admin@shop.example"}]),
+        ] {
+            assert!(approvers(nothing_said.clone()).is_err(), "{nothing_said}");
+        }
         assert!(approvers(json!(5)).is_err());
     }
 

@@ -172,13 +172,20 @@ impl Config {
             });
         }
         if let Ok(url) = DatabaseUrl::parse(&self.database_url()) {
-            findings.push(match url.is_plaintext_to_another_host() {
-                true => warning(
-                    "database",
-                    "rows cross the network in the clear (sslmode=disable): right only where that network is yours",
-                ),
-                false => note("database", "rows do not cross a network in the clear"),
-            });
+            findings.push(
+                match (url.is_plaintext_to_another_host(), url.leaves_encryption_open()) {
+                    (true, _) => warning(
+                        "database",
+                        "rows cross the network in the clear (sslmode=disable): right only where that network is \
+                         yours",
+                    ),
+                    (false, true) => warning(
+                        "database",
+                        "rows cross the network in the clear where the server offers no TLS: add ?sslmode=require",
+                    ),
+                    (false, false) => note("database", "rows do not cross a network in the clear"),
+                },
+            );
         }
         findings
     }
@@ -221,14 +228,39 @@ impl Config {
     }
 
     fn of_the_rest(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Ok(networks) = self.health_operators() {
+            let is_all = networks.iter().any(|network| network.is_everything());
+            findings.push(match is_all {
+                true => warning(
+                    "health.operators",
+                    "everybody is told what is wrong with the server, and with what it depends on",
+                ),
+                false => note(
+                    "health.operators",
+                    "clients there are told what is wrong with the server, others one word",
+                ),
+            });
+        }
+        if !self.is_ote() {
+            findings.push(match self.validation.deny.is_some() {
+                true => note("validation.deny", "checks connect to no address in these ranges"),
+                false => note(
+                    "validation.deny",
+                    "checks connect to any public address: name ranges of yours that strangers should not have \
+                     reached from here",
+                ),
+            });
+        }
         let retention = &self.retention;
-        vec![note(
+        findings.push(note(
             "retention.sign_ins_days",
             format!(
                 "who signed in and who was turned away is on record for {} days",
                 retention.sign_ins_days
             ),
-        )]
+        ));
+        findings
     }
 
     /// Whether the mail relay is this machine.
@@ -263,6 +295,9 @@ mod tests {
         };
         assert_eq!(levels(&config, "listen"), [Level::Note]);
         assert_eq!(levels(&config, "trusted_proxies"), [Level::Warning]);
+        assert_eq!(levels(&config, "health.operators"), [Level::Note]);
+        config.health.operators = "0.0.0.0/0".to_owned();
+        assert_eq!(levels(&config, "health.operators"), [Level::Warning]);
         assert!(levels(&config, "rates").is_empty());
         assert_eq!(levels(&config, "database"), [Level::Note]);
         config.listen = "0.0.0.0:80".parse().unwrap();
