@@ -47,6 +47,7 @@ mod looks;
 mod master_keys;
 mod matrix;
 mod money;
+mod money_book;
 mod orders;
 mod organizations;
 mod outages;

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod access;
+mod authority;
 mod configuration;
 mod crash;
 mod crash_contacts;
@@ -18,6 +19,7 @@ mod operators;
 mod orders;
 mod passing_keys;
 mod programs;
+mod proofs;
 mod resellers;
 mod restores;
 mod revocations;

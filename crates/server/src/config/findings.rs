@@ -230,7 +230,9 @@ impl Config {
     fn of_the_rest(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Ok(networks) = self.health_operators() {
-            let is_all = networks.iter().any(|network| network.is_everything());
+            let is_all = networks
+                .iter()
+                .any(chancery_domain::access::Network::is_everything);
             findings.push(match is_all {
                 true => warning(
                     "health.operators",
