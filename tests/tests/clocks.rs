@@ -5,10 +5,14 @@ use chancery_server::open_store;
 use chancery_store::Change;
 use chancery_testkit::{TestServer, on_both_engines};
 
+use crate::crls::read;
+
 on_both_engines!(
     a_clock_that_goes_back_stops_signing_until_it_is_accepted,
     a_start_before_the_last_recorded_time_signs_nothing,
     small_steps_of_the_clock_are_nothing,
+    what_was_put_off_while_the_clock_was_ahead_comes_once_it_is_accepted,
+    a_step_back_within_what_is_allowed_holds_no_list_up,
 );
 
 /// Lets the clock have been ahead by so much.
@@ -85,4 +89,77 @@ async fn small_steps_of_the_clock_are_nothing(server: &mut TestServer) {
     server.app().beat_pulse().await.unwrap();
     assert_eq!(server.app().signing_hold(), None);
     server.panel().await.issue("ssl123", &["shop.test"]).await;
+}
+
+/// What health says of revocation lists.
+async fn told_of_lists(server: &TestServer) -> String {
+    let checks = server.app().health().await;
+    let lists = checks
+        .into_iter()
+        .find(|check| check.name == "revocation lists");
+    lists.unwrap().detail
+}
+
+async fn what_was_put_off_while_the_clock_was_ahead_comes_once_it_is_accepted(
+    server: &mut TestServer,
+) {
+    let panel = server.panel().await;
+    let first = panel.issue("ssl123", &["first.test"]).await;
+    let second = panel.issue("ssl123", &["second.test"]).await;
+    let order = panel.order("ssl123", "email", &["mail.test"]).await;
+    let mailed = panel.place(&order).await;
+    server.world().run_due_jobs().await;
+
+    // Two days ahead: lists and looks are put off, and a message is sent, by a time that is not yet.
+    server
+        .restart_with_clock(SignedDuration::from_hours(48))
+        .await;
+    let panel = server.panel().await;
+    panel.cancel(&first).await.data();
+    let looked_at = panel
+        .place(&panel.order("ssl123", "dns", &["shop.test"]).await)
+        .await;
+    panel.look(&looked_at.id).await;
+    let send = format!("/ssl/v2/orders/{}/approver-email/send", mailed.id);
+    assert_eq!(panel.http.send("POST", &send, "").await.status, 200);
+    server.world().run_due_jobs().await;
+    assert_eq!(server.world().approval_links("mail.test").await.len(), 2);
+    assert_eq!(read(&list(server).await).0, 1);
+
+    server.restart_with_clock(SignedDuration::ZERO).await;
+    assert!(server.app().signing_hold().is_some() && told(server));
+    let said = told_of_lists(server).await;
+    assert!(said.contains("which is to come"), "{said}");
+    server.operations().accept_clock("ann").await.unwrap();
+    server.app().beat_pulse().await.unwrap();
+    let panel = server.panel().await;
+    panel.cancel(&second).await.data();
+    panel.publish(&looked_at.data).await;
+    server.world().advance(59).await;
+    assert_eq!(read(&list(server).await).0, 2);
+    panel.finish(&looked_at.id).await;
+    server.world().advance(2).await;
+    while !told_of_lists(server).await.is_empty() {}
+    // Its approver may be written to again, too.
+    assert_eq!(panel.http.send("POST", &send, "").await.status, 200);
+    server.world().advance(3_600).await;
+    assert_eq!(server.world().approval_links("mail.test").await.len(), 3);
+}
+
+async fn a_step_back_within_what_is_allowed_holds_no_list_up(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let first = panel.issue("ssl123", &["first.test"]).await;
+    let second = panel.issue("ssl123", &["second.test"]).await;
+    server
+        .restart_with_clock(SignedDuration::from_mins(4))
+        .await;
+    let panel = server.panel().await;
+    panel.cancel(&first).await.data();
+    server.world().run_due_jobs().await;
+    assert_eq!(read(&list(server).await).0, 1);
+    server.restart_with_clock(SignedDuration::ZERO).await;
+    assert_eq!(server.app().signing_hold(), None);
+    server.panel().await.cancel(&second).await.data();
+    server.world().advance(59).await;
+    assert_eq!(read(&list(server).await).0, 2);
 }

@@ -26,7 +26,7 @@ on_both_engines!(
 const REVOKED: i64 = 2_000;
 
 /// The serials on a list, in hexadecimal digits, and its number.
-fn read(list: &[u8]) -> (usize, u64) {
+pub(crate) fn read(list: &[u8]) -> (usize, u64) {
     let said = openssl(&["crl", "-inform", "DER", "-noout", "-text"], list).unwrap();
     let number = said.split("X509v3 CRL Number:").nth(1).unwrap();
     let number = number.split_whitespace().next().unwrap().parse().unwrap();
@@ -94,7 +94,8 @@ async fn thousands_of_revocations_share_a_few_lists(server: &mut TestServer) {
         let reason = RevocationReason::Superseded;
         let revocation = Revocation::new(reason, Requester::Platform, now, now);
         change.revoke_certificate(certificate.id, &revocation);
-        change.ask_for_run("refresh_crl", 0, server.app().now());
+        let rest = SignedDuration::from_secs(20);
+        change.ask_for_run("refresh_crl", 0, server.app().now(), rest);
         store.commit(change).await.unwrap();
     };
     let ids: Vec<i64> = (1 << 40..(1 << 40) + REVOKED).collect();

@@ -217,8 +217,11 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         let run = run.into();
-        let too_soon =
-            |sent: &Sendings| sent.count > 1 && now.duration_since(sent.last) < RESEND_INTERVAL;
+        let too_soon = |sent: &Sendings| {
+            // One that is to come was sent while the clock was ahead.
+            let since = now.duration_since(sent.last);
+            sent.count > 1 && !since.is_negative() && since < RESEND_INTERVAL
+        };
         match self.store.sendings(run.id).await?.iter().any(too_soon) {
             true => Err(Refusal::TooManyMails.into()),
             false => Ok(()),

@@ -17,6 +17,7 @@ use chancery_store::authorities::{CrlHead, CrlRow};
 use chancery_store::record::blocking;
 use parking_lot::RwLock;
 
+use crate::holds::TOLERANCE;
 use crate::jobs::hex;
 use crate::{App, AppError};
 
@@ -242,7 +243,10 @@ impl App {
         let last = self.store.latest_crl(&issuer).await?;
         let is_current = |row: &CrlRow| {
             let listed = read_crl(&row.der).map(|list| list.revoked.len());
-            now <= row.this_update + ROOT_CRL_LIFE / 2 && listed.ok() == Some(revoked.len())
+            let is_dated_ahead = row.this_update > now + TOLERANCE;
+            !is_dated_ahead
+                && now <= row.this_update + ROOT_CRL_LIFE / 2
+                && listed.ok() == Some(revoked.len())
         };
         if last.as_ref().is_some_and(is_current) {
             return Ok(None);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chancery_domain::Timestamp;
-use chancery_domain::issuances::LOOK_INTERVAL;
+use chancery_domain::issuances::is_look_over;
 use chancery_domain::names::DomainName;
 use chancery_domain::resellers::ResellerId;
 use parking_lot::Mutex;
@@ -51,7 +51,7 @@ impl EarlyLooks {
         let base = |name: &DomainName| name.base_domain().unwrap_or_else(|| name.clone());
         let keys: Vec<_> = names.map(|name| (reseller, base(name))).collect();
         let mut looks = self.looks.lock();
-        let is_recent = |at: &Timestamp| now.duration_since(*at) < LOOK_INTERVAL;
+        let is_recent = |at: &Timestamp| !is_look_over(*at, now);
         if looks.len() + keys.len() > CAPACITY {
             looks.retain(|_, at| is_recent(at));
         }

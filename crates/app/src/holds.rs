@@ -17,6 +17,7 @@ use chancery_store::Change;
 use chancery_store::record::{Seen, blocking};
 use parking_lot::Mutex;
 
+use crate::jobs::{LONGEST_LEASE, end_rests};
 use crate::{App, AppError, Operations};
 
 /// By how much a clock may be behind: servers of one database differ, and time services correct by small steps.
@@ -151,10 +152,19 @@ impl Operations {
     }
 
     /// Takes the time for right, whatever was seen before. Servers go by it within seconds.
+    ///
+    /// What the clock had put off while it was ahead comes earlier by as much, before anything is signed again. All of
+    /// it may be done twice: whoever is interrupted does it again.
     pub async fn accept_clock(&self, operator: &str) -> Result<(), AppError> {
         let now = self.clock.now();
         let before = self.store.latest_time().await?;
         let mut change = Change::new();
+        if let Some(latest) = before.filter(|latest| *latest > now) {
+            let ahead = latest.duration_since(now);
+            self.store.pull_jobs_back(now, ahead, LONGEST_LEASE).await?;
+            change.pull_approvals_back(now, ahead);
+        }
+        end_rests(&mut change, now);
         change.set_latest_time(now);
         let before = before.map(|at| at.to_string()).unwrap_or_default();
         let note = serde_json::json!({ "operator": operator, "latest": before });

@@ -21,7 +21,7 @@ use chancery_store::record::{Record, Seen, SignedLine, blocking};
 use chancery_store::restores::LostCertificate;
 use chancery_store::{Change, Store, StoreError};
 
-use crate::jobs::{Task, hex};
+use crate::jobs::{hex, refresh_crl_soon};
 use crate::{AppError, Operations};
 
 /// How far sequences are moved on beyond what is known to be used: what chores on other machines have used may not
@@ -375,7 +375,7 @@ impl Operations {
         let now = self.clock.now();
         let mut change = Change::new();
         change.revoke_lost_certificate(lost, now, Some(reason));
-        change.ask_for_run(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
+        refresh_crl_soon(&mut change, now);
         match self.store.commit(change).await {
             Ok(_) => {
                 let serial = hex(&lost.serial);
@@ -425,7 +425,7 @@ impl Operations {
         for list in &report.lists {
             change.insert_crl(list);
         }
-        change.ask_for_run(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
+        refresh_crl_soon(&mut change, now);
         self.store.commit(change).await?;
         let mut change = Change::new();
         change.raise_pulse(report.pulse + 1);

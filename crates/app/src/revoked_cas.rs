@@ -12,7 +12,7 @@ use chancery_pki::certificate::CertificateInfo;
 use chancery_store::authorities::{HeldCertificate, RevokedCaRow};
 use chancery_store::{Change, ClaimedJob, JobId, Sequence, StoreError};
 
-use crate::jobs::{NOBODYS, Task};
+use crate::jobs::{NOBODYS, Task, refresh_crl_soon};
 use crate::{App, AppError, Operations};
 
 /// Orders that are told in one change set.
@@ -97,8 +97,7 @@ impl Operations {
             operator: operator.to_owned(),
             replaced_at: None,
         });
-        let refresh = Task::RefreshCrl;
-        change.ask_for_run(refresh.kind(), refresh.subject(), now);
+        refresh_crl_soon(&mut change, now);
         let follow = Task::FollowIssuingCa;
         change.bring_forward(follow.kind(), follow.subject(), now);
         let id = JobId(self.store.next_id(Sequence::Row).await?);

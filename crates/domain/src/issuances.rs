@@ -283,9 +283,7 @@ impl Issuance {
     /// Whether someone who asks may have a look made now, rather than when it is due.
     pub fn may_look(&self, now: Timestamp) -> bool {
         self.state == IssuanceState::Validating
-            && self
-                .looked_at
-                .is_none_or(|at| now.duration_since(at) >= LOOK_INTERVAL)
+            && self.looked_at.is_none_or(|at| is_look_over(at, now))
     }
 
     /// How long to wait before the next look by itself: 5 seconds at first; then a minute until the challenges
@@ -489,10 +487,18 @@ impl Issuance {
     }
 }
 
+/// Whether a look was so long ago that another may be asked for. One of a clock that was ahead is over.
+pub fn is_look_over(at: Timestamp, now: Timestamp) -> bool {
+    let since = now.duration_since(at);
+    since.is_negative() || since >= LOOK_INTERVAL
+}
+
 /// How long to wait before the next look by itself, after so many, for what was asked for at a time.
 pub(crate) fn look_delay(looks: u32, challenged_at: Timestamp, now: Timestamp) -> SignedDuration {
     let age = now.duration_since(challenged_at);
-    if looks == 0 || age < FIRST_LOOK {
+    // What the future is said to have asked for was asked for by a clock that was ahead: that may go on for long.
+    let is_new = !age.is_negative() && age < FIRST_LOOK;
+    if looks == 0 || is_new {
         return FIRST_LOOK;
     }
     let pace = PACES.iter().find(|(until, _)| age < *until);

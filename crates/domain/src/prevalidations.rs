@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::TransitionError;
 use crate::authorizations::{Challenge, Method};
-use crate::issuances::{LOOK_INTERVAL, NameControl, Proof, look_delay};
+use crate::issuances::{NameControl, Proof, is_look_over, look_delay};
 use crate::names::DomainName;
 use crate::resellers::ResellerId;
 use crate::validations::ValidationId;
@@ -126,10 +126,7 @@ impl Prevalidation {
 
     /// Whether someone who asks may have a look made now, rather than when it is due.
     pub fn may_look(&self, now: Timestamp) -> bool {
-        self.waits(now)
-            && self
-                .looked_at
-                .is_none_or(|at| now.duration_since(at) >= LOOK_INTERVAL)
+        self.waits(now) && self.looked_at.is_none_or(|at| is_look_over(at, now))
     }
 
     /// How long to wait before the next look by itself: as for the names of an order.

@@ -233,8 +233,7 @@ impl Server {
         keep_record(&store, &config.data, now).await?;
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
-            let lease = chancery_app::jobs::LEASE;
-            store.release_leases(None, now, lease).await?;
+            store.release_all_leases(now).await?;
         }
         let listener =
             listen(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;

@@ -178,14 +178,13 @@ impl Store {
     /// process that knows to be the only one at work on the database.
     pub async fn release_leases(
         &self,
-        holder: Option<i64>,
+        holder: i64,
         now: Timestamp,
         longest_lease: SignedDuration,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             update jobs set run_at = $1, holder = null
-            where queue = $2 and run_at > $1 and run_at <= $3 and holder is not null
-                and (cast($4 as bigint) is null or holder = $4) and parked_at is null";
+            where queue = $2 and run_at > $1 and run_at <= $3 and holder = $4 and parked_at is null";
         let mut change = Change::new();
         for queue in Queue::ALL {
             let values = values![now, queue.number(), now + longest_lease, holder];

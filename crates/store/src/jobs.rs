@@ -8,7 +8,7 @@
 //! Jobs wait in [`Queue`]s, each claimed from on its own. Claims and leases are in [`crate::job_claims`]. What kinds
 //! there are, and how often one is tried, is the caller's business.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
@@ -238,14 +238,36 @@ impl Change {
 
     /// Asks for a run of a periodic job that begins after this change set: one that waits becomes due, but not
     /// before its rest is over; one that is being worked on is run again, and one that backs off is left alone.
-    /// Always touches the job's row, so that no run can end without seeing it ([`Change::rest_job`]).
-    pub fn ask_for_run(&mut self, kind: &str, subject: i64, now: Timestamp) {
+    /// A rest of more than `longest` was begun by a clock that was ahead, and holds up nobody. Always touches the
+    /// job's row, so that no run can end without seeing it ([`Change::rest_job`]).
+    pub fn ask_for_run(
+        &mut self,
+        kind: &str,
+        subject: i64,
+        now: Timestamp,
+        longest: SignedDuration,
+    ) {
         const SQL: &str = "
             update jobs set wanted = wanted + 1,
-                run_at = case when tries > 0 or run_at <= $1 then run_at
-                    when rests_until > $1 then rests_until else $1 end
+                run_at = case when (tries > 0 and run_at <= $4) or run_at <= $1 then run_at
+                    when rests_until > $1 and rests_until <= $4 then rests_until else $1 end
             where subject = $2 and kind = $3 and parked_at is null";
-        self.execute(SQL, values![now, subject, kind]);
+        self.execute(SQL, values![now, subject, kind, now + longest]);
+    }
+
+    /// Makes a periodic job due that others have asked for and that waits for longer than a rest may last: its time
+    /// was set by a clock that was ahead.
+    pub fn end_long_rest(
+        &mut self,
+        kind: &str,
+        subject: i64,
+        now: Timestamp,
+        longest: SignedDuration,
+    ) {
+        const SQL: &str = "
+            update jobs set run_at = $1
+            where subject = $2 and kind = $3 and parked_at is null and wanted > 0 and run_at > $4";
+        self.execute(SQL, values![now, subject, kind, now + longest]);
     }
 
     /// Puts a periodic job back after a run that has served the first `served` of those who asked

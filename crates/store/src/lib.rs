@@ -21,6 +21,7 @@ mod blocked_keys;
 pub mod call_counts;
 pub mod certificates;
 mod changes;
+mod clock_steps;
 mod contact_defaults;
 mod contact_events;
 pub mod contact_searches;

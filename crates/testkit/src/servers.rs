@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chancery_app::{App, Clock, Operations};
-use chancery_domain::Timestamp;
 use chancery_domain::access::Access;
 use chancery_domain::money::{Currency, Money};
 use chancery_domain::reseller_settings::ResellerChanges;
 use chancery_domain::resellers::{CredentialKind, Reseller, ResellerId};
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_server::config::{Config, Mode, OteConfig};
 use chancery_server::{OteAccount, Server, open_store};
 use chancery_store::{Change, Engine};
@@ -72,12 +72,8 @@ impl TestServer {
     /// Starts one whose clock begins at this moment, be it past or to come.
     pub async fn start_at(engine: Engine, logs: Logs, begin: Timestamp) -> Self {
         let (database, folder, config) = prepared(engine).await;
-        let store = open_store(&config).await.unwrap();
         let offset = begin.duration_since(Clock::default().now());
-        let mut change = Change::new();
-        change.set_meta("clock_offset_micros", &offset.as_micros().to_string());
-        store.commit(change).await.unwrap();
-        store.close().await;
+        set_clock(&config, offset).await;
         let server = Self::of(engine, logs, database, folder, config).await;
         let late = server.app().now().duration_since(begin).as_secs();
         assert!((0..3_600).contains(&late), "{late} s after {begin}");
@@ -92,6 +88,13 @@ impl TestServer {
         let server = started(&self.config).await;
         self.address = server.address;
         self.server = Some(server);
+    }
+
+    /// Stops the server and starts it again with a clock that is so far ahead of that of this machine.
+    pub async fn restart_with_clock(&mut self, ahead: SignedDuration) {
+        self.stop().await;
+        set_clock(&self.config, ahead).await;
+        self.restart().await;
     }
 
     /// Starts the server again with products whose orders can be renewed as soon as they have a certificate.
@@ -290,6 +293,15 @@ async fn prepared(engine: Engine) -> (Database, TempDir, Config) {
     // The world is on this machine: who is silent for a second is silent.
     config.dns.timeout_seconds = 1;
     (database, folder, config)
+}
+
+/// Has the next start go by a clock that is so far ahead of that of this machine.
+async fn set_clock(config: &Config, ahead: SignedDuration) {
+    let store = open_store(config).await.unwrap();
+    let mut change = Change::new();
+    change.set_meta("clock_offset_micros", &ahead.as_micros().to_string());
+    store.commit(change).await.unwrap();
+    store.close().await;
 }
 
 async fn started(config: &Config) -> Server {

@@ -22,6 +22,9 @@ use crate::App;
 /// How long a claimed job is nobody else's without a heartbeat. Clocks of servers on one database may differ by less.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(20);
 
+/// No lease that is renewed ends later than that by the clock of another server.
+pub(crate) const LONGEST_LEASE: SignedDuration = SignedDuration::from_secs(2 * 20);
+
 /// How often leases are renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -131,7 +134,7 @@ impl App {
     /// Gives back what this process will not end any more, so that another need not wait for the end of its lease.
     pub(super) async fn release_held(&self) {
         let (holder, now) = (self.0.worker.leases.holder, self.clock.now());
-        let released = self.store.release_leases(Some(holder), now, LEASE);
+        let released = self.store.release_leases(holder, now, LEASE);
         if let Err(error) = released.await {
             tracing::warn!(%error, "jobs that were cut off wait for the end of their leases");
         }

@@ -34,11 +34,13 @@ use chancery_domain::vetting::CaseId;
 use chancery_store::{Change, JobId, NewJob, Queue};
 
 pub use leases::LEASE;
+pub(crate) use leases::LONGEST_LEASE;
 pub(crate) use look_gate::LookGates;
 pub(crate) use sign::{Proceeding, Put, ReserveError, SignerQueue, Signing, hex};
 pub(crate) use worker::Wake;
 
 use crate::approval_requests::Run;
+use crate::crls::REST;
 use crate::{App, AppError};
 
 /// How often a use case reads and decides again when others were faster.
@@ -52,6 +54,15 @@ const MAIL_ATTEMPTS: i64 = 40;
 
 /// Whose jobs are that nobody waits for: the platform's own.
 pub(crate) const NOBODYS: i64 = 0;
+
+/// What comes again by itself.
+const PERIODIC: [Task; 5] = [
+    Task::RefreshCrl,
+    Task::FollowIssuingCa,
+    Task::Housekeep,
+    Task::IndexNames,
+    Task::IndexContacts,
+];
 
 /// A job to be done. Holds ids, never copies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -300,7 +311,19 @@ impl App {
 /// Has fresh revocation lists signed at once, or as soon as those of the last moments allow: something was revoked
 /// ([`crate::crls::REST`]).
 pub(crate) fn refresh_crl_soon(change: &mut Change, now: Timestamp) {
-    change.ask_for_run(Task::RefreshCrl.kind(), Task::RefreshCrl.subject(), now);
+    let task = Task::RefreshCrl;
+    change.ask_for_run(task.kind(), task.subject(), now, REST);
+}
+
+/// Puts right what a clock had set that was ahead until a moment ago, by less than an operator is asked about.
+fn end_long_rests(change: &mut Change, now: Timestamp) {
+    let task = Task::RefreshCrl;
+    change.end_long_rest(task.kind(), task.subject(), now, REST);
+}
+
+/// Has what comes again by itself run at once, and rest no longer.
+pub(crate) fn end_rests(change: &mut Change, now: Timestamp) {
+    change.end_rests(&PERIODIC.map(Task::kind), now, LONGEST_LEASE);
 }
 
 /// What makes the job that tends an order the only one.

@@ -6,7 +6,7 @@ use chancery_store::record::blocking;
 use chancery_store::retention::Stale;
 use chancery_store::{Change, ClaimedJob, JobId};
 
-use super::{NOBODYS, Task};
+use super::{NOBODYS, PERIODIC, Task};
 use crate::crls::{CRL_LIFE, REST};
 use crate::holds::HOLD_LOOK;
 use crate::{App, AppError, Retention};

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::Task;
 use super::failures::{LONGEST_MOMENT, UNKNOWN_KIND};
 use super::leases::{Held, Leases};
+use super::{Task, end_long_rests};
 use super::shares::{Round, Shares};
 use crate::{App, AppError};
 
@@ -241,7 +242,7 @@ impl App {
             self.beat(queue);
             if queue == Queue::Work && unparked.is_none_or(|at| at.elapsed() > UNPARK_EVERY) {
                 unparked = Some(Instant::now());
-                self.unpark_known().await;
+                self.look_after_queue().await;
             }
             while serving.running.try_join_next().is_some() {}
             let sleep = match self.step(&mut serving).await {
@@ -399,10 +400,13 @@ impl App {
         Ok(())
     }
 
-    /// Puts back what an earlier release has parked because it did not know the kind.
-    async fn unpark_known(&self) {
+    /// Puts back what an earlier release has parked because it did not know the kind, and what a clock has put off
+    /// that was ahead.
+    async fn look_after_queue(&self) {
+        let now = self.clock.now();
         let mut change = Change::new();
-        change.unpark_jobs(&Task::kinds(), Some(UNKNOWN_KIND), self.clock.now());
+        change.unpark_jobs(&Task::kinds(), Some(UNKNOWN_KIND), now);
+        end_long_rests(&mut change, now);
         if let Err(error) = self.store.commit(change).await
             && self.0.worker.seldom("unparking")
         {

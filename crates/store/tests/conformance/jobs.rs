@@ -21,6 +21,8 @@ on_both_engines!(
     jobs_of_unknown_kinds_come_back_when_they_are_known,
     a_dedup_key_holds_one_job,
     who_asks_for_a_run_gets_one_that_begins_later,
+    a_rest_begun_by_a_clock_that_was_ahead_holds_up_nobody,
+    what_a_clock_ahead_has_put_off_is_pulled_back,
     a_job_asked_for_anew_takes_the_claim_back,
     a_job_handed_over_is_nobody_elses,
     the_longest_waiting_goes_first,
@@ -40,6 +42,9 @@ on_both_engines!(
 const HOLDER: i64 = 77;
 
 /// A lease of that process.
+/// The longest rest.
+const LONGEST: SignedDuration = SignedDuration::from_secs(100);
+
 fn until(seconds: i64) -> Lease {
     Lease {
         holder: HOLDER,
@@ -427,18 +432,26 @@ async fn leases_are_released_at_a_start(bed: &Bed) {
     enqueue(bed, job(2), at(500)).await;
     claim_one(bed, 0).await;
     assert_eq!(bed.store.count_due(at(10)).await.unwrap(), 0);
-    let lease = SignedDuration::from_hours(1);
-    bed.store.release_leases(None, at(10), lease).await.unwrap();
+    bed.store.release_all_leases(at(10)).await.unwrap();
     let again = claim_one(bed, 10).await;
     assert_eq!((again.id, again.attempt, again.tries), (JobId(1), 2, 2));
 }
 
+    // One of a process whose clock was ahead by days, too.
+    let ahead = bed
+        .store
+        .claim_jobs(Queue::Work, at(500_000), until(500_060), 10);
+    assert_eq!(ahead.await.unwrap().len(), 2);
+    bed.store.release_all_leases(at(20)).await.unwrap();
+    assert_eq!(bed.store.count_due(at(20)).await.unwrap(), 2);
 async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     enqueue(bed, job(1), at(1_000)).await;
     let ask = async |now| {
-        commit(bed, |change| change.ask_for_run("poll", 10, at(now)))
-            .await
-            .unwrap();
+        commit(bed, |change| {
+            change.ask_for_run("poll", 10, at(now), LONGEST);
+        })
+        .await
+        .unwrap();
     };
     let asked = async || bed.store.runs_asked_for(JobId(1)).await.unwrap();
     let rest = async |run: &ClaimedJob, served, until, later| {
@@ -475,6 +488,73 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
 
 async fn renew(bed: &Bed, lease: Lease, jobs: &[i64]) {
     let jobs = jobs.iter().map(|id| JobId(*id));
+async fn a_rest_begun_by_a_clock_that_was_ahead_holds_up_nobody(bed: &Bed) {
+    enqueue(bed, job(1), at(9_000)).await;
+    let ask = async |now| {
+        commit(bed, |change| {
+            change.ask_for_run("poll", 10, at(now), LONGEST);
+        })
+        .await
+        .unwrap();
+    };
+    let due = async || bed.store.next_due(Queue::Work).await.unwrap();
+    ask(9_000).await;
+    let run = claim_one(bed, 9_000).await;
+    // Who asks while it runs waits for its rest, which lasts until the clock is there again.
+    ask(9_000).await;
+    commit(bed, |change| {
+        change.rest_job(run.id, run.attempt, 1, at(9_020), at(20_000));
+    })
+    .await
+    .unwrap();
+    assert_eq!(due().await, Some(at(9_020)));
+    let end = async |now| {
+        commit(bed, |change| {
+            change.end_long_rest("poll", 10, at(now), LONGEST);
+        })
+        .await
+        .unwrap();
+    };
+    end(8_990).await;
+    assert_eq!(due().await, Some(at(9_020)), "it is a rest like any other");
+    end(100).await;
+    assert_eq!(due().await, Some(at(100)));
+    let run = claim_one(bed, 100).await;
+    commit(bed, |change| {
+        change.rest_job(run.id, run.attempt, 1, at(9_020), at(20_000));
+    })
+    .await
+    .unwrap();
+    end(100).await;
+    assert_eq!(due().await, Some(at(20_000)), "nobody has asked");
+    ask(100).await;
+    assert_eq!(due().await, Some(at(100)));
+}
+
+async fn what_a_clock_ahead_has_put_off_is_pulled_back(bed: &Bed) {
+    // Claimed by a process that is gone since, and by one that renews.
+    enqueue(bed, job(1), at(10_000)).await;
+    claim_one(bed, 10_000).await;
+    enqueue(bed, job(2), at(99)).await;
+    claim_one(bed, 99).await;
+    enqueue(bed, job(3), at(10_500)).await;
+    let kind = "daily";
+    enqueue(bed, NewJob { kind, ..job(4) }, at(90_000)).await;
+    enqueue(bed, job(5), at(50)).await;
+    let (by, lease) = (
+        SignedDuration::from_secs(10_000),
+        SignedDuration::from_secs(60),
+    );
+    bed.store.pull_jobs_back(at(100), by, lease).await.unwrap();
+    commit(bed, |change| change.end_rests(&[kind], at(100), lease))
+        .await
+        .unwrap();
+    let sql = "select run_at from jobs order by id";
+    let rows = bed.store.query(sql, Vec::new()).await.unwrap();
+    let times: Vec<Timestamp> = rows.iter().map(|row| row.timestamp(0).unwrap()).collect();
+    assert_eq!(times, [100, 159, 500, 100, 50].map(at));
+}
+
     bed.store.renew_leases(lease, jobs).await.unwrap();
 }
 
@@ -526,7 +606,7 @@ async fn a_holder_gives_back_what_it_will_not_end(bed: &Bed) {
     let theirs = bed.store.claim_jobs(Queue::Work, at(0), other, 9);
     assert_eq!(theirs.await.unwrap().len(), 1);
     let minute = SignedDuration::from_mins(1);
-    let released = bed.store.release_leases(Some(HOLDER), at(3), minute);
+    let released = bed.store.release_leases(HOLDER, at(3), minute);
     released.await.unwrap();
     assert_eq!(claim_one(bed, 3).await.id, JobId(1));
 }
