@@ -61,6 +61,7 @@ mod records;
 mod reference_data;
 mod regressions;
 mod rejected_organizations;
+mod relays;
 mod renewals;
 mod repeats;
 mod retention;

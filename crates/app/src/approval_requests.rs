@@ -12,7 +12,7 @@ use chancery_domain::resellers::ResellerId;
 use chancery_domain::validations::ValidationId;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
-use chancery_store::approvals::{Approval, Sendings};
+use chancery_store::approvals::{Approval, CountedMail, Sendings};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::approvals::{APPROVAL_CONTEXT, mail_observation, still_asked};
@@ -185,9 +185,17 @@ impl App {
     ) -> Result<(), AppError> {
         let run = run.into();
         let open = self.open_approvals(run).await?;
-        let mut first = None;
-        for approval in open.iter().filter(|approval| approval.sent_at.is_some()) {
+        let mut first: Option<Timestamp> = None;
+        for approval in &open {
             let left = still_asked(approval, run.names);
+            if approval.sent_at.is_none() {
+                // Its job may have given up, or have found the mail server away and wait for long.
+                if !left.is_empty() {
+                    let turn = approval.send_from.max(now);
+                    first = Some(first.unwrap_or(turn).min(turn));
+                }
+                continue;
+            }
             let turn = self.mail_turn(run.reseller, &approval.address, now).await?;
             let turn = turn.ok_or(Refusal::TooManyMails)?;
             if left.len() == approval.names.len() {
@@ -272,9 +280,24 @@ impl App {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, AppError> {
         let mails = self.store.approval_mails(address, now).await?;
-        let own = mails.iter().filter(|(whose, _)| *whose == reseller);
-        let own: Vec<Timestamp> = own.map(|(_, at)| *at).collect();
-        Ok(next_mail(&own, mails.len(), now))
+        Ok(turn_after(&mails, reseller, now))
+    }
+
+    /// When a message that waits may be sent: `now`, or later where others have taken its place. Whoever asked at the
+    /// same moment was counted by neither, so it is decided again, by those before it and those that were sent.
+    pub(crate) async fn turn_of(
+        &self,
+        reseller: ResellerId,
+        approval: &Approval,
+        now: Timestamp,
+    ) -> Result<Timestamp, AppError> {
+        let mut mails = self.store.approval_mails(&approval.address, now).await?;
+        let place = (approval.send_from, approval.token_hash);
+        mails.retain(|mail| {
+            let other = (mail.at, mail.token_hash);
+            other != place && (!mail.waits || other < place)
+        });
+        Ok(turn_after(&mails, reseller, now).unwrap_or(now + AT_LAST))
     }
 
     fn new_approval(
@@ -300,11 +323,19 @@ impl App {
             created_at: now,
             expires_at: run.validate_by,
             send_from,
+            sending_since: None,
             sent_at: None,
             approved_at: None,
             message_id: format!("{}@chancery", random_hex::<12>()),
         })
     }
+}
+
+/// When a reseller may write next to an address that has got these messages; `None` where too many wait already.
+fn turn_after(mails: &[CountedMail], reseller: ResellerId, now: Timestamp) -> Option<Timestamp> {
+    let own = mails.iter().filter(|mail| mail.reseller == reseller);
+    let own: Vec<Timestamp> = own.map(|mail| mail.at).collect();
+    next_mail(&own, mails.len(), now)
 }
 
 /// The names that each address is to approve.

@@ -224,6 +224,11 @@ impl Mailer {
         })
     }
 
+    /// How long handing over one message may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends one message. `Ok` means that the relay has taken responsibility for it (RFC 5321 §6.1).
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         self.send_as(None, mail).await

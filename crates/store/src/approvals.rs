@@ -39,10 +39,25 @@ pub struct Approval {
     pub expires_at: Timestamp,
     /// Not to be sent before.
     pub send_from: Timestamp,
+    /// Since when it is being handed to the mail server, if someone is at it.
+    pub sending_since: Option<Timestamp>,
     /// When the mail server took the message; `None` while it is to be sent.
     pub sent_at: Option<Timestamp>,
     /// When it was answered.
     pub approved_at: Option<Timestamp>,
+}
+
+/// A message to an address, sent or to be sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CountedMail {
+    /// Of which approval.
+    pub token_hash: [u8; 32],
+    /// For whom.
+    pub reseller: ResellerId,
+    /// When it was sent, or is to be.
+    pub at: Timestamp,
+    /// Whether it is still to be sent, and nobody is at it.
+    pub waits: bool,
 }
 
 /// A secret that is no more.
@@ -61,7 +76,8 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "select token_hash, sealed_token, issuance_id, name, domain, address, message_id,
-                created_at, expires_at, sent_at, approved_at, names, coalesce(send_from, created_at)
+                created_at, expires_at, sent_at, approved_at, names, coalesce(send_from, created_at),
+                sending_since
             from approvals where (approved_at is not null or length(sealed_token) > 0) and ",
             $condition
         )
@@ -107,8 +123,40 @@ impl Change {
 
     /// Notes that the mail server took the message.
     pub fn mark_sent(&mut self, token_hash: [u8; 32], at: Timestamp) {
-        const SQL: &str = "update approvals set sent_at = $1 where token_hash = $2";
+        const SQL: &str =
+            "update approvals set sent_at = $1, sending_since = null where token_hash = $2";
         self.execute(SQL, values![at, token_hash]);
+    }
+
+    /// Keeps everybody else from sending a message that is to be sent; a conflict if it is not, or if someone else
+    /// is at it. Who has been since `abandoned` is not any more.
+    pub fn claim_mail(&mut self, approval: &Approval, now: Timestamp, abandoned: Timestamp) {
+        const SQL: &str = "
+            update approvals set sending_since = $1
+            where token_hash = $2 and sent_at is null and approved_at is null
+                and length(sealed_token) > 0
+                and (sending_since is null or sending_since <= $3 or sending_since > $1)";
+        self.expect_one(SQL, values![now, approval.token_hash, abandoned], changed());
+    }
+
+    /// Gives a message back that the mail server did not take.
+    pub fn give_mail_back(&mut self, token_hash: [u8; 32], since: Timestamp) {
+        const SQL: &str = "
+            update approvals set sending_since = null
+            where token_hash = $1 and sending_since = $2 and sent_at is null";
+        self.execute(SQL, values![token_hash, since]);
+    }
+
+    /// Has a message that waits be sent later; a conflict if it does not wait any more.
+    pub fn delay_mail(&mut self, approval: &Approval, until: Timestamp) {
+        const SQL: &str = "
+            update approvals set send_from = $1
+            where token_hash = $2 and sent_at is null and approved_at is null
+                and length(sealed_token) > 0 and coalesce(send_from, created_at) = $3";
+        const COUNTED: &str = "update approval_mails set at = $1 where token_hash = $2 and at = $3";
+        let values = values![until, approval.token_hash, approval.send_from];
+        self.expect_one(SQL, values.clone(), changed());
+        self.execute(COUNTED, values);
     }
 
     /// Makes a message that waits for an answer be sent once more, then or later, and counts it.
@@ -125,11 +173,7 @@ impl Change {
         const SQL: &str = "
             update approvals set approved_at = $1, sealed_token = $3
             where token_hash = $2 and approved_at is null and length(sealed_token) > 0";
-        let failure = Failure::Conflict {
-            what: "approval",
-            id: 0,
-        };
-        self.expect_one(SQL, values![at, token_hash, WIPED], failure);
+        self.expect_one(SQL, values![at, token_hash, WIPED], changed());
     }
 
     /// Voids the approvals of a run that wait for an answer. Messages that were not sent yet do not count.
@@ -209,18 +253,36 @@ impl Store {
         row.map_or(Ok(0), |row| row.int(0))
     }
 
-    /// When messages were, or are to be, sent to an address, and for whom, of those that count.
+    /// The messages that were, or are to be, sent to an address, of those that count.
     pub async fn approval_mails(
         &self,
         address: &str,
         now: Timestamp,
-    ) -> Result<Vec<(ResellerId, Timestamp)>, StoreError> {
+    ) -> Result<Vec<CountedMail>, StoreError> {
         const SQL: &str = "
-            select reseller_id, at from approval_mails where address = $1 and at > $2 order by at";
+            select m.token_hash, m.reseller_id, m.at, cast(case
+                when a.sent_at is null and a.sending_since is null and a.approved_at is null
+                    and length(a.sealed_token) > 0 and m.at = coalesce(a.send_from, a.created_at)
+                then 1 else 0 end as bigint)
+            from approval_mails m left join approvals a on a.token_hash = m.token_hash
+            where m.address = $1 and m.at > $2 order by m.at, m.token_hash";
         let rows = self.query(SQL, values![address, now - COUNTED_FOR]).await?;
-        rows.iter()
-            .map(|row| Ok((ResellerId(row.int(0)?), row.timestamp(1)?)))
-            .collect()
+        let counted = |row: &Row| {
+            Ok(CountedMail {
+                token_hash: row.array(0)?,
+                reseller: ResellerId(row.int(1)?),
+                at: row.timestamp(2)?,
+                waits: row.int(3)? == 1,
+            })
+        };
+        rows.iter().map(counted).collect()
+    }
+}
+
+fn changed() -> Failure {
+    Failure::Conflict {
+        what: "approval",
+        id: 0,
     }
 }
 
@@ -243,5 +305,6 @@ fn read(row: &Row) -> Result<Approval, StoreError> {
         sent_at: row.opt_timestamp(9)?,
         approved_at: row.opt_timestamp(10)?,
         send_from: row.timestamp(12)?,
+        sending_since: row.opt_timestamp(13)?,
     })
 }

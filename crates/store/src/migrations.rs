@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(19, "0019_restores_and_revoked_cas"),
     migration!(20, "0020_prevalidations"),
     migration!(21, "0021_order_finding"),
+    migration!(22, "0022_claimed_mails"),
 ];
 
 const JOURNAL_SQLITE: &str = "

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use chancery_domain::Timestamp;
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, NextStep};
 use chancery_domain::observations::Outcome;
 use chancery_domain::prevalidations::PrevalidationId;
 use chancery_domain::validations::ValidationId;
+use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::approvals::Approval;
 use chancery_store::orders::OrderFile;
 use chancery_store::{Change, ClaimedJob};
@@ -15,13 +15,26 @@ use chancery_store::{Change, ClaimedJob};
 use crate::approvals::{AskedFor, mail_observation, still_asked};
 use crate::{App, AppError};
 
-/// How long messages of one run may be begun: with the last one under way, still well within the lease.
+/// How long messages of one run may be begun: with the last one under way, still well within what a run may take.
 const MAILS_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long after the mail server's time is up a message may still be put on record as sent.
+const RECORDING: SignedDuration = SignedDuration::from_secs(10);
+
+/// What became of a message whose turn it was.
+enum Mailed {
+    /// It was sent, refused for good, or is asked for no more.
+    Done,
+    /// It is not to be sent before.
+    Later(Timestamp),
+    /// The mail server does not take it now.
+    Failed(AppError),
+}
 
 impl App {
     /// Mails every approver whose message is still to be sent. One may go out twice, unchanged, when the
-    /// process dies between the mail server's answer and the commit. A relay that does not take one message
-    /// now takes none: the others wait with it.
+    /// process dies between the mail server's answer and the commit. What the relay does not take now, because of
+    /// its reader perhaps, keeps no other from being sent.
     pub(super) async fn mail_approvers(
         &self,
         job: &ClaimedJob,
@@ -55,7 +68,7 @@ impl App {
     ) -> Result<(), AppError> {
         let mut change = Change::new();
         let next = match asked {
-            Some(asked) => self.mail_all(run, &asked).await?,
+            Some(asked) => self.mail_all(job, run, &asked).await?,
             None => None,
         };
         match next {
@@ -67,42 +80,80 @@ impl App {
     }
 
     /// Sends what is to be sent by now. Tells when to come back: at once when the time for it was over before, or
-    /// when the next message may be sent.
+    /// when the next message may be sent. An error means that some are to be tried again.
     async fn mail_all(
         &self,
+        job: &ClaimedJob,
         run: ValidationId,
         asked: &AskedFor,
     ) -> Result<Option<Timestamp>, AppError> {
         let end = Instant::now() + MAILS_LIMIT;
-        let is_unsent = |approval: &Approval| {
-            approval.approved_at.is_none()
-                && approval.sent_at.is_none()
-                && !still_asked(approval, asked.names()).is_empty()
-        };
-        let mut next = None;
-        for listed in self.store.approvals_of(run).await? {
-            if !is_unsent(&listed) {
-                continue;
-            }
-            let now = self.clock.now();
+        let mut listed = self.store.approvals_of(run).await?;
+        listed.retain(|approval| is_unsent(approval, asked));
+        if let Ok(tries) = usize::try_from(job.tries) {
+            // Those that keep the relay waiting are not before the others each time.
+            let first = tries.saturating_sub(1) % listed.len().max(1);
+            listed.rotate_left(first);
+        }
+        let (mut next, mut failed) = (None::<Timestamp>, None);
+        for Approval { token_hash, .. } in listed {
             if Instant::now() >= end {
-                return Ok(Some(now));
+                let now = self.clock.now();
+                return failed.map_or(Ok(Some(now)), Err);
             }
-            if listed.send_from > now {
-                next = Some(next.unwrap_or(listed.send_from).min(listed.send_from));
-                continue;
-            }
-            // It may have been answered, sent or void since the list was read.
-            let approval = self.store.approval(listed.token_hash).await?;
-            if let Some(approval) = approval.filter(is_unsent) {
-                self.mail_approver(asked, &approval).await?;
+            match self.mail_in_turn(job, asked, token_hash).await? {
+                Mailed::Done => {}
+                Mailed::Later(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Mailed::Failed(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(next)
+        failed.map_or(Ok(next), Err)
     }
 
-    /// Sends one message and keeps what came of it. An error means that it is to be tried again.
-    async fn mail_approver(&self, asked: &AskedFor, approval: &Approval) -> Result<(), AppError> {
+    /// Sends one message if it is its turn and nobody else's: the run that has the job, and only it, claims the
+    /// message first.
+    async fn mail_in_turn(
+        &self,
+        job: &ClaimedJob,
+        asked: &AskedFor,
+        token_hash: [u8; 32],
+    ) -> Result<Mailed, AppError> {
+        // It may have been answered, sent or void since the list was read.
+        let found = self.store.approval(token_hash).await?;
+        let Some(approval) = found.filter(|approval| is_unsent(approval, asked)) else {
+            return Ok(Mailed::Done);
+        };
+        let now = self.clock.now();
+        if approval.send_from > now {
+            return Ok(Mailed::Later(approval.send_from));
+        }
+        let patience =
+            SignedDuration::try_from(self.mailer.timeout()).map_err(AppError::internal)?;
+        let abandoned = now - patience - RECORDING;
+        let is_at_it = |since: &Timestamp| *since > abandoned && *since <= now;
+        if let Some(since) = approval.sending_since.filter(is_at_it) {
+            return Ok(Mailed::Later(since + patience + RECORDING));
+        }
+        let turn = self.turn_of(asked.reseller(), &approval, now).await?;
+        let mut change = Change::new();
+        change.expect_claim(job.id, job.attempt);
+        if turn > now {
+            change.delay_mail(&approval, turn);
+            self.store.commit(change).await?;
+            return Ok(Mailed::Later(turn));
+        }
+        change.claim_mail(&approval, now, abandoned);
+        self.store.commit(change).await?;
+        self.mail_approver(asked, &approval, now).await
+    }
+
+    /// Sends a message that was claimed at a moment, and keeps what came of it.
+    async fn mail_approver(
+        &self,
+        asked: &AskedFor,
+        approval: &Approval,
+        claimed_at: Timestamp,
+    ) -> Result<Mailed, AppError> {
         let scope = self.proof_scope(asked.reseller()).await?;
         let mail = self.approval_mail(approval, asked, scope)?;
         let sent = self.mailer.send(&mail).await;
@@ -118,17 +169,14 @@ impl App {
                         .await?;
                 }
                 let found = "the message was handed to the mail server".to_owned();
-                (
-                    Outcome::Waiting,
-                    found,
-                    "open the link in the message and approve there",
-                )
+                let advice = "open the link in the message and approve there";
+                (Outcome::Waiting, found, advice)
             }
-            Err(later) if later.may_pass_later() => (
-                Outcome::Unreachable,
-                later.to_string(),
-                "wait: it is tried again",
-            ),
+            Err(later) if later.may_pass_later() => {
+                change.give_mail_back(approval.token_hash, claimed_at);
+                let advice = "wait: it is tried again";
+                (Outcome::Unreachable, later.to_string(), advice)
+            }
             Err(refused) => {
                 change.mark_sent(approval.token_hash, now);
                 let advice = "choose another approver, or another method";
@@ -140,9 +188,16 @@ impl App {
             change.insert_observation(self.row_id().await?, approval.run, &look);
         }
         self.store.commit(change).await?;
-        match sent {
-            Err(later) if later.may_pass_later() => Err(AppError::internal(later)),
-            _ => Ok(()),
-        }
+        Ok(match sent {
+            Err(later) if later.may_pass_later() => Mailed::Failed(AppError::internal(later)),
+            _ => Mailed::Done,
+        })
     }
+}
+
+/// Whether a message is still to be sent.
+fn is_unsent(approval: &Approval, asked: &AskedFor) -> bool {
+    approval.approved_at.is_none()
+        && approval.sent_at.is_none()
+        && !still_asked(approval, asked.names()).is_empty()
 }

@@ -49,7 +49,7 @@ pub(crate) const CONFLICT_TRIES: usize = 5;
 /// Runs of a job that may fail before it is parked: some ten minutes.
 const ATTEMPTS: i64 = 8;
 
-/// The same of a message: a mail server may be away for a day and a half.
+/// The same of a password, which ends by itself: a day and a half.
 const MAIL_ATTEMPTS: i64 = 40;
 
 /// Whose jobs are that nobody waits for: the platform's own.
@@ -174,17 +174,16 @@ impl Task {
         match self {
             Self::PollDcv(_)
             | Self::Sign(_)
+            | Self::MailApprovers(_)
+            | Self::MailDomainApprover(_)
+            | Self::MailNotice(_)
             | Self::Supersede(_)
             | Self::Tend(_)
             | Self::RevokeKey(_)
             | Self::RefreshCrl
             | Self::FollowIssuingCa
             | Self::ReplaceCertificates(_) => None,
-            Self::MailApprovers(_)
-            | Self::PollDomain(_)
-            | Self::MailDomainApprover(_)
-            | Self::MailNotice(_)
-            | Self::MailPassword(_) => Some(MAIL_ATTEMPTS),
+            Self::PollDomain(_) | Self::MailPassword(_) => Some(MAIL_ATTEMPTS),
             Self::VetByItself(_) | Self::Housekeep | Self::IndexNames | Self::IndexContacts => {
                 Some(ATTEMPTS)
             }
@@ -216,6 +215,13 @@ impl Task {
     }
 
     /// The kinds there are.
+    /// The kinds that are never parked.
+    fn kept_on() -> Vec<&'static str> {
+        let kept_on = Self::all(0).into_iter();
+        let kept_on = kept_on.filter(|task| task.attempts().is_none());
+        kept_on.map(Self::kind).collect()
+    }
+
     fn kinds() -> Vec<&'static str> {
         Self::all(0).map(Self::kind).to_vec()
     }

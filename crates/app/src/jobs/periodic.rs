@@ -44,15 +44,10 @@ impl App {
         self.beat_pulse().await?;
         let now = self.clock.now();
         let mut change = Change::new();
-        let tasks = [
-            Task::RefreshCrl,
-            Task::FollowIssuingCa,
-            Task::Housekeep,
-            Task::IndexNames,
-            Task::IndexContacts,
-        ];
-        change.unpark_jobs(&tasks.map(Task::kind), None, now);
-        for task in tasks {
+        change.unpark_jobs(&PERIODIC.map(Task::kind), None, now);
+        // An earlier release has parked what is never parked any more.
+        change.unpark_jobs(&Task::kept_on(), None, now);
+        for task in PERIODIC {
             let id = JobId(self.row_id().await?);
             change.enqueue(task.as_new_job(id, NOBODYS, now, Some(task.kind())), now);
         }

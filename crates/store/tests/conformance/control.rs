@@ -7,7 +7,7 @@ use chancery_domain::issuances::IssuanceId;
 use chancery_domain::observations::{Observation, Outcome};
 use chancery_domain::orders::OrderId;
 use chancery_store::StoreError;
-use chancery_store::approvals::{Approval, Sendings};
+use chancery_store::approvals::{Approval, CountedMail, Sendings};
 use chancery_store::authorities::{AuthorityRow, CrlRow, IssuingCaRow};
 use chancery_store::authorizations::{Holder, ProofFilter};
 use chancery_store::idempotency::Remembered;
@@ -23,6 +23,7 @@ on_both_engines!(
     an_approval_is_answered_once,
     a_void_approval_cannot_be_answered,
     approvals_and_their_messages_are_counted,
+    one_at_a_time_hands_a_message_over,
     history_comes_in_order,
     a_request_is_remembered_once,
     there_is_one_authority,
@@ -199,6 +200,7 @@ fn an_approval(hash: u8, issuance: IssuanceId) -> Approval {
         created_at: at(i64::from(hash)),
         expires_at: at(1_000),
         send_from: at(i64::from(hash)),
+        sending_since: None,
         sent_at: None,
         approved_at: None,
     }
@@ -276,6 +278,53 @@ async fn a_void_approval_cannot_be_answered(bed: &Bed) {
     ));
 }
 
+async fn one_at_a_time_hands_a_message_over(bed: &Bed) {
+    let (_, issuance) = store_an_order(bed, 1).await;
+    let approval = an_approval(1, issuance.id);
+    commit(bed, |change| change.insert_approval(OURS, &approval))
+        .await
+        .unwrap();
+    let waits = async || {
+        let counted = bed.store.approval_mails(&approval.address, at(50)).await;
+        counted.unwrap()[0].waits
+    };
+    let claim = async |now, abandoned| {
+        commit(bed, |change| {
+            change.claim_mail(&approval, at(now), at(abandoned));
+        })
+        .await
+        .is_ok()
+    };
+    assert!(waits().await);
+    assert!(claim(10, 0).await && !waits().await);
+    assert!(!claim(11, 1).await, "someone is at it");
+    assert!(claim(60, 50).await, "who was at it is gone");
+    commit(bed, |change| change.give_mail_back([1; 32], at(10)))
+        .await
+        .unwrap();
+    assert!(!claim(61, 51).await, "it is not theirs any more");
+    commit(bed, |change| change.give_mail_back([1; 32], at(60)))
+        .await
+        .unwrap();
+    assert!(waits().await);
+    commit(bed, |change| change.delay_mail(&approval, at(90)))
+        .await
+        .unwrap();
+    let counted = bed.store.approval_mails(&approval.address, at(50)).await;
+    let counted = counted.unwrap();
+    assert_eq!(
+        (counted[0].at, counted[0].waits, counted.len()),
+        (at(90), true, 1)
+    );
+    let again = commit(bed, |change| change.delay_mail(&approval, at(91))).await;
+    assert!(again.is_err(), "it was delayed already");
+    assert!(claim(90, 50).await);
+    commit(bed, |change| change.mark_sent([1; 32], at(95)))
+        .await
+        .unwrap();
+    assert!(!claim(200, 190).await, "it was sent");
+}
+
 async fn approvals_and_their_messages_are_counted(bed: &Bed) {
     let (_, issuance) = store_an_order(bed, 1).await;
     for hash in [10, 20, 30] {
@@ -295,13 +344,16 @@ async fn approvals_and_their_messages_are_counted(bed: &Bed) {
     // What was void before its time was never sent.
     let address = "admin@shop.example";
     let counted = bed.store.approval_mails(address, at(40)).await.unwrap();
-    assert_eq!(counted, [(OURS, at(30))]);
+    let times = |mails: Vec<CountedMail>| -> Vec<_> {
+        mails.iter().map(|mail| (mail.reseller, mail.at)).collect()
+    };
+    assert_eq!(times(counted), [(OURS, at(30))]);
     commit(bed, |change| {
         change.mail_again(OURS, &an_approval(30, issuance.id), at(50));
     })
     .await
     .unwrap();
-    let counted = async |now| bed.store.approval_mails(address, at(now)).await.unwrap();
+    let counted = async |now| times(bed.store.approval_mails(address, at(now)).await.unwrap());
     assert_eq!(counted(40).await, [(OURS, at(30)), (OURS, at(50))]);
     assert_eq!(counted(86_400 + 40).await, [(OURS, at(50))]);
     let removed = bed.store.prune(Stale::ApprovalMails, at(51), 9).await;

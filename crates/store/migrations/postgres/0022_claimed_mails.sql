@@ -1,0 +1,13 @@
+-- Since when a message to an approver is being handed to the mail server, while it is.
+alter table approvals add column sending_since bigint;
+
+-- How many runs of a job in a row came to no end: their process died over them.
+alter table jobs add column lost bigint not null default 0;
+
+-- Domains that came to nothing are removed in time.
+create index prevalidations_ended on prevalidations (modified_at) where state in ('dropped', 'expired');
+create index authorizations_of_prevalidation on authorizations (prevalidation_id)
+    where prevalidation_id is not null;
+
+-- Connections that have not written for long are given up, and what they leave here is removed.
+alter table commit_lanes add column used_at bigint not null default cast(extract(epoch from now()) as bigint);
