@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chancery_testkit::{Engine, LogicBoxes, TestServer, on_both_engines, run};
+use chancery_testkit::{Engine, Http, LogicBoxes, TestServer, on_both_engines, run};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -84,42 +84,57 @@ fn a_trusted_proxy_stands_for_many_clients() {
 }
 
 #[test]
-fn bodies_share_a_budget_and_who_finds_none_is_told_to_come_back() {
+fn a_client_has_its_part_of_the_room_for_bodies_and_others_are_served() {
     const PART: usize = 250_000;
     run(async |logs| {
         let server = TestServer::start_with(Engine::Sqlite, logs, |config| {
-            config.limits.body_mebibytes = 1;
+            // Two MiB for each client.
+            config.limits.body_mebibytes = 16;
+            config.trusted_proxies = Some("127.0.0.1".to_owned());
         })
         .await;
+        let at = |http: &Http, address: &str| http.with_header("x-forwarded-for", address);
+        let (greedy, other) = ("192.0.2.1", "192.0.2.2");
         let panel = server.panel().await;
         let client = server.logicboxes().await;
-        // Four bodies that lack their last octet.
+        // Eight bodies that lack their last octet.
         let head = format!(
-            "POST /reseller/v2/api-user/token HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            "POST /reseller/v2/api-user/token HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {greedy}\r\n\
+             Content-Length: {}\r\n\r\n",
             PART + 1
         );
         let mut held = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..8 {
             let request = [head.as_bytes(), &[b' '; PART][..]].concat();
             held.push(server.http().open_raw(&request).await);
         }
         let large = json!({ "csr": "x".repeat(100_000) });
-        let mut refused = panel.http.post("/ssl/v2/decode-csr", &large).await;
+        let ask = async |address| {
+            let http = at(&panel.http, address);
+            http.post("/ssl/v2/decode-csr", &large).await
+        };
+        let mut refused = ask(greedy).await;
         while refused.status != 503 {
-            refused = panel.http.post("/ssl/v2/decode-csr", &large).await;
+            refused = ask(greedy).await;
         }
         assert_eq!(refused.refusal().sub_code, "SSL5032");
         assert_eq!(refused.header("retry-after"), "1");
         let text = "x".repeat(100_000);
-        let refused = client.call("contacts/add", &[("name", &text)]).await;
+        let mut at_greedy = client.clone();
+        at_greedy.http = at(&client.http, greedy);
+        let refused = at_greedy.call("contacts/add", &[("name", &text)]).await;
         assert_eq!(
             (refused.status, &refused.json()["status"]),
             (503, &json!("ERROR"))
         );
-        // What takes no room is answered.
-        assert_eq!(server.http().get("/health").await.status, 200);
+        // Whoever is elsewhere is served, and what takes no room is answered.
+        for _ in 0..3 {
+            assert_ne!(ask(other).await.status, 503);
+        }
+        let health = at(&server.http(), greedy).get("/health").await;
+        assert_eq!(health.status, 200);
         drop(held);
-        while panel.http.post("/ssl/v2/decode-csr", &large).await.status == 503 {}
+        while ask(greedy).await.status == 503 {}
         server.finish().await;
     });
 }

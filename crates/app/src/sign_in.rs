@@ -346,7 +346,7 @@ fn forget_some(buckets: &mut HashMap<[u8; 32], Bucket>) {
     });
 }
 
-/// A username at an address. Whoever has an IPv6 address has all of its network (RFC 6177).
+/// A username at an address. Whoever has an IPv6 address has at least its network of 64 bits.
 fn failure_key(username: &str, address: IpAddr) -> [u8; 32] {
     let network = match address.to_canonical() {
         IpAddr::V4(four) => u64::from(u32::from(four)),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use zeroize::Zeroizing;
 
-pub use budget::{Budget, NoRoom, Share, Watched};
+pub use budget::{Budget, NoRoom, Share, TooLate, Watched};
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,16 +42,27 @@ pub async fn read_secret(
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     read_by(body, time, limit, async |mut body| {
-        let length = body.size_hint().upper().unwrap_or(limit as u64);
-        let mut octets = Zeroizing::new(Vec::with_capacity(limit.min(length as usize)));
+        let mut octets = Zeroizing::new(Vec::new());
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
-                octets.extend_from_slice(&data);
+                append(&mut octets, &data);
             }
         }
         Ok(octets)
     })
     .await
+}
+
+/// Appends to a buffer that clears itself, and leaves no copy behind where it has to move. It grows by what has come,
+/// not by what was announced.
+fn append(octets: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
+    let needed = octets.len() + data.len();
+    if needed > octets.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * octets.capacity())));
+        larger.extend_from_slice(octets);
+        *octets = larger;
+    }
+    octets.extend_from_slice(data);
 }
 
 async fn read_by<T>(
@@ -66,17 +77,18 @@ async fn read_by<T>(
     match tokio::time::timeout(time, collect(Limited::new(body, limit))).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(error)) if is_no_room(&*error) => Err(BodyError::NoRoom),
+        Ok(Err(error)) if is_by::<NoRoom>(&*error) => Err(BodyError::NoRoom),
+        Ok(Err(error)) if is_by::<TooLate>(&*error) => Err(BodyError::TooSlow),
         Ok(Err(_)) => Err(BodyError::Broken),
         Ok(Ok(collected)) => Ok(collected),
     }
 }
 
-/// Whether an error, however wrapped, is that there was no room.
-fn is_no_room(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether an error, however wrapped, is of this kind.
+fn is_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<NoRoom>() {
+        if error.is::<E>() {
             return true;
         }
         cause = error.source();

@@ -90,7 +90,7 @@ pub struct AccessKey {
     pub outcome: AccessOutcome,
     /// The user name that was given, as far as it can be shown; nothing where there was none.
     pub username: String,
-    /// From where; a network of 64 bits has one line, whoever has an IPv6 address has all of it (RFC 6177).
+    /// From where; a network of 64 bits has one line: whoever has an IPv6 address has at least all of it.
     pub address: String,
 }
 

@@ -10,6 +10,46 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::{HeaderMap, HeaderName};
 use chancery_domain::access::Networks;
 
+/// Who is counted for one, by an address.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Client {
+    /// An address of IPv4.
+    Address(u32),
+    /// The network of 64 bits of an IPv6 address: the least that a subscriber has.
+    Network64(u64),
+    /// Its network of 48 bits: the most that a subscriber is likely to have (RFC 6177).
+    Network48(u64),
+}
+
+impl Client {
+    /// Who an address is.
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(four) => Self::Address(u32::from(four)),
+            IpAddr::V6(six) => Self::Network64((six.to_bits() >> 64) as u64),
+        }
+    }
+
+    /// Who an address may all be.
+    pub(crate) fn all_of(address: IpAddr) -> impl Iterator<Item = Self> {
+        let one = Self::of(address);
+        let larger = match one {
+            Self::Network64(bits) => Some(Self::Network48(bits >> 16)),
+            Self::Address(_) | Self::Network48(_) => None,
+        };
+        std::iter::once(one).chain(larger)
+    }
+
+    /// A number that no other client has.
+    pub(crate) fn number(self) -> u128 {
+        match self {
+            Self::Address(bits) => u128::from(bits),
+            Self::Network64(bits) => 1 << 64 | u128::from(bits),
+            Self::Network48(bits) => 2 << 64 | u128::from(bits),
+        }
+    }
+}
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client's address. A list that cannot be read from the right up to the client counts for nothing.

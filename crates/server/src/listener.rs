@@ -8,14 +8,14 @@ use axum::Router;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::config::LimitsConfig;
 use crate::continues::{Quiet, WithoutContinue};
 use crate::dialects;
-use crate::places::{Manner, Place, Places};
+use crate::places::{Admission, Manner, Place, Places};
 use crate::reloads::Reloadable;
 use crate::requests::Reception;
 use crate::write_deadline::WriteDeadline;
@@ -23,8 +23,8 @@ use crate::write_deadline::WriteDeadline;
 /// The most a connection may hold of a request not yet parsed, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// How long a client may take to ask where only what must always be answered is.
-const RESERVED_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take to ask where only what must always be answered is, with head and body each.
+pub(crate) const RESERVED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop, then lets the requests under way finish, within bounds.
 ///
@@ -43,27 +43,36 @@ pub async fn serve(
     let reception = Arc::new(reception);
     let graceful = GracefulShutdown::new();
     loop {
-        let next = async {
-            let (stream, peer) = listener.accept().await?;
-            let is_proxy = trusted_proxies.read(|proxies| proxies.contains(peer.ip()));
-            Ok((stream, peer, places.take(peer.ip(), is_proxy).await))
-        };
-        // A stop is heard with every place taken, too.
         let accepted = tokio::select! {
-            accepted = next => accepted,
+            accepted = listener.accept() => accepted,
             _ = stop.changed() => break,
         };
-        match accepted {
-            Ok((stream, peer, Some(place))) => {
-                talk(stream, peer, place, &reception, patience, &graceful);
-            }
-            Ok((_, peer, None)) => {
-                tracing::warn!(client = %peer.ip(), "a connection was closed: this client has too many");
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             // Out of file descriptors, or a client that left: give others time to close.
-            Err::<_, std::io::Error>(error) => {
+            Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let is_proxy = trusted_proxies.read(|proxies| proxies.contains(peer.ip()));
+        let talk = Talk {
+            stream,
+            peer,
+            reception: Arc::clone(&reception),
+            patience,
+            watcher: graceful.watcher(),
+        };
+        match places.admit(peer.ip(), is_proxy) {
+            Admission::Place(place) => drop(tokio::spawn(talk.hold(place))),
+            Admission::Later(later) => drop(tokio::spawn(async move {
+                if let Some(place) = later.place().await {
+                    talk.hold(place).await;
+                }
+            })),
+            Admission::Refused => {
+                tracing::warn!(client = %peer.ip(), "a connection was closed: there are too many");
             }
         }
     }
@@ -77,51 +86,61 @@ pub async fn serve(
     }
 }
 
-/// Answers the requests of one connection, beside all others.
-fn talk(
+/// A connection.
+struct Talk {
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
-    reception: &Arc<Reception>,
+    reception: Arc<Reception>,
     patience: Duration,
-    graceful: &GracefulShutdown,
-) {
-    let _ = stream.set_nodelay(true);
-    let is_reserved = place.manner == Manner::Reserved;
-    let patience = match is_reserved {
-        true => patience.min(RESERVED_PATIENCE),
-        false => patience,
-    };
-    let quiet = Quiet::default();
-    let stream = WithoutContinue::new(WriteDeadline::new(stream, patience), quiet.clone());
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
-        .keep_alive(!is_reserved)
-        .max_buf_size(MAX_BUFFER);
-    let reception = Arc::clone(reception);
-    let manner = place.manner;
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        quiet.set(dialects::is_logicboxes(request.uri().path()));
-        let reception = Arc::clone(&reception);
-        async move { reception.answer(request, peer, manner).await }
-    });
-    let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
+    watcher: Watcher,
+}
+
+impl Talk {
+    /// Answers the requests of the connection.
+    async fn hold(self, place: Place) {
+        let Self {
+            stream,
+            peer,
+            reception,
+            patience,
+            watcher,
+        } = self;
+        let _ = stream.set_nodelay(true);
+        let manner = place.manner;
+        let is_reserved = manner == Manner::Reserved;
+        let patience = match is_reserved {
+            true => patience.min(RESERVED_PATIENCE),
+            false => patience,
+        };
+        let quiet = Quiet::default();
+        let stream = WithoutContinue::new(WriteDeadline::new(stream, patience), quiet.clone());
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .keep_alive(!is_reserved)
+            .max_buf_size(MAX_BUFFER);
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            quiet.set(dialects::is_logicboxes(request.uri().path()));
+            let reception = Arc::clone(&reception);
+            async move { reception.answer(request, peer, manner).await }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");
         }
         drop(place);
-    });
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpSocket;
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::places::RESERVE;
 
     async fn serving(limits: LimitsConfig) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -157,6 +176,35 @@ mod tests {
         .await;
         let (_client, head) = asked(address, "/").await;
         assert!(head.contains("x-request-id: "), "{head}");
+        stop.send(true).unwrap();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_over_the_limit_keeps_nobody_from_being_accepted() {
+        let (address, stop, serving) = serving(LimitsConfig {
+            connections: 1_000,
+            connections_per_client: 1,
+            ..LimitsConfig::default()
+        })
+        .await;
+        let (_held, _) = asked(address, "/").await;
+        // Over the limit, silent, and more than there are reserved places.
+        let mut silent = Vec::new();
+        for _ in 0..RESERVE + 1 {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let other = TcpSocket::new_v4().unwrap();
+        other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut other = other.connect(address).await.unwrap();
+        other
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut status = [0; 12];
+        other.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        drop((silent, other));
         stop.send(true).unwrap();
         serving.await.unwrap();
     }

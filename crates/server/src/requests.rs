@@ -18,9 +18,10 @@ use hyper::body::Incoming;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
-use crate::clients::client_address;
+use crate::clients::{Client, client_address};
 use crate::dialects;
 use crate::health::{self, ThroughStrangers};
+use crate::listener::RESERVED_PATIENCE;
 use crate::places::Manner;
 use crate::reloads::Reloadable;
 
@@ -107,7 +108,11 @@ impl Reception {
             dialects::overloaded(request.uri().path())
         } else {
             let (head, body) = request.into_parts();
-            let (body, share) = self.bodies.watch(body);
+            let time = (manner == Manner::Reserved).then_some(RESERVED_PATIENCE);
+            // A trusted proxy that does not say whom it asks for may ask for many.
+            let is_known = !(is_believed && is_direct);
+            let of_whom = is_known.then(|| Client::of(client).number());
+            let (body, share) = self.bodies.watch(of_whom, body, time);
             let request = hyper::Request::from_parts(head, Body::new(body));
             let answering = self.router.clone().oneshot(request);
             let response = answering.instrument(span.clone()).await?;
