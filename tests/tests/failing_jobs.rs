@@ -11,6 +11,7 @@ on_both_engines!(
     a_job_that_panics_fails_with_its_id_and_comes_again,
     a_reservation_that_outlived_its_day_is_made_anew,
     cancelling_while_a_certificate_is_signed_waits_for_it,
+    a_job_that_servers_die_over_waits_and_is_parked_in_the_end,
 );
 
 /// The last second there is to computers, in microseconds.
@@ -204,4 +205,52 @@ async fn cancelling_while_a_certificate_is_signed_waits_for_it(server: &mut Test
     // Who heard nothing asks again.
     let again: Value = panel.cancel(&placed.id).await.json();
     assert_eq!(again["code"], "1000", "{again}");
+}
+
+/// How often runs of the jobs of an order and of the chores came to no end, and whether they wait.
+async fn lost(server: &TestServer) -> Vec<(String, i64, bool)> {
+    let sql = "select kind, lost, run_at from jobs where kind in ('housekeep', 'tend')
+        and parked_at is null order by kind";
+    let now = server.app().now().as_microsecond();
+    let rows = ask(server, sql).await;
+    let read = |row: &chancery_store::Row| {
+        let kind = row.text(0).unwrap().to_owned();
+        (kind, row.int(1).unwrap(), row.int(2).unwrap() > now)
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn a_job_that_servers_die_over_waits_and_is_parked_in_the_end(server: &mut TestServer) {
+    let (panel, world) = (server.panel().await, server.world());
+    panel.issue("ssl123", &["shop.test"]).await;
+    world.run_due_jobs().await;
+    // As the third server in a row leaves them that ended while they ran.
+    let third = "update jobs set lost = 2, tries = 1, holder = 99, run_at = 1
+        where kind in ('housekeep', 'tend')";
+    execute(server, third).await;
+    world.run_due_jobs().await;
+    let aside = |lost| ["housekeep", "tend"].map(|kind| (kind.to_owned(), lost, true));
+    assert_eq!(lost(server).await, aside(3));
+    let told = server.logs.take_errors();
+    let told = told.iter().filter(|line| line.contains("job set aside"));
+    assert_eq!(told.count(), 2);
+    // They have another chance, and this time it goes well.
+    world.advance(20).await;
+    assert_eq!(lost(server).await, aside(0));
+
+    let eighth = "update jobs set lost = 7, tries = 1, holder = 99, run_at = 1
+        where kind in ('housekeep', 'tend')";
+    execute(server, eighth).await;
+    world.run_due_jobs().await;
+    assert_eq!(lost(server).await, aside(8)[1..]);
+    let parked = server.operations().parked_jobs().await.unwrap();
+    assert_eq!((parked.len(), parked[0].kind.as_str()), (1, "housekeep"));
+    assert!(
+        parked[0].last_error.contains("the server ended"),
+        "{parked:?}"
+    );
+    server.logs.take_errors();
+    server.restart().await;
+    server.world().advance(4_000).await;
+    assert_eq!(lost(server).await, aside(0));
 }

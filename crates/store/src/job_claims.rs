@@ -59,19 +59,21 @@ impl Store {
         // is about to claim.
         let sql = match self.engine() {
             Engine::Sqlite => {
-                "update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1
+                "update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1,
+                     lost = lost + case when holder is null then 0 else 1 end
                  where id in (
                      select id from jobs where queue = $3 and parked_at is null and run_at <= $4
                      order by run_at limit $5)
-                 returning id, kind, subject, attempt, tries, owner"
+                 returning id, kind, subject, attempt, tries, owner, lost"
             }
             Engine::Postgres => {
                 "with due as materialized (
                      select id from jobs where queue = $3 and parked_at is null and run_at <= $4
                      order by run_at limit $5 for update skip locked)
-                 update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1
+                 update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1,
+                     lost = lost + case when holder is null then 0 else 1 end
                  from due where jobs.id = due.id
-                 returning jobs.id, kind, subject, attempt, tries, owner"
+                 returning jobs.id, kind, subject, attempt, tries, owner, lost"
             }
         };
         let mut change = Change::new();
@@ -91,21 +93,23 @@ impl Store {
         // That the queue is above 0 is said for the index over such queues only.
         let sql = match self.engine() {
             Engine::Sqlite => {
-                "update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1
+                "update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1,
+                     lost = lost + case when holder is null then 0 else 1 end
                  where id in (
                      select id from jobs where queue = $3 and queue > 0 and owner = $4
                          and parked_at is null and run_at <= $5
                      order by run_at limit $6)
-                 returning id, kind, subject, attempt, tries, owner"
+                 returning id, kind, subject, attempt, tries, owner, lost"
             }
             Engine::Postgres => {
                 "with due as materialized (
                      select id from jobs where queue = $3 and queue > 0 and owner = $4
                          and parked_at is null and run_at <= $5
                      order by run_at limit $6 for update skip locked)
-                 update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1
+                 update jobs set run_at = $1, holder = $2, attempt = attempt + 1, tries = tries + 1,
+                     lost = lost + case when holder is null then 0 else 1 end
                  from due where jobs.id = due.id
-                 returning jobs.id, kind, subject, attempt, tries, owner"
+                 returning jobs.id, kind, subject, attempt, tries, owner, lost"
             }
         };
         let mut change = Change::new();
@@ -192,6 +196,18 @@ impl Store {
         }
         self.commit(change).await.map(drop)
     }
+    /// Ends all leases, however long they would last by a clock that may have been ahead; those runs came to no end.
+    /// Only for a process that knows to be the only one at work on the database.
+    pub async fn release_all_leases(&self, now: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update jobs set run_at = case when run_at > $1 then $1 else run_at end, holder = null,
+                lost = lost + 1
+            where holder is not null and parked_at is null";
+        let mut change = Change::new();
+        change.execute(SQL, values![now]);
+        self.commit(change).await.map(drop)
+    }
+
 
     /// When the next job of a queue is due, if any is waiting; leases count.
     pub async fn next_due(&self, queue: Queue) -> Result<Option<Timestamp>, StoreError> {
@@ -237,6 +253,7 @@ fn claimed(row: &Row, queue: Queue) -> Result<ClaimedJob, StoreError> {
         subject: row.int(2)?,
         attempt: row.int(3)?,
         tries: row.int(4)?,
+        lost: row.int(6)?,
         owner: row.int(5)?,
         queue,
     })

@@ -83,7 +83,7 @@ impl Change {
     pub fn run_job_now(&mut self, id: JobId, now: Timestamp) {
         const SQL: &str = "
             update jobs set run_at = $1, attempt = attempt + 1, tries = 0, last_error = null,
-                parked_at = null, holder = null
+                parked_at = null, holder = null, lost = 0
             where id = $2";
         let failure = Failure::Conflict {
             what: "job",

@@ -68,6 +68,8 @@ pub struct ClaimedJob {
     pub attempt: i64,
     /// How often the job was claimed since it last got anywhere, this claim included.
     pub tries: i64,
+    /// How many of its runs in a row came to no end: whoever had claimed it never said what became of it.
+    pub lost: i64,
     /// Whose it is: the id of a reseller, or 0 for the platform's own.
     pub owner: i64,
     /// Where it waited.
@@ -174,6 +176,13 @@ impl Change {
         };
     }
 
+    /// Lets the set count only if the job is still claimed as it was: who has it run anew takes the claim back.
+    pub fn expect_claim(&mut self, id: JobId, attempt: i64) {
+        const SQL: &str = "
+            update jobs set attempt = attempt where id = $1 and attempt = $2 and parked_at is null";
+        self.expect_one(SQL, values![id.0, attempt], lost(id));
+    }
+
     /// Ends a job that is done.
     pub fn finish_job(&mut self, id: JobId, attempt: i64) {
         const SQL: &str = "delete from jobs where id = $1 and attempt = $2 and parked_at is null";
@@ -184,7 +193,7 @@ impl Change {
     pub fn finish_into(&mut self, id: JobId, attempt: i64, next: NewJob<'_>, run_at: Timestamp) {
         const SQL: &str = "
             update jobs set kind = $1, subject = $2, run_at = $3, dedup = $4, queue = $5, owner = $6, tries = 0,
-                last_error = null, holder = null
+                last_error = null, holder = null, lost = 0
             where id = $7 and attempt = $8 and parked_at is null";
         let (kind, subject, dedup) = (next.kind, next.subject, next.dedup);
         let queue = next.queue.number();
@@ -197,7 +206,7 @@ impl Change {
     /// Puts a job back until `run_at` as if it had not been tried: there was nothing to do yet.
     pub fn postpone_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp) {
         const SQL: &str = "
-            update jobs set run_at = $1, tries = 0, last_error = null, holder = null
+            update jobs set run_at = $1, tries = 0, last_error = null, holder = null, lost = 0
             where id = $2 and attempt = $3 and parked_at is null";
         self.expect_one(SQL, values![run_at, id.0, attempt], lost(id));
     }
@@ -205,7 +214,7 @@ impl Change {
     /// The same, and from then on the job waits in this queue.
     pub fn postpone_into(&mut self, id: JobId, attempt: i64, queue: Queue, run_at: Timestamp) {
         const SQL: &str = "
-            update jobs set run_at = $1, queue = $2, tries = 0, last_error = null, holder = null
+            update jobs set run_at = $1, queue = $2, tries = 0, last_error = null, holder = null, lost = 0
             where id = $3 and attempt = $4 and parked_at is null";
         let values = values![run_at, queue.number(), id.0, attempt];
         self.expect_one(SQL, values, lost(id));
@@ -214,15 +223,24 @@ impl Change {
     /// Puts a job back until `run_at` after a try that failed.
     pub fn retry_job(&mut self, id: JobId, attempt: i64, run_at: Timestamp, error: &str) {
         const SQL: &str = "
-            update jobs set run_at = $1, last_error = $2, holder = null
+            update jobs set run_at = $1, last_error = $2, holder = null, lost = 0
             where id = $3 and attempt = $4 and parked_at is null";
         self.expect_one(SQL, values![run_at, error, id.0, attempt], lost(id));
+    }
+
+    /// Has a job wait until `run_at` whose last runs came to no end. What is known of them stays; the next try is its
+    /// first.
+    pub fn set_job_aside(&mut self, id: JobId, attempt: i64, run_at: Timestamp) {
+        const SQL: &str = "
+            update jobs set run_at = $1, tries = 0, holder = null
+            where id = $2 and attempt = $3 and parked_at is null";
+        self.expect_one(SQL, values![run_at, id.0, attempt], lost(id));
     }
 
     /// Takes a job out of the queue for an operator to look at. It keeps its dedup key.
     pub fn park_job(&mut self, id: JobId, attempt: i64, now: Timestamp, error: &str) {
         const SQL: &str = "
-            update jobs set parked_at = $1, last_error = $2, holder = null
+            update jobs set parked_at = $1, last_error = $2, holder = null, lost = 0
             where id = $3 and attempt = $4 and parked_at is null";
         self.expect_one(SQL, values![now, error, id.0, attempt], lost(id));
     }
@@ -283,6 +301,7 @@ impl Change {
     ) {
         const SQL: &str = "
             update jobs set wanted = wanted - $1, rests_until = $2, tries = 0, last_error = null, holder = null,
+                lost = 0,
                 run_at = case when wanted > $1 then cast($2 as bigint) else $3 end
             where id = $4 and attempt = $5 and parked_at is null";
         let values = values![served, rests_until, later, id.0, attempt];
@@ -293,7 +312,7 @@ impl Change {
     /// before them.
     pub fn unpark_jobs(&mut self, kinds: &[&str], reason: Option<&str>, run_at: Timestamp) {
         const SQL: &str = "
-            update jobs set parked_at = null, run_at = $1, tries = 0, last_error = null
+            update jobs set parked_at = null, run_at = $1, tries = 0, last_error = null, lost = 0
             where parked_at is not null and (cast($2 as text) is null or last_error = $2)
                 and kind in (select key from json_each($3))";
         let kinds = as_keys(kinds.iter().copied());
@@ -303,7 +322,7 @@ impl Change {
     /// Puts a parked job back into the queue, with all its tries before it.
     pub fn unpark_job(&mut self, id: JobId, run_at: Timestamp) {
         const SQL: &str = "
-            update jobs set parked_at = null, run_at = $1, tries = 0
+            update jobs set parked_at = null, run_at = $1, tries = 0, lost = 0
             where id = $2 and parked_at is not null";
         self.expect_one(SQL, values![run_at, id.0], lost(id));
     }

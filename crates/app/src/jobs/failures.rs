@@ -10,11 +10,17 @@ use chancery_domain::SignedDuration;
 use chancery_store::{Change, ClaimedJob};
 use futures_util::FutureExt as _;
 
-use super::Task;
+use super::{ATTEMPTS, Task};
 use crate::{App, AppError};
 
 /// From this attempt on, a failure of a job that is never parked is an error in the log.
 const ALARMING: i64 = 8;
+
+/// After so many runs in a row that came to no end, a job waits before it is run again: it may be what ends processes.
+const DEADLY: i64 = 3;
+
+/// Why a job is parked that processes have died over.
+const DIED_OVER_IT: &str = "the server ended each time while it ran: the job may be what ends it";
 
 /// The power of two, in seconds, at which a failing job stops backing off further: about an hour.
 const LONGEST_BACK_OFF: u32 = 12;
@@ -32,6 +38,37 @@ impl App {
     /// Carries a run out. What it does wrong, a panic or no end included, is a failure of its job.
     pub(super) async fn contain(
         &self,
+    /// Carries a run out, unless processes have died over the last ones: then the job waits, longer each time, so that
+    /// others get done before the next may, and is parked in the end like one that fails.
+    pub(super) async fn run_or_set_aside(&self, job: &ClaimedJob) {
+        if job.lost < DEADLY || job.tries <= 1 {
+            return self.contain(job, self.run_job(job)).await;
+        }
+        let task = Task::parse(&job.kind, job.subject);
+        let attempts = task.and_then(Task::attempts);
+        let (id, kind, lost) = (job.id.0, &job.kind, job.lost);
+        let now = self.clock.now();
+        let mut change = Change::new();
+        if attempts.is_some() && lost >= ATTEMPTS {
+            let error = DIED_OVER_IT;
+            tracing::error!(job.id = id, job.kind = kind, lost, error, "job parked");
+            change.park_job(job.id, job.attempt, now, error);
+        } else {
+            let order = self.order_of_job(job.id).await;
+            tracing::error!(
+                job.id = id,
+                job.kind = kind,
+                order.id = order,
+                lost,
+                error = DIED_OVER_IT,
+                "job set aside"
+            );
+            let run_at = now + with_jitter(back_off(task, lost));
+            change.set_job_aside(job.id, job.attempt, run_at);
+        }
+        self.end_job(job, change).await;
+    }
+
         job: &ClaimedJob,
         run: impl Future<Output = Result<(), AppError>>,
     ) {
@@ -93,6 +130,11 @@ impl App {
         match self.store.commit(change).await.map_err(AppError::from) {
             Ok(_) => {}
             Err(AppError::Busy) => {
+        self.end_job(job, change).await;
+    }
+
+    async fn end_job(&self, job: &ClaimedJob, change: Change) {
+        let (id, kind) = (job.id.0, &job.kind);
                 tracing::warn!(
                     job.id = id,
                     job.kind = kind,

@@ -217,6 +217,7 @@ impl App {
             subject: task.subject(),
             attempt: 1,
             tries: 1,
+            lost: 0,
             owner: file.order.reseller.0,
             queue: task.queue(),
         };

@@ -360,7 +360,7 @@ impl App {
             let busy = Busy::new(self);
             let app = self.clone();
             serving.running.spawn(async move {
-                app.contain(&job, app.run_job(&job)).await;
+                app.run_or_set_aside(&job).await;
                 drop((held, slot, busy));
             });
         }

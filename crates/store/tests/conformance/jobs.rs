@@ -116,6 +116,7 @@ async fn a_job_is_claimed_when_due_and_once(bed: &Bed) {
         attempt: 1,
         tries: 1,
         owner: 0,
+        lost: 0,
         queue: Queue::Work,
     };
     assert_eq!(claimed, expected);
@@ -559,6 +560,33 @@ async fn what_a_clock_ahead_has_put_off_is_pulled_back(bed: &Bed) {
 }
 
 async fn a_lease_is_renewed_while_its_holder_has_it(bed: &Bed) {
+async fn runs_that_came_to_no_end_are_counted(bed: &Bed) {
+    enqueue(bed, job(1), at(0)).await;
+    let mut claimed = claim_one(bed, 0).await;
+    for lost in 0..3 {
+        assert_eq!(claimed.lost, lost);
+        claimed = claim_one(bed, 100 * (lost + 1)).await;
+    }
+    // Whoever starts alone knows that nobody is at it any more.
+    bed.store.release_all_leases(at(301)).await.unwrap();
+    claimed = claim_one(bed, 301).await;
+    assert_eq!((claimed.lost, claimed.tries), (4, 5));
+    commit(bed, |change| {
+        change.set_job_aside(claimed.id, claimed.attempt, at(400));
+    })
+    .await
+    .unwrap();
+    claimed = claim_one(bed, 400).await;
+    assert_eq!((claimed.lost, claimed.tries), (4, 1));
+    // An end is an end, be it a failure.
+    commit(bed, |change| {
+        change.retry_job(claimed.id, claimed.attempt, at(500), "no");
+    })
+    .await
+    .unwrap();
+    assert_eq!(claim_one(bed, 500).await.lost, 0);
+}
+
     enqueue(bed, job(1), at(0)).await;
     enqueue(bed, job(2), at(500)).await;
     claim_one(bed, 0).await;
