@@ -4,6 +4,7 @@ use chancery_domain::reseller_settings::ProofScope;
 use chancery_testkit::{Panel, TestServer, on_both_engines};
 use serde_json::{Value, json};
 
+use crate::database::int;
 use crate::proofs::{share_proofs, standings};
 
 on_both_engines!(
@@ -12,6 +13,7 @@ on_both_engines!(
     a_domain_is_asked_for_again_and_in_another_way,
     what_is_not_shown_in_time_expires,
     a_dropped_domain_serves_no_order,
+    domains_that_came_to_nothing_are_removed_in_time,
     domains_and_proofs_of_others_are_not_there,
     what_cannot_be_proved_is_refused,
     a_dropped_proof_is_not_used_again_and_the_certificate_stays,
@@ -205,6 +207,29 @@ async fn what_is_not_shown_in_time_expires(server: &mut TestServer) {
     panel.world.advance(400 * DAY).await;
     let panel = panel.again().await;
     assert_eq!(placed(&panel, &["dns.test"], Some(true)).await, ["PENDING"]);
+}
+
+async fn domains_that_came_to_nothing_are_removed_in_time(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let drop = async |id: &str| {
+        let path = format!("/ssl/v2/domains/{id}");
+        assert_eq!(panel.http.delete(&path).await.status, 200);
+    };
+    let ask = async |domain: &str| {
+        let asked = json!({ "domain": domain, "authType": "dns" });
+        id(&validate(&panel, &asked).await)
+    };
+    drop(&ask("dropped.test").await).await;
+    ask("late.test").await;
+    drop(&proved(&panel, "proved.test").await).await;
+    let domains = async || int(server, "select count(*) from prevalidations").await;
+    panel.world.advance(31 * DAY).await;
+    panel.world.advance(58 * DAY).await;
+    assert_eq!(domains().await, 3);
+    panel.world.advance(2 * DAY).await;
+    assert_eq!(domains().await, 2, "the one that was dropped is gone");
+    panel.world.advance(60 * DAY).await;
+    assert_eq!(domains().await, 1, "what was proved stays with its proof");
 }
 
 async fn a_dropped_domain_serves_no_order(server: &mut TestServer) {

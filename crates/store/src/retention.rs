@@ -30,11 +30,13 @@ pub enum Stale {
     ProvingLooks,
     /// Notices about orders that are over.
     Notices,
+    /// Domains to be proved ahead of any order that never were, and are dropped or too late, by when that was.
+    Prevalidations,
 }
 
 impl Stale {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RepeatKeys,
         Self::Approvals,
         Self::ApprovalMails,
@@ -45,6 +47,7 @@ impl Stale {
         Self::FailedLooks,
         Self::ProvingLooks,
         Self::Notices,
+        Self::Prevalidations,
     ];
 
     /// Removes the oldest, so many at most. Each goes by an index.
@@ -112,6 +115,14 @@ impl Stale {
                     where n.created_at < $1 and o.state <> 'open'
                         and (o.state <> 'active' or o.expires_at < $1)
                     order by n.created_at limit $2)
+                 returning 1"
+            }
+            Self::Prevalidations => {
+                "delete from prevalidations where id in (
+                    select p.id from prevalidations p
+                    where p.state in ('dropped', 'expired') and p.modified_at < $1 and not exists (
+                        select 1 from authorizations a where a.prevalidation_id = p.id)
+                    order by p.modified_at limit $2)
                  returning 1"
             }
         }

@@ -132,7 +132,7 @@ impl App {
             Stale::PasswordMails => PASSWORD_MAIL_MEMORY,
             Stale::CustomerTokens => SignedDuration::ZERO,
             Stale::AccessTrail => sign_ins,
-            Stale::FailedLooks => failed_looks,
+            Stale::FailedLooks | Stale::Prevalidations => failed_looks,
             Stale::ProvingLooks => records + RELIANCE,
             Stale::Notices => NOTICE_MEMORY,
         }
