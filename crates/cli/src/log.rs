@@ -78,6 +78,11 @@ impl Log {
     }
 }
 
+/// Whether a filter can be used.
+pub(crate) fn check(filter: &str) -> Result<()> {
+    parse(filter).map(drop)
+}
+
 fn parse(filter: &str) -> Result<EnvFilter> {
     EnvFilter::try_new(filter).context("log: not a filter")
 }

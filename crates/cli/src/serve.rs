@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::ServeFlags;
 use crate::first_steps;
-use crate::log::Log;
+use crate::log::{self, Log};
 
 /// Runs the server until SIGTERM or SIGINT, then drains it. SIGHUP has it read its settings again.
 pub(crate) async fn serve(flags: &ServeFlags) -> Result<()> {
@@ -50,6 +50,8 @@ fn reload(flags: &ServeFlags, server: &Server, log: &Log) {
         .config()
         .map_err(anyhow::Error::from)
         .and_then(|config| {
+            // Before anything is changed.
+            log::check(&config.log)?;
             let kept = server.reload(&config)?;
             log.change(&config.log)?;
             Ok(kept)

@@ -100,6 +100,7 @@ async fn settings_are_read_again_and_broken_ones_change_nothing(engine: Engine) 
         &settings("not an address", ""),
         &settings("192.0.2.1", "trusted_proxies = \"0.0.0.0/0\""),
         &settings("192.0.2.1", "no_such_setting = 1"),
+        &settings("192.0.2.1", "log = \"warn,chancery=loudly\""),
     ]
     .into_iter()
     .enumerate()
@@ -112,7 +113,7 @@ async fn settings_are_read_again_and_broken_ones_change_nothing(engine: Engine) 
     write(&catalogue, "[[products]]\nkey = 5");
     write(&file, &settings("192.0.2.1", ""));
     server.signal(Signal::HUP);
-    logged(&home, "those of before still count", 5).await;
+    logged(&home, "those of before still count", 6).await;
     assert!(is_operator(&http).await && listed().await.contains("ssl124"));
     server.stop().await;
     home.remove().await;
