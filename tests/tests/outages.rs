@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use chancery_testkit::{Engine, Reply, TestServer, itself, on_both_engines, run_server, with};
 use serde_json::{Value, json};
 
+use crate::database::execute;
 use crate::logicboxes_contacts::DOCUMENTED;
+use crate::production::Outside;
+use crate::relays::Relay;
 
 /// How long whoever asks for something waits at most.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -14,6 +17,9 @@ const WITHIN: Duration = Duration::from_secs(5);
 on_both_engines!(
     an_outage_is_told_and_overcome,
     operators_are_told_of_each_thing_and_strangers_one_word,
+    jobs_that_gave_up_and_lists_that_are_old_are_told,
+    a_relay_and_resolvers_that_are_away_are_told,
+    jobs_that_are_late_are_told,
 );
 
 #[test]
@@ -29,6 +35,99 @@ fn checks(health: &Reply) -> BTreeMap<String, String> {
     checks
         .map(|check| (text(&check["name"]), text(&check["status"])))
         .collect()
+}
+
+/// What is said of one thing, once something is.
+async fn told_of(server: &TestServer, name: &str) -> String {
+    loop {
+        let health = server.http().get("/health").await;
+        assert_eq!(health.status, 200, "{}", health.text());
+        let health = health.json();
+        let mut checks = health["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["name"] == name).unwrap();
+        if check["status"] == "warning" {
+            assert_eq!(health["status"], "warning");
+            return check["detail"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+/// Waits until all is well.
+async fn all_is_well(server: &TestServer) {
+    while server.http().get("/health").await.json()["status"] != "ok" {}
+}
+
+async fn jobs_that_gave_up_and_lists_that_are_old_are_told(server: &mut TestServer) {
+    server.world().run_due_jobs().await;
+    let parked = "update jobs set parked_at = 1, last_error = 'no' where kind in ('housekeep', 'index_names')";
+    execute(server, parked).await;
+    let told = told_of(server, "jobs").await;
+    assert_eq!(told, "2 gave up and are parked: see chancery job list");
+    execute(server, "update jobs set parked_at = null").await;
+
+    let never = "update jobs set run_at = 4000000000000000 where kind = 'refresh_crl'";
+    execute(server, never).await;
+    server.world().advance(37 * 3_600).await;
+    let told = told_of(server, "revocation lists").await;
+    assert!(told.contains(": 37 hours old"), "{told}");
+    execute(
+        server,
+        "update jobs set run_at = 1 where kind = 'refresh_crl'",
+    )
+    .await;
+    server.world().run_due_jobs().await;
+    all_is_well(server).await;
+}
+
+async fn a_relay_and_resolvers_that_are_away_are_told(server: &mut TestServer) {
+    // Nobody listens there any more.
+    let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = gone.local_addr().unwrap();
+    drop(gone);
+    let outside = Outside::start().await;
+    outside
+        .surround(server, nobody, |config| {
+            config.smtp.port = nobody.port();
+            config.dns.timeout_seconds = 1;
+        })
+        .await;
+    let told = told_of(server, "mail").await;
+    assert!(told.starts_with("the relay: "), "{told}");
+    let told = told_of(server, "resolvers").await;
+    assert!(!told.is_empty());
+    // That no resolver can be asked is an error.
+    assert!(!server.logs.take_errors().is_empty());
+    outside.end().await;
+}
+
+async fn jobs_that_are_late_are_told(server: &mut TestServer) {
+    let relay = Relay::start().await;
+    relay.change(|standing| standing.is_slow = true);
+    let outside = Outside::start().await;
+    let (resolver, port) = (outside.resolver(), relay.address.port());
+    outside
+        .surround(server, resolver, |config| {
+            config.smtp.port = port;
+            // One message at a time.
+            config.limits.jobs = 1;
+        })
+        .await;
+    let panel = server.another_panel("1000.00").await;
+    for name in ["a-shop.com", "b-shop.com", "c-shop.com"] {
+        panel
+            .place(&panel.order("ssl123", "email", &[name]).await)
+            .await;
+    }
+    relay.stands(|standing| standing.begun == 1).await;
+    let minutes = chancery_domain::SignedDuration::from_secs(90);
+    server.app().advance_clock(minutes).await.unwrap();
+    let told = told_of(server, "jobs").await;
+    assert_eq!(told, "2 should have been begun a minute ago");
+    relay.change(|standing| standing.is_slow = false);
+    server.app().run_due_jobs().await.unwrap();
+    assert_eq!(relay.taken().len(), 3);
+    relay.end();
+    outside.end().await;
 }
 
 /// A full disk of a server: what is there can be changed in place, and nothing new be made.
@@ -133,6 +232,8 @@ async fn an_outage_is_told_and_overcome(server: &mut TestServer) {
     let told = checks(&health);
     assert_eq!(told["database"], "failing", "{}", health.text());
     assert_eq!(told["worker"], "ok", "{}", health.text());
+    // What nobody can look at now is not waited for.
+    assert_eq!(told.len(), 2, "{}", health.text());
     assert!(health.text().contains("the database cannot be written"));
     let stranger = server.http().with_header("x-forwarded-for", "192.0.2.1");
     let health = stranger.get("/health/ready").await;

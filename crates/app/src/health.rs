@@ -10,6 +10,7 @@ use chancery_store::JobCounts;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::holds::TOLERANCE;
 use crate::{App, AppError};
 
 /// How long what was seen is told again.
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A revocation list is signed every day; one that is older has missed its turn (BR 4.9.7 allows four days).
 const LIST_AGE: SignedDuration = SignedDuration::from_hours(36);
+
+/// What is said of what took longer.
+const SILENT: &str = "no answer in time";
 
 /// How long the first list of a new CA may take.
 const FIRST_LIST: Duration = Duration::from_secs(60);
@@ -74,6 +78,10 @@ impl HealthCheck {
             state,
             detail,
         }
+    }
+
+    fn silent(name: &'static str) -> Self {
+        Self::warning(name, Some(SILENT.to_owned()))
     }
 
     fn warning(name: &'static str, detail: Option<String>) -> Self {
@@ -135,13 +143,24 @@ impl App {
             .await
     }
 
-    /// All that an operator wants to know. Names what is inside; not for strangers.
+    /// All that an operator wants to know. Names what is inside; not for strangers. Where this process cannot do its
+    /// work, that is told and nothing else looked at.
     pub async fn health(&self) -> Vec<HealthCheck> {
         let looks = &self.0.health;
         let mut checks = self.readiness().await;
+        if HealthState::of(&checks) == HealthState::Failing {
+            return checks;
+        }
         let inside = looks.inside.look(FRESH, || async {
-            let (jobs, lists) = (self.check_jobs().await, self.check_lists().await);
-            vec![jobs, lists, self.check_signing()]
+            let (jobs, lists) = tokio::join!(
+                timeout(PATIENCE, self.check_jobs()),
+                timeout(PATIENCE, self.check_lists())
+            );
+            vec![
+                jobs.unwrap_or_else(|_| HealthCheck::silent("jobs")),
+                lists.unwrap_or_else(|_| HealthCheck::silent("revocation lists")),
+                self.check_signing(),
+            ]
         });
         checks.extend(inside.await);
         let outside = looks.outside.look(FRESH_OUTSIDE, || async {
@@ -152,7 +171,6 @@ impl App {
                     self.dcv.check_resolvers(&self.settings.challenge_domain)
                 ),
             );
-            const SILENT: &str = "no answer in time";
             let mail = match mail {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(describe(&error)),
@@ -173,7 +191,7 @@ impl App {
         let fault = match timeout(PATIENCE, self.store.check_writable()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(describe(&error)),
-            Err(_) => Some("no answer in time".to_owned()),
+            Err(_) => Some(SILENT.to_owned()),
         };
         let fault = fault.map(|why| {
             tracing::error!(error = why, "{UNWRITABLE}");
@@ -231,6 +249,11 @@ impl App {
                     let age = now.duration_since(list.this_update);
                     if age > LIST_AGE {
                         late.push(format!("{issuer}: {} hours old", age.as_hours()));
+                    } else if age < -TOLERANCE {
+                        late.push(format!(
+                            "{issuer}: dated {}, which is to come",
+                            list.this_update
+                        ));
                     }
                 }
             }

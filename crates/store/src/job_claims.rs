@@ -178,8 +178,7 @@ impl Store {
         self.commit(change).await.map(drop)
     }
 
-    /// Ends leases: what was claimed by this holder is due at once. Without a holder, all leases end; only for a
-    /// process that knows to be the only one at work on the database.
+    /// Ends the leases of this holder, which have been renewed by now: what it has claimed is due at once.
     pub async fn release_leases(
         &self,
         holder: i64,
@@ -196,6 +195,7 @@ impl Store {
         }
         self.commit(change).await.map(drop)
     }
+
     /// Ends all leases, however long they would last by a clock that may have been ahead; those runs came to no end.
     /// Only for a process that knows to be the only one at work on the database.
     pub async fn release_all_leases(&self, now: Timestamp) -> Result<(), StoreError> {
@@ -207,7 +207,6 @@ impl Store {
         change.execute(SQL, values![now]);
         self.commit(change).await.map(drop)
     }
-
 
     /// When the next job of a queue is due, if any is waiting; leases count.
     pub async fn next_due(&self, queue: Queue) -> Result<Option<Timestamp>, StoreError> {
@@ -253,8 +252,8 @@ fn claimed(row: &Row, queue: Queue) -> Result<ClaimedJob, StoreError> {
         subject: row.int(2)?,
         attempt: row.int(3)?,
         tries: row.int(4)?,
-        lost: row.int(6)?,
         owner: row.int(5)?,
+        lost: row.int(6)?,
         queue,
     })
 }

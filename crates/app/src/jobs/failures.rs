@@ -28,6 +28,9 @@ const LONGEST_BACK_OFF: u32 = 12;
 /// The longest a run may take. No job comes near it: what does is stuck, and would be held for ever.
 const RUN_LIMIT: Duration = Duration::from_secs(600);
 
+/// How long what runs in the background is left alone after a panic.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
 /// How long a job waits at most that met another one.
 pub(super) const LONGEST_MOMENT: SignedDuration = SignedDuration::from_millis(500);
 
@@ -35,9 +38,6 @@ pub(super) const LONGEST_MOMENT: SignedDuration = SignedDuration::from_millis(50
 pub(super) const UNKNOWN_KIND: &str = "this release does not know the kind";
 
 impl App {
-    /// Carries a run out. What it does wrong, a panic or no end included, is a failure of its job.
-    pub(super) async fn contain(
-        &self,
     /// Carries a run out, unless processes have died over the last ones: then the job waits, longer each time, so that
     /// others get done before the next may, and is parked in the end like one that fails.
     pub(super) async fn run_or_set_aside(&self, job: &ClaimedJob) {
@@ -69,6 +69,9 @@ impl App {
         self.end_job(job, change).await;
     }
 
+    /// Carries a run out. What it does wrong, a panic or no end included, is a failure of its job.
+    pub(super) async fn contain(
+        &self,
         job: &ClaimedJob,
         run: impl Future<Output = Result<(), AppError>>,
     ) {
@@ -127,14 +130,14 @@ impl App {
             let run_at = self.clock.now() + with_jitter(back_off(task, tries));
             change.retry_job(job.id, job.attempt, run_at, &text);
         }
-        match self.store.commit(change).await.map_err(AppError::from) {
-            Ok(_) => {}
-            Err(AppError::Busy) => {
         self.end_job(job, change).await;
     }
 
     async fn end_job(&self, job: &ClaimedJob, change: Change) {
         let (id, kind) = (job.id.0, &job.kind);
+        match self.store.commit(change).await.map_err(AppError::from) {
+            Ok(_) => {}
+            Err(AppError::Busy) => {
                 tracing::warn!(
                     job.id = id,
                     job.kind = kind,
@@ -164,11 +167,29 @@ impl App {
 
 /// A panic as the failure of a job.
 pub(super) fn panicked(job: &ClaimedJob, panic: &(dyn Any + Send)) -> AppError {
-    let said = panic.downcast_ref::<&str>().copied();
-    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let said = said.unwrap_or("it said nothing");
+    let said = said(panic);
     tracing::error!(job.id = job.id.0, job.kind, panic = said, "job panicked");
     AppError::Internal(format!("the job panicked: {said}").into())
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    said.unwrap_or("it said nothing")
+}
+
+/// Keeps something going that is never to end by itself: what panics begins again after a moment.
+pub(super) async fn kept_going<F: Future<Output = ()>>(what: &'static str, begin: impl Fn() -> F) {
+    while let Err(panic) = AssertUnwindSafe(begin()).catch_unwind().await {
+        let panic = said(panic.as_ref());
+        tracing::error!(
+            what,
+            panic,
+            "what runs in the background panicked; it begins again"
+        );
+        tokio::time::sleep(AFTER_PANIC).await;
+    }
 }
 
 /// How long a job waits after so many tries: twice as long each time, up to about an hour.
@@ -216,6 +237,17 @@ fn random_byte() -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_panics_in_the_background_begins_again() {
+        let begun = std::cell::Cell::new(0);
+        kept_going("test", || async {
+            begun.set(begun.get() + 1);
+            assert_eq!(begun.get(), 3, "not yet");
+        })
+        .await;
+        assert_eq!(begun.get(), 3);
+    }
 
     #[test]
     fn a_failing_job_backs_off_up_to_an_hour_or_so() {

@@ -107,10 +107,13 @@ impl App {
     pub(super) async fn keep_leases(self, mut stop: watch::Receiver<bool>) {
         let mut beat = tokio::time::interval(HEARTBEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        // Told before this began again, perhaps.
+        while !*stop.borrow() {
             tokio::select! {
                 _ = beat.tick() => self.renew_leases().await,
-                _ = stop.changed() => return,
+                told = stop.changed() => if told.is_err() {
+                    return;
+                },
             }
         }
     }

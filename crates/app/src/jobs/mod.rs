@@ -169,14 +169,15 @@ impl Task {
         }
     }
 
-    /// After how many failures it is parked; never, where money or a signature hangs on it.
+    /// After how many failures it is parked; never, where money or a signature hangs on it, or where somebody is to
+    /// hear of something: a mail server may be away for longer than anybody looks.
     fn attempts(self) -> Option<i64> {
         match self {
             Self::PollDcv(_)
-            | Self::Sign(_)
             | Self::MailApprovers(_)
             | Self::MailDomainApprover(_)
             | Self::MailNotice(_)
+            | Self::Sign(_)
             | Self::Supersede(_)
             | Self::Tend(_)
             | Self::RevokeKey(_)
@@ -214,7 +215,6 @@ impl Task {
         known.find(|task| task.kind() == kind)
     }
 
-    /// The kinds there are.
     /// The kinds that are never parked.
     fn kept_on() -> Vec<&'static str> {
         let kept_on = Self::all(0).into_iter();
@@ -222,6 +222,7 @@ impl Task {
         kept_on.map(Self::kind).collect()
     }
 
+    /// The kinds there are.
     fn kinds() -> Vec<&'static str> {
         Self::all(0).map(Self::kind).to_vec()
     }

@@ -16,11 +16,10 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::Task;
-use super::failures::{LONGEST_MOMENT, UNKNOWN_KIND};
+use super::failures::{LONGEST_MOMENT, UNKNOWN_KIND, kept_going};
 use super::leases::{Held, Leases};
-use super::{Task, end_long_rests};
 use super::shares::{Round, Shares};
+use super::{Task, end_long_rests};
 use crate::{App, AppError};
 
 /// The longest the worker sleeps: other replicas add jobs without waking this one.
@@ -89,6 +88,14 @@ impl Default for Wake {
 impl Wake {
     fn millis(&self) -> i64 {
         i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn is_alive(&self, now: i64) -> bool {
+        let limit = i64::try_from(HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
+        self.queues.iter().all(|of_queue| {
+            let last = of_queue.heartbeat_millis.load(Ordering::SeqCst);
+            last != i64::MIN && now.saturating_sub(last) < limit
+        })
     }
 
     /// Whether a complaint is to be logged: once in a while, however often it is made.
@@ -173,12 +180,7 @@ impl App {
     /// Whether the worker was heard of lately, for every queue.
     pub fn is_worker_alive(&self) -> bool {
         let wake = &self.0.worker;
-        let now = wake.millis();
-        let limit = i64::try_from(HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
-        wake.queues.iter().all(|of_queue| {
-            let last = of_queue.heartbeat_millis.load(Ordering::SeqCst);
-            last != i64::MIN && now.saturating_sub(last) < limit
-        })
+        wake.is_alive(wake.millis())
     }
 
     /// How many jobs gave up and wait for an operator, and how many should have been begun a minute ago. Late checks
@@ -191,10 +193,14 @@ impl App {
     /// are cut off at once. What is cut off is given back, and due at once.
     pub async fn run_worker(&self, stop: watch::Receiver<bool>, drain: Duration) {
         let mut signers = tokio::spawn(self.clone().run_signers(stop.clone()));
-        let lists = tokio::spawn(self.clone().follow_crls());
-        let pulse = tokio::spawn(self.clone().keep_pulse());
+        let app = self.clone();
+        let lists = tokio::spawn(kept_going("lists", move || app.clone().follow_crls()));
+        let app = self.clone();
+        let pulse = tokio::spawn(kept_going("pulse", move || app.clone().keep_pulse()));
         let (stop_beating, stopped) = watch::channel(false);
-        let heart = tokio::spawn(self.clone().keep_leases(stopped));
+        let app = self.clone();
+        let leases = move || app.clone().keep_leases(stopped.clone());
+        let heart = tokio::spawn(kept_going("leases", leases));
         let queues = Queue::ALL.map(|queue| tokio::spawn(self.clone().serve(queue, stop.clone())));
         let mut running = Vec::new();
         for served in join_all(queues).await {
@@ -425,7 +431,7 @@ impl App {
         })
     }
 
-    async fn run_job(&self, job: &ClaimedJob) -> Result<(), AppError> {
+    pub(super) async fn run_job(&self, job: &ClaimedJob) -> Result<(), AppError> {
         match Task::parse(&job.kind, job.subject) {
             Some(Task::PollDcv(id)) => self.poll_dcv(job, id).await,
             Some(Task::MailApprovers(id)) => self.mail_approvers(job, id).await,
@@ -446,5 +452,31 @@ impl App {
             Some(Task::IndexContacts) => self.index_contacts(job).await,
             None => self.park_unknown(job).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_dead_that_lets_one_queue_go_unserved() {
+        let wake = Wake::default();
+        assert!(!wake.is_alive(0), "it has not begun");
+        let beat = |index: usize, at| {
+            let queue: &QueueWake = &wake.queues[index];
+            queue.heartbeat_millis.store(at, Ordering::SeqCst);
+        };
+        for index in 0..Queue::ALL.len() {
+            assert!(!wake.is_alive(1));
+            beat(index, 1);
+        }
+        assert!(wake.is_alive(30_000));
+        for index in 1..Queue::ALL.len() {
+            beat(index, 25_000);
+        }
+        assert!(!wake.is_alive(30_001));
+        beat(0, 30_001);
+        assert!(wake.is_alive(50_000));
     }
 }

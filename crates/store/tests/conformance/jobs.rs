@@ -29,6 +29,7 @@ on_both_engines!(
     a_waiting_job_is_brought_forward,
     leases_are_released_at_a_start,
     a_lease_is_renewed_while_its_holder_has_it,
+    runs_that_came_to_no_end_are_counted,
     a_late_renewal_moves_nothing_that_has_ended,
     a_holder_gives_back_what_it_will_not_end,
     each_queue_is_claimed_from_on_its_own,
@@ -41,10 +42,10 @@ on_both_engines!(
 /// The process that these tests are, unless they say otherwise.
 const HOLDER: i64 = 77;
 
-/// A lease of that process.
 /// The longest rest.
 const LONGEST: SignedDuration = SignedDuration::from_secs(100);
 
+/// A lease of that process.
 fn until(seconds: i64) -> Lease {
     Lease {
         holder: HOLDER,
@@ -115,8 +116,8 @@ async fn a_job_is_claimed_when_due_and_once(bed: &Bed) {
         subject: 10,
         attempt: 1,
         tries: 1,
-        owner: 0,
         lost: 0,
+        owner: 0,
         queue: Queue::Work,
     };
     assert_eq!(claimed, expected);
@@ -436,8 +437,6 @@ async fn leases_are_released_at_a_start(bed: &Bed) {
     bed.store.release_all_leases(at(10)).await.unwrap();
     let again = claim_one(bed, 10).await;
     assert_eq!((again.id, again.attempt, again.tries), (JobId(1), 2, 2));
-}
-
     // One of a process whose clock was ahead by days, too.
     let ahead = bed
         .store
@@ -445,6 +444,8 @@ async fn leases_are_released_at_a_start(bed: &Bed) {
     assert_eq!(ahead.await.unwrap().len(), 2);
     bed.store.release_all_leases(at(20)).await.unwrap();
     assert_eq!(bed.store.count_due(at(20)).await.unwrap(), 2);
+}
+
 async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     enqueue(bed, job(1), at(1_000)).await;
     let ask = async |now| {
@@ -487,8 +488,6 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     assert_eq!(due().await, Some(at(100)));
 }
 
-async fn renew(bed: &Bed, lease: Lease, jobs: &[i64]) {
-    let jobs = jobs.iter().map(|id| JobId(*id));
 async fn a_rest_begun_by_a_clock_that_was_ahead_holds_up_nobody(bed: &Bed) {
     enqueue(bed, job(1), at(9_000)).await;
     let ask = async |now| {
@@ -556,10 +555,11 @@ async fn what_a_clock_ahead_has_put_off_is_pulled_back(bed: &Bed) {
     assert_eq!(times, [100, 159, 500, 100, 50].map(at));
 }
 
+async fn renew(bed: &Bed, lease: Lease, jobs: &[i64]) {
+    let jobs = jobs.iter().map(|id| JobId(*id));
     bed.store.renew_leases(lease, jobs).await.unwrap();
 }
 
-async fn a_lease_is_renewed_while_its_holder_has_it(bed: &Bed) {
 async fn runs_that_came_to_no_end_are_counted(bed: &Bed) {
     enqueue(bed, job(1), at(0)).await;
     let mut claimed = claim_one(bed, 0).await;
@@ -587,6 +587,7 @@ async fn runs_that_came_to_no_end_are_counted(bed: &Bed) {
     assert_eq!(claim_one(bed, 500).await.lost, 0);
 }
 
+async fn a_lease_is_renewed_while_its_holder_has_it(bed: &Bed) {
     enqueue(bed, job(1), at(0)).await;
     enqueue(bed, job(2), at(500)).await;
     claim_one(bed, 0).await;
