@@ -99,8 +99,9 @@ async fn a_clock_that_was_ahead_is_accepted(engine: Engine) {
         accepted.succeeded && accepted.printed.contains("taken for right"),
         "{accepted:?}"
     );
+    // Servers look every few seconds whether it is.
     while panel.statuses(&placed.id).await.0 != "COMPLETED" {
-        server.world().advance(60).await;
+        server.world().run_due_jobs().await;
     }
     assert!(!show().contains("gone back"), "{}", show());
     server.stop().await;
