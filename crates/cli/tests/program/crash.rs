@@ -14,9 +14,9 @@ use chancery_testkit::{Engine, Panel, PlacedOrder, order_for, run_within};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::crash_contacts;
 use crate::evidence::Evidence;
 use crate::programs::{Installation, Running};
+use crate::{crash_contacts, crash_safety};
 
 /// Clients that place orders at the same time.
 const CLIENTS: usize = 8;
@@ -96,6 +96,8 @@ struct Memory {
     certificates: BTreeMap<i64, String>,
     /// How many contacts were acknowledged.
     contacts: usize,
+    /// How many revocations, settings and domains were.
+    done: usize,
 }
 
 async fn survive(engine: Engine) {
@@ -133,21 +135,25 @@ async fn survive(engine: Engine) {
         let server = home.serve().await;
         let panel = server.panel(&home.data()).await;
         let client = server.logicboxes(&home.data());
-        let (sent, contacts) = tokio::join!(
+        let (sent, contacts, done) = tokio::join!(
             place_until_killed(server, &panel, &orders, round),
             crash_contacts::add_until_killed(&client, round),
+            crash_safety::act_until_killed(&panel, &orders.proved, round),
         );
         let server = home.serve().await;
         crash_contacts::check(&server.logicboxes(&home.data()), &contacts).await;
         memory.contacts += contacts.len();
         check(&home, &server, &mut memory, sent).await;
+        crash_safety::check(&server.panel(&home.data()).await, &done).await;
+        memory.done += done.len();
         // Not stopped well either.
         server.kill().await;
     }
     assert!(
         memory.acknowledged.len() > kills()
             && !memory.certificates.is_empty()
-            && memory.contacts > kills(),
+            && memory.contacts > kills()
+            && memory.done > kills(),
         "there was no load to speak of"
     );
     let server = home.serve().await;

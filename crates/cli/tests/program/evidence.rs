@@ -70,7 +70,7 @@ impl Evidence {
 }
 
 /// Promises, each with a question that has no answer while it is kept.
-const PROMISES: [(&str, &str); 12] = [
+const PROMISES: [(&str, &str); 14] = [
     (
         "every posting sums to zero, in two entries",
         "select posting_id from ledger_entries group by posting_id having sum(amount) <> 0 or count(*) <> 2",
@@ -126,7 +126,18 @@ const PROMISES: [(&str, &str); 12] = [
     (
         "an order is active when its certificate is signed, and only then",
         "select o.id from orders o where (case when o.state = 'active' then 1 else 0 end) <>
-            (select count(*) from certificates c where c.order_id = o.id and c.state = 'issued')",
+            (select count(*) from certificates c where c.order_id = o.id
+                and (c.state = 'issued' or c.state = 'revoked' and o.state = 'active'))",
+    ),
+    (
+        "no certificate in force has a key that is blocked",
+        "select c.id from certificates c join blocked_keys b on b.spki_sha256 = c.spki_sha256
+            where c.state = 'issued'",
+    ),
+    (
+        "whatever is revoked was asked for, by somebody",
+        "select id from certificates where state = 'revoked'
+            and (revoked_at is null or revocation_asked_at is null or revoked_by is null)",
     ),
     ("no job gave up", "select id, kind, last_error from jobs where parked_at is not null"),
 ];

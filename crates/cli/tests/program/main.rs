@@ -10,6 +10,7 @@ mod authority;
 mod configuration;
 mod crash;
 mod crash_contacts;
+mod crash_safety;
 mod erasures;
 mod evidence;
 mod first_order;
