@@ -12,6 +12,7 @@ use tempfile::TempDir;
 on_both_engines!(
     whoever_holds_the_key_revokes_by_a_csr_made_for_it,
     whoever_holds_the_key_revokes_by_a_signed_message,
+    whoever_holds_the_key_revokes_what_a_restored_backup_did_not_have,
     nothing_else_proves_the_key,
     a_proof_that_is_sent_again_changes_nothing,
     an_address_may_ask_so_often,
@@ -197,6 +198,55 @@ async fn whoever_holds_the_key_revokes_by_a_signed_message(server: &mut TestServ
         assert_eq!(told["keyBlocked"], json!(reason == 1));
         server.world().run_due_jobs().await;
         assert_eq!(panel.statuses(&held.id).await.1, "REVOKED");
+    }
+}
+
+async fn whoever_holds_the_key_revokes_what_a_restored_backup_did_not_have(
+    server: &mut TestServer,
+) {
+    let panel = server.panel().await;
+    let by_csr = Held::new(&panel, "one.test", Key::P256).await;
+    let by_message = Held::new(&panel, "two.test", Key::P256).await;
+    server
+        .execute(
+            "insert into lost_certificates (issuer, serial, order_id, reseller_id, names, spki_sha256, not_after,
+                signed_at, found_at)
+            select issuer, serial, order_id, reseller_id, names, spki_sha256, not_after, signed_at, signed_at
+            from certificates",
+        )
+        .await;
+    server
+        .execute("update certificates set serial = tbs, spki_sha256 = tbs")
+        .await;
+    let csr = by_csr.csr(&format!("revoke {} cessationOfOperation", by_csr.serial));
+    let payload = json!({ "certificate": base64url(&by_message.der()), "reason": 1 });
+    let message = by_message.jws(&json!({ "alg": "ES256" }), &payload);
+    let other = by_csr.jws(&json!({ "alg": "ES256" }), &payload);
+    is_problem(&send(server, other.to_string()).await, 403, "unauthorized");
+    for _ in 0..2 {
+        let told = send(server, csr.clone()).await;
+        assert_eq!(told.status, 200, "{}", told.text());
+        let told = told.json();
+        assert_eq!(
+            (&told["status"], &told["reasonCode"], &told["keyBlocked"]),
+            (&json!("revoked"), &json!(5), &json!(false))
+        );
+        let told = send(server, message.to_string()).await;
+        assert_eq!(told.status, 200, "{}", told.text());
+        let told = told.json();
+        assert_eq!(told["serial"], json!(by_message.serial.to_lowercase()));
+        assert_eq!(
+            (&told["reasonCode"], &told["keyBlocked"]),
+            (&json!(1), &json!(true))
+        );
+    }
+    server.world().advance(60).await;
+    for (held, expected) in [
+        (&by_csr, "Cessation Of Operation"),
+        (&by_message, "Key Compromise"),
+    ] {
+        let reason = held.certificate.revocation_reason_now(&server.http()).await;
+        assert_eq!(reason.as_deref(), Some(expected));
     }
 }
 

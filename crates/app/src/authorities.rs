@@ -17,10 +17,12 @@ use chancery_issuers::{
 };
 use chancery_pki::sealing::MasterKey;
 use chancery_store::authorities::{AuthorityRow, IssuingCaRow, RevokedCaRow};
+use chancery_store::record::{KeptCa, blocking};
 use chancery_store::{Change, Store, StoreError};
 use parking_lot::RwLock;
 
 use crate::crls::sign_first_crl;
+use crate::jobs::hex;
 use crate::{App, AppError};
 
 /// How much longer than a certificate of full length an issuing CA must last to be used: half a year in which
@@ -128,6 +130,8 @@ impl Authorities {
     async fn load(&self, store: &Store, master_key: &MasterKey) -> Result<(), AppError> {
         self.learn_revoked(store.revoked_cas().await?);
         for row in store.issuing_cas_after(self.last_number()).await? {
+            // On record before it signs anything here.
+            keep_ca(store, &row, &master_key.id()).await?;
             let urls = self.settings.urls(&row.issuer);
             let record = IssuingRecord {
                 certificate_der: row.certificate,
@@ -147,6 +151,26 @@ impl Authorities {
     fn last_number(&self) -> i64 {
         number_after(&self.successors.read()) - 1
     }
+}
+
+/// Keeps an issuing CA after the first in the record beside the database; its key is sealed under this master key.
+pub(crate) async fn keep_ca(
+    store: &Store,
+    row: &IssuingCaRow,
+    master_key: &str,
+) -> Result<(), StoreError> {
+    let Some(record) = store.record() else {
+        return Ok(());
+    };
+    let kept = KeptCa {
+        number: row.number,
+        issuer: row.issuer.clone(),
+        certificate: hex(&row.certificate),
+        key: hex(&row.key),
+        master_key: master_key.to_owned(),
+        created_at: row.created_at,
+    };
+    blocking(move || record.keep_ca(&kept)).await
 }
 
 /// The number of the next issuing CA; the first has 1.

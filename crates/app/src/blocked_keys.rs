@@ -1,6 +1,7 @@
 //! Keys that are never certified again, since they were told to be compromised (BR 6.1.1.3, 4.9.1.1).
 //!
-//! To block a key is one change set with the job that revokes every certificate with it, whoever's it is. From then on
+//! To block a key is one change set with the job that revokes every certificate with it, whoever's it is; before that is
+//! answered, it is in the record beside the database, too. From then on
 //! the key is refused wherever it comes from: CSRs, orders, reissues, renewals, replacements, and at last where a signed
 //! certificate is stored, in the very statement that does it. On PostgreSQL that statement may run beside the one that
 //! blocks, and see nothing of it; so the job looks once more when every such statement has ended.
@@ -50,6 +51,10 @@ impl Keys<'_> {
         now: Timestamp,
     ) -> Result<(BlockedKey, bool), AppError> {
         if let Some(held) = self.store.blocked_key(spki_sha256).await? {
+            // Who asked before may have been cut off here.
+            self.store
+                .record_blocked(std::slice::from_ref(&held))
+                .await?;
             return Ok((held, false));
         }
         let key = BlockedKey {
@@ -69,6 +74,9 @@ impl Keys<'_> {
         self.store.commit(change).await?;
         let held = self.store.blocked_key(spki_sha256).await?;
         let held = held.ok_or(AppError::Busy)?;
+        self.store
+            .record_blocked(std::slice::from_ref(&held))
+            .await?;
         let is_new = held.id == key.id;
         if is_new {
             tracing::warn!(spki_sha256 = hex(spki_sha256), by = %key.by, "a key is blocked");
@@ -88,6 +96,7 @@ impl Keys<'_> {
             by: consequence_of(&key.by),
             reason: RevocationReason::KeyCompromise,
             asked_at: key.at,
+            dated: None,
         };
         let (mut count, mut failed) = (0, None);
         for _ in 0..steps {
@@ -103,6 +112,7 @@ impl Keys<'_> {
                 return Err(error);
             }
             if found.is_empty() {
+                count += revoker.revoke_lost_of_key(key.spki_sha256).await?;
                 return Ok((count, false));
             }
         }

@@ -69,6 +69,7 @@ impl Operations {
             by,
             reason,
             asked_at,
+            dated: None,
         };
         revoker.revoke(id).await
     }

@@ -132,13 +132,35 @@ impl App {
         self.authorities
             .learn_revoked(self.store.revoked_cas().await?);
         for issuer in std::iter::once(root_issuer(&all[0])).chain(issuing) {
-            let last = self.store.crl_head(&issuer).await?;
+            // First what is known: another list may come meanwhile.
             let known = self.crls.find(&issuer).map(|known| known.number);
+            let last = self.store.crl_head(&issuer).await?;
+            self.refuse_older(&issuer, known, last.map(|last| last.number))
+                .await?;
             if last.is_some_and(|last| known.is_none_or(|known| last.number > known)) {
                 self.load_crl(&issuer).await?;
             }
         }
         Ok(())
+    }
+
+    /// Refuses a database whose last list is older than one that this process knows: it has gone back, and a list
+    /// signed from it would lack what was revoked.
+    async fn refuse_older(
+        &self,
+        issuer: &str,
+        known: Option<i64>,
+        stored: Option<i64>,
+    ) -> Result<(), AppError> {
+        if stored >= known {
+            return Ok(());
+        }
+        let (known, stored) = (known.unwrap_or_default(), stored.unwrap_or_default());
+        let why = format!(
+            "the last revocation list of {issuer} had the number {known}, the database knows {stored}"
+        );
+        self.store.declare_behind(&why).await;
+        Err(AppError::Busy)
     }
 
     async fn load_crl(&self, issuer: &str) -> Result<(), AppError> {
@@ -155,7 +177,7 @@ impl App {
         };
         let keeping = blocking(move || {
             let mut lists = signed.iter();
-            lists.try_for_each(|row| record.keep_crl(&row.issuer, &row.der))
+            lists.try_for_each(|row| record.keep_crl(&row.issuer, row.number, &row.der))
         });
         if let Err(error) = keeping.await {
             tracing::warn!(%error, "a revocation list could not be kept beside the database");
@@ -199,6 +221,11 @@ impl App {
         now: Timestamp,
     ) -> Result<CrlRow, AppError> {
         let issuer = ca.issuer_id().to_owned();
+        // First what is known, then the last list, then what is revoked: others may sign meanwhile.
+        let known = self.crls.find(&issuer).map(|known| known.number);
+        let last = self.store.crl_head(&issuer).await?;
+        self.refuse_older(&issuer, known, last.map(|last| last.number))
+            .await?;
         // An entry stays for one list after its certificate has expired (BR 4.10.1).
         let listed = self
             .store
@@ -217,7 +244,6 @@ impl App {
                 reason,
             })
             .collect();
-        let last = self.store.crl_head(&issuer).await?;
         let head = Head::after(last, issuer, now, (now + CRL_LIFE).min(ca.not_after()));
         let ca = Arc::clone(ca);
         sign(head, move |head| {
@@ -232,21 +258,32 @@ impl App {
         now: Timestamp,
     ) -> Result<Option<CrlRow>, AppError> {
         let issuer = root_issuer(first);
+        let known = self.crls.find(&issuer).map(|known| known.number);
+        let last = self.store.latest_crl(&issuer).await?;
+        self.refuse_older(&issuer, known, last.as_ref().map(|last| last.number))
+            .await?;
+        let listed = last.as_ref().map(|row| read_crl(&row.der));
+        let listed = listed.and_then(Result::ok).map(|list| list.revoked);
         let revoked = self.store.revoked_cas().await?.into_iter();
-        let revoked: Vec<Revoked> = revoked
+        let mut revoked: Vec<Revoked> = revoked
             .map(|ca| Revoked {
                 serial: ca.serial,
                 at: ca.revoked_at.min(now),
                 reason: Some(ca.reason),
             })
             .collect();
-        let last = self.store.latest_crl(&issuer).await?;
+        // What is listed stays so, even where a restored database does not know the CA.
+        for entry in listed.iter().flatten() {
+            if revoked.iter().all(|known| known.serial != entry.serial) {
+                revoked.push(entry.clone());
+            }
+        }
+        let count = listed.map(|listed| listed.len());
         let is_current = |row: &CrlRow| {
-            let listed = read_crl(&row.der).map(|list| list.revoked.len());
             let is_dated_ahead = row.this_update > now + TOLERANCE;
             !is_dated_ahead
                 && now <= row.this_update + ROOT_CRL_LIFE / 2
-                && listed.ok() == Some(revoked.len())
+                && count == Some(revoked.len())
         };
         if last.as_ref().is_some_and(is_current) {
             return Ok(None);

@@ -7,10 +7,12 @@
 //! certificates nor lists, and no issuing CA is made. Orders wait meanwhile and nothing fails. It ends when the clock
 //! has caught up, or when an operator has accepted the time ([`Operations::accept_clock`]).
 //!
-//! The pulse also counts: a count that did not rise says that the database was set back under the running process.
+//! The pulse also counts: a count that did not rise says that the database was set back under the running process. So
+//! does anything else that it lacks ([`crate::standings`]). Then no number is given out any more, no job begun, and
+//! nothing signed, until the server was stopped and what is known put back.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
@@ -23,9 +25,11 @@ use crate::{App, AppError, Operations};
 /// By how much a clock may be behind: servers of one database differ, and time services correct by small steps.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// How often the latest time is kept, and how often it is looked at while nothing is signed.
+/// How often the latest time is kept.
 const BEAT_EVERY: Duration = Duration::from_secs(60);
-const BEAT_HELD: Duration = Duration::from_secs(5);
+
+/// How often it is looked at while nothing is signed, and whether the database has all that this process has done.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// When what waits for the hold to end is looked at again.
 pub(crate) const HOLD_LOOK: SignedDuration = SignedDuration::from_secs(30);
@@ -53,7 +57,7 @@ impl std::fmt::Display for Hold {
                  `chancery clock accept` says that it is"
             ),
             Self::DatabaseBehind => f.write_str(
-                "the database lacks what it had: nothing is signed; stop all servers and run `chancery restore-check`",
+                "the database lacks what it had: nothing is signed or placed; stop all servers and run `chancery restore-check`",
             ),
         }
     }
@@ -63,7 +67,6 @@ impl std::fmt::Display for Hold {
 pub(crate) struct Watch {
     latest_micros: AtomicI64,
     pulse: Mutex<Option<i64>>,
-    is_database_behind: std::sync::atomic::AtomicBool,
     was_held: std::sync::atomic::AtomicBool,
 }
 
@@ -72,7 +75,6 @@ impl Default for Watch {
         Self {
             latest_micros: AtomicI64::new(i64::MIN),
             pulse: Mutex::default(),
-            is_database_behind: false.into(),
             was_held: false.into(),
         }
     }
@@ -81,7 +83,7 @@ impl Default for Watch {
 impl App {
     /// Why nothing is signed at the moment, if so.
     pub fn signing_hold(&self) -> Option<Hold> {
-        if self.watch.is_database_behind.load(Ordering::SeqCst) {
+        if self.store.is_behind() {
             return Some(Hold::DatabaseBehind);
         }
         let now = self.clock.now();
@@ -94,18 +96,26 @@ impl App {
 
     /// Counts a beat of the pulse, keeps and learns the latest time, and says so where nothing is signed.
     pub async fn beat_pulse(&self) -> Result<(), AppError> {
+        self.look_for_losses().await?;
+        if self.store.is_behind() {
+            // A beat would hide from others that the pulse went back.
+            self.tell_hold();
+            return Ok(());
+        }
         let now = self.clock.now();
         let pulse = self.store.pulse(now).await?;
         let micros = pulse.latest.as_microsecond();
         // Also where it is earlier than what was seen here: an operator has accepted it.
         self.watch.latest_micros.store(micros, Ordering::SeqCst);
         let last = self.watch.pulse.lock().replace(pulse.count);
-        if last.is_some_and(|last| pulse.count <= last) {
-            self.watch.is_database_behind.store(true, Ordering::SeqCst);
+        if let Some(last) = last.filter(|last| pulse.count <= *last) {
+            let count = pulse.count;
+            let why = format!("the database's pulse had come to {last}, it is at {count}");
+            self.store.declare_behind(&why).await;
         }
         self.tell_hold();
         if let Some(record) = self.store.record()
-            && !self.watch.is_database_behind.load(Ordering::SeqCst)
+            && !self.store.is_behind()
         {
             self.store.record_numbers().await?;
             let pulse = pulse.count;
@@ -130,10 +140,16 @@ impl App {
     /// Keeps the pulse, for as long as it is polled.
     pub(crate) async fn keep_pulse(self) {
         let mut failed = false;
+        let mut beaten_at = Instant::now();
         loop {
-            let held = self.signing_hold().is_some();
-            tokio::time::sleep(if held { BEAT_HELD } else { BEAT_EVERY }).await;
-            let beaten = self.beat_pulse().await;
+            tokio::time::sleep(LOOK_EVERY).await;
+            let is_due = beaten_at.elapsed() >= BEAT_EVERY || self.signing_hold().is_some();
+            let beaten = if is_due {
+                beaten_at = Instant::now();
+                self.beat_pulse().await
+            } else {
+                self.look_for_losses().await
+            };
             match &beaten {
                 Err(error) if !failed => {
                     tracing::warn!(%error, "the latest time could not be kept");

@@ -6,15 +6,18 @@
 
 use std::net::IpAddr;
 
+use chancery_domain::Timestamp;
 use chancery_domain::certificates::{CertificateId, CertificateLine, parse_serial, serial_hex};
-use chancery_domain::revocations::{Requester, RevocationReason};
-use chancery_pki::certificate::CertificateInfo;
+use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
+use chancery_pki::certificate::{CertificateInfo, Signed};
 use chancery_pki::csr::{Csr, CsrError};
 use chancery_pki::jws::{Jws, JwsError};
+use chancery_pki::public_keys::sha256;
 use chancery_store::certificates::CertificateFilter;
+use chancery_store::lost_certificates::{LostCertificate, LostFilter};
 use serde_json::{Map, Value};
 
-use crate::revocations::{Outcome, Revoker, reason_names};
+use crate::revocations::{Revoker, reason_names};
 use crate::{App, AppError};
 
 /// What the common name of a CSR made for the purpose begins with.
@@ -38,10 +41,22 @@ pub enum KeyProof {
 /// What became of it.
 #[derive(Clone, Debug)]
 pub struct KeyHolderReport {
-    /// The certificate, and what became of it.
-    pub outcome: Outcome,
+    /// The certificate's serial number.
+    pub serial: Vec<u8>,
+    /// Its last second.
+    pub not_after: Timestamp,
+    /// That it is revoked, by this call or before; one that has ended is not revoked any more.
+    pub revocation: Option<Revocation>,
     /// Whether its key is blocked.
     pub is_key_blocked: bool,
+}
+
+/// A certificate that a proof is for.
+enum Proved {
+    /// One that the database has.
+    Held(Box<CertificateLine>),
+    /// One that a restored backup did not have.
+    Lost(Box<LostCertificate>),
 }
 
 /// Why nothing is revoked.
@@ -102,15 +117,19 @@ impl App {
             return Err(KeyHolderError::TooMany(seconds.max(1)));
         }
         calls.count("", address, now);
-        let (line, reason) = match proof {
+        let (proved, spki_sha256, reason) = match proof {
             KeyProof::Jws(message) => self.proved_by_jws(&message).await?,
             KeyProof::Csr(text) => self.proved_by_csr(text).await?,
         };
         let by = Requester::KeyHolder;
         if reason.blocks_key() {
-            let note = format!("shown with certificate {}", serial_hex(&line.serial));
+            let serial = match &proved {
+                Proved::Held(line) => &line.serial,
+                Proved::Lost(lost) => &lost.serial,
+            };
+            let note = format!("shown with certificate {}", serial_hex(serial));
             self.keys()
-                .block(&line.spki_sha256, &by, Some(note), now)
+                .block(&spki_sha256, &by, Some(note), now)
                 .await?;
         }
         let revoker = Revoker {
@@ -119,12 +138,26 @@ impl App {
             by,
             reason,
             asked_at: now,
+            dated: None,
         };
-        let outcome = revoker.revoke(line.id).await?;
+        let (serial, not_after, revocation) = match proved {
+            Proved::Held(line) => {
+                let outcome = revoker.revoke(line.id).await?;
+                let line = outcome.certificate().clone();
+                (line.serial, line.validity.not_after, line.revocation)
+            }
+            Proved::Lost(lost) if lost.not_after < now => (lost.serial, lost.not_after, None),
+            Proved::Lost(lost) => {
+                let (lost, _) = revoker.revoke_lost(&lost).await?;
+                (lost.serial, lost.not_after, lost.revocation)
+            }
+        };
         self.wake_worker();
-        let blocked = self.store.blocked_key(&line.spki_sha256).await?;
+        let blocked = self.store.blocked_key(&spki_sha256).await?;
         Ok(KeyHolderReport {
-            outcome,
+            serial,
+            not_after,
+            revocation,
             is_key_blocked: blocked.is_some(),
         })
     }
@@ -133,7 +166,7 @@ impl App {
     async fn proved_by_jws(
         &self,
         message: &Map<String, Value>,
-    ) -> Result<(CertificateLine, RevocationReason), KeyHolderError> {
+    ) -> Result<(Proved, Vec<u8>, RevocationReason), KeyHolderError> {
         let jws = Jws::parse(message)?;
         let malformed = |text: &str| KeyHolderError::Malformed(text.to_owned());
         let payload: Value = serde_json::from_slice(&jws.payload)
@@ -152,14 +185,32 @@ impl App {
         };
         let serial = parse_serial(&serial_hex(&info.serial));
         let serial = serial.ok_or(KeyHolderError::UnknownCertificate)?;
-        for line in self.of_serial(serial).await? {
+        let key = sha256(&info.spki_der).to_vec();
+        for line in self.of_serial(serial.clone()).await? {
             let held = self.store.certificate(line.id).await?;
             if held.is_some_and(|held| held.der() == Some(&der[..])) {
                 jws.verify(&info.spki_der)?;
-                return Ok((line, checked(reason)?));
+                return Ok((Proved::Held(Box::new(line)), key, checked(reason)?));
+            }
+        }
+        for lost in self.lost_of_serial(serial).await? {
+            // Its bytes are not on record; that they are its own shows by the signature of its issuer.
+            if self.is_signed_by(&der, &lost.issuer).await? {
+                jws.verify(&info.spki_der)?;
+                return Ok((Proved::Lost(Box::new(lost)), key, checked(reason)?));
             }
         }
         Err(KeyHolderError::UnknownCertificate)
+    }
+
+    async fn is_signed_by(&self, der: &[u8], issuer: &str) -> Result<bool, KeyHolderError> {
+        let Some(ca) = self.issuing_ca_of(issuer).await? else {
+            return Ok(false);
+        };
+        let info = CertificateInfo::parse(ca.issuing_certificate_der());
+        let info = info.map_err(AppError::internal)?;
+        let signed = Signed::parse(der).ok();
+        Ok(signed.is_some_and(|signed| signed.verify(&info.spki_der).is_ok()))
     }
 
     /// The common name is `revoke SERIAL`, and may go on with a reason. Who makes such a CSR holds the key and no
@@ -167,7 +218,7 @@ impl App {
     async fn proved_by_csr(
         &self,
         text: String,
-    ) -> Result<(CertificateLine, RevocationReason), KeyHolderError> {
+    ) -> Result<(Proved, Vec<u8>, RevocationReason), KeyHolderError> {
         let csr = self.compute(move || Csr::parse(&text)).await?;
         let csr = csr.map_err(|error| match error {
             CsrError::SignatureAlgorithm(_) => KeyHolderError::Algorithm(error.to_string()),
@@ -187,17 +238,33 @@ impl App {
                         hexadecimal, signed with the certificate's key";
             return Err(KeyHolderError::Malformed(text.to_owned()));
         };
-        let found = self.of_serial(serial).await?;
-        if found.is_empty() {
+        let found = self.of_serial(serial.clone()).await?;
+        let mut lost = self.lost_of_serial(serial).await?;
+        lost.retain(|lost| lost.spki_sha256.is_some());
+        if found.is_empty() && lost.is_empty() {
             return Err(KeyHolderError::UnknownCertificate);
         }
+        let key = &csr.spki_sha256;
         let mut found = found.into_iter();
-        let line = found.find(|line| line.spki_sha256 == csr.spki_sha256);
-        let Some(line) = line else {
+        let line = found.find(|line| line.spki_sha256 == *key);
+        let mut lost = lost.into_iter();
+        let lost = lost.find(|lost| lost.spki_sha256.as_deref() == Some(&key[..]));
+        let line = line.map(|line| Proved::Held(Box::new(line)));
+        let Some(proved) = line.or(lost.map(|lost| Proved::Lost(Box::new(lost)))) else {
             let text = "the CSR is not signed with the key of that certificate";
             return Err(KeyHolderError::NotProved(text.to_owned()));
         };
-        Ok((line, checked(reason)?))
+        Ok((proved, key.to_vec(), checked(reason)?))
+    }
+
+    /// The lost certificates with a serial number, those that have ended among them.
+    async fn lost_of_serial(
+        &self,
+        serial: Vec<u8>,
+    ) -> Result<Vec<LostCertificate>, KeyHolderError> {
+        let filter = LostFilter::Serial(serial);
+        let found = self.store.lost_certificates(&filter, Timestamp::UNIX_EPOCH);
+        Ok(found.await?)
     }
 
     async fn of_serial(&self, serial: Vec<u8>) -> Result<Vec<CertificateLine>, KeyHolderError> {

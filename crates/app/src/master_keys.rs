@@ -14,6 +14,7 @@ use chancery_store::{Change, Store, StoreError};
 use zeroize::Zeroizing;
 
 use crate::approvals::APPROVAL_CONTEXT;
+use crate::authorities::keep_ca;
 use crate::passwords::PASSWORD_CONTEXT;
 use crate::{AppError, Operations};
 
@@ -178,6 +179,10 @@ impl Operations {
         self.record_key_act(&mut change, ActKind::KeyRotated, &from, &to)
             .await?;
         self.store.commit(change).await?;
+        // Other machines do it when their servers start.
+        for row in self.store.issuing_cas_after(1).await? {
+            keep_ca(&self.store, &row, &to).await?;
+        }
         Ok(Rotated { resealed, resumed })
     }
 

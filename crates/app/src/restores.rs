@@ -1,32 +1,27 @@
-//! After a backup was restored: recognizing it, and putting back what the record beside the database knows.
-//!
-//! The record ([`chancery_store::record`]) is written after the database, or before something that the database holds
-//! is used; so a database that lacks anything of it has gone back. What is put back: every sequence goes on beyond
-//! what people have been given; certificates and revocations that are missing are recorded, so that lists go on naming
-//! what was revoked and the rest can be revoked; revocation lists go on being numbered upwards. Orders and money come
-//! back from nowhere: those are for the operator to settle.
+//! After a backup was restored: what the record beside the database knows and the database lacks, as far as it can be
+//! put back ([`crate::put_back`]). Orders and money come back from nowhere: those are for the operator to settle.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 
 use chancery_domain::Timestamp;
 use chancery_domain::certificates::CertificateId;
-use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
+use chancery_domain::revocations::{Requester, RevocationReason};
 use chancery_issuers::issuer_id;
 use chancery_pki::certificate::CertificateInfo;
 use chancery_pki::crl::{Revoked, read_crl};
 use chancery_store::authorities::{CrlRow, RevokedCaRow};
-use chancery_store::record::{Record, Seen, SignedLine, blocking};
-use chancery_store::restores::LostCertificate;
-use chancery_store::{Change, Store, StoreError};
+use chancery_store::lost_certificates::{LostCertificate, LostFilter};
+use chancery_store::record::{BlockedLine, KeptCa, Record, RecordError, SignedLine, blocking};
 
-use crate::jobs::{hex, refresh_crl_soon};
+use crate::jobs::{hex, octets};
+use crate::lost_certificates::told_by_list;
+use crate::standings::{Known, open_record};
 use crate::{AppError, Operations};
 
 /// How far sequences are moved on beyond what is known to be used: what chores on other machines have used may not
-/// be in this record.
-const KNOWN_GAP: i64 = 1_000;
+/// be in this record, and a server holds a block of a thousand at most of each.
+const KNOWN_GAP: i64 = 10_000;
 
 /// The same where nothing is known.
 const UNKNOWN_GAP: i64 = 100_000;
@@ -36,36 +31,6 @@ const ROWS_A_NUMBER: i64 = 100;
 
 /// *cessationOfOperation* (RFC 5280 §5.3.1).
 const CESSATION: u8 = 5;
-
-/// Changes in one change set.
-const BATCH: usize = 200;
-
-/// Since when a database keeps a record beside it.
-const RECORDED: &str = "recorded_at";
-
-/// What a data folder and a database say of each other.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Standing {
-    /// There is no CA yet, so nothing to compare by.
-    New,
-    /// The folder has no record of the database: it is from a release that kept none, or just made.
-    Unrecorded {
-        /// The installation: the first issuing CA's id.
-        installation: String,
-        /// Whether the database was served from another folder before, such as by another replica or on a machine
-        /// that is gone.
-        elsewhere: bool,
-    },
-    /// The database has all that the record knows.
-    Whole(String),
-    /// The database lacks what the record knows: it was restored from a backup.
-    Behind {
-        /// The installation.
-        installation: String,
-        /// How that shows, in sentences.
-        signs: Vec<String>,
-    },
-}
 
 /// Where a sequence stands and goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,8 +43,21 @@ pub struct NumberReport {
     pub next: i64,
 }
 
+/// A key that was blocked, as the record or a revocation list tells it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LostBlock {
+    /// SHA-256 of the key.
+    pub spki_sha256: [u8; 32],
+    /// Since when.
+    pub at: Timestamp,
+    /// At whose wish.
+    pub by: Requester,
+    /// What was said of it.
+    pub note: Option<String>,
+}
+
 /// What a restored database lacks, as far as the record knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RestoreReport {
     /// How it shows that the database was restored; empty where it does not.
     pub signs: Vec<String>,
@@ -87,161 +65,116 @@ pub struct RestoreReport {
     pub has_record: bool,
     /// The sequences, by name.
     pub numbers: BTreeMap<String, NumberReport>,
-    /// Certificates in force that the database does not have, or not as signed.
+    /// Certificates in force that the database does not have, or not as signed, or of which it knows less.
     pub lost: Vec<LostCertificate>,
-    /// Certificates that the database has in force and that were revoked.
+    /// Certificates that the database has in force, or revoked for a lesser reason, and that were revoked.
     pub revoked: Vec<(CertificateId, Revoked)>,
-    /// Issuing CAs that the database has in force and that were revoked.
+    /// Keys that were blocked.
+    pub blocked: Vec<LostBlock>,
+    /// Issuing CAs that the database does not have.
+    pub cas: Vec<KeptCa>,
+    /// Issuing CAs that the database has in force, or does not have, and that were revoked.
     pub revoked_cas: Vec<RevokedCaRow>,
-    /// Reservations whose bytes were signed already.
-    pub signed_before: Vec<CertificateId>,
+    /// Issuing CAs of which nothing is known but what they signed: their lists cannot be signed any more.
+    pub unknown_cas: Vec<String>,
+    /// Reservations whose bytes were signed already, with their serial numbers.
+    pub signed_before: Vec<(CertificateId, Vec<u8>)>,
     /// Revocation lists that are newer than those in the database.
-    lists: Vec<CrlRow>,
-    pulse: i64,
+    pub(crate) lists: Vec<CrlRow>,
+    pub(crate) pulse: i64,
 }
 
 impl RestoreReport {
     /// Whether anything is to be put back.
     pub fn is_needed(&self) -> bool {
-        !self.signs.is_empty() || !self.has_record
+        // What is just being signed is in the record before the database knows that it is signed.
+        let is_under_way = |lost: &LostCertificate| {
+            let mut signed = self.signed_before.iter();
+            lost.revocation.is_none() && signed.any(|(_, serial)| *serial == lost.serial)
+        };
+        !self.signs.is_empty()
+            || !self.has_record
+            || !self.lost.iter().all(is_under_way)
+            || !self.revoked.is_empty()
+            || !self.blocked.is_empty()
+            || !self.cas.is_empty()
+            || !self.revoked_cas.is_empty()
     }
 }
 
-/// Holds a database against the record in a data folder. Only reads, but makes the folder of a record that exists.
-pub async fn standing(store: &Store, data: &Path) -> Result<Standing, AppError> {
-    let Some(authority) = store.authority().await? else {
-        return Ok(Standing::New);
-    };
-    let installation = authority.issuer;
-    if !Record::exists(data, &installation) {
-        let elsewhere = store.meta(RECORDED).await?.is_some();
-        return Ok(Standing::Unrecorded {
-            installation,
-            elsewhere,
-        });
-    }
-    let record = open_record(data, &installation).await?;
-    let signs = signs(store, &Arc::new(record)).await?;
-    Ok(match signs.is_empty() {
-        true => Standing::Whole(installation),
-        false => Standing::Behind {
-            installation,
-            signs,
-        },
-    })
+/// What the files of a record tell.
+struct Told {
+    known: Known,
+    signed: Vec<SignedLine>,
+    blocked: Vec<BlockedLine>,
+    cas: Vec<KeptCa>,
+    lists: Vec<(String, Vec<u8>)>,
+    numbers: BTreeMap<String, i64>,
+    pulse: i64,
 }
 
-/// Has the record in a data folder kept from now on; makes it where there is none.
-pub async fn keep_record(store: &Store, data: &Path, now: Timestamp) -> Result<(), AppError> {
-    if store.record().is_some() {
-        return Ok(());
-    }
-    let Some(authority) = store.authority().await? else {
-        return Ok(());
-    };
-    let record = open_record(data, &authority.issuer).await?;
-    store.attach_record(record).await?;
-    if store.meta(RECORDED).await?.is_none() {
-        let mut change = Change::new();
-        change.set_meta(RECORDED, &now.to_string());
-        store.commit(change).await?;
-    }
-    Ok(())
-}
-
-async fn open_record(data: &Path, installation: &str) -> Result<Record, StoreError> {
-    let (data, installation) = (data.to_owned(), installation.to_owned());
-    blocking(move || Record::open(&data, &installation)).await
-}
-
-/// What the record knows and the database does not, in sentences.
-async fn signs(store: &Store, record: &Arc<Record>) -> Result<Vec<String>, AppError> {
-    let mut signs = Vec::new();
-    let stored = store.sequence_numbers().await?;
-    for (name, recorded) in record.numbers() {
-        let stored = stored.get(&name).copied().unwrap_or_default();
-        if stored < recorded {
-            signs.push(format!(
-                "numbers of the sequence {name} were given out up to {}, the database would go on at {stored}",
-                recorded - 1
-            ));
+impl Told {
+    /// Reads them. Waits for the disk.
+    fn read(record: &Record, now: Timestamp) -> Result<Self, RecordError> {
+        let mut signed = Vec::new();
+        record.each_signed(|line| {
+            if line.not_after >= now {
+                signed.push(line);
+            }
+        })?;
+        if signed.is_empty() {
+            // A database that lacks even this one shows by it that it was restored.
+            signed.extend(record.last_signed()?);
         }
+        let mut blocked = Vec::new();
+        record.each_blocked(|line| blocked.push(line))?;
+        Ok(Self {
+            known: Known::of_files(record)?,
+            signed,
+            blocked,
+            cas: record.kept_cas()?,
+            lists: record.kept_crls()?,
+            numbers: record.numbers(),
+            pulse: record.seen()?.pulse,
+        })
     }
-    let kept = Arc::clone(record);
-    let (last, lists, seen) =
-        blocking(move || Ok((kept.last_signed()?, kept.kept_crls()?, kept.seen()?))).await?;
-    if let Some(last) = last {
-        let serial = octets(&last.serial);
-        let is_there = store
-            .certificate_by_serial(&last.issuer, &serial)
-            .await?
-            .is_some()
-            || store
-                .lost_certificate(&last.issuer, &serial)
-                .await?
-                .is_some();
-        if !is_there {
-            let (serial, order, at) = (&last.serial, last.order, last.at);
-            signs.push(format!(
-                "certificate {serial} was signed for order {order} at {at}, the database does not have it"
-            ));
-        }
-    }
-    for (issuer, der) in lists {
-        let Ok(list) = read_crl(&der) else { continue };
-        let stored = store.crl_head(&issuer).await?.map_or(0, |head| head.number);
-        if stored.unsigned_abs() < list.head.number {
-            signs.push(format!(
-                "the last revocation list of {issuer} had the number {}, the database knows {stored}",
-                list.head.number
-            ));
-        }
-    }
-    let count = store.pulse_count().await?;
-    if count < seen.pulse {
-        signs.push(format!(
-            "the database's pulse had come to {}, it is at {count}",
-            seen.pulse
-        ));
-    }
-    Ok(signs)
 }
 
 impl Operations {
-    /// What the database lacks that the record in a data folder knows, and where its numbers are to go on: `skip`
-    /// beyond what is known, or as far as seems safe.
+    /// What the database lacks that the record in a folder knows, and where its numbers are to go on: `skip` beyond
+    /// what is known, or as far as seems safe.
     pub async fn restore_report(
         &self,
-        data: &Path,
+        records: &Path,
         skip: Option<i64>,
     ) -> Result<RestoreReport, AppError> {
         let none =
             || AppError::Internal("there is no CA in this database: it was never served".into());
         let authority = self.store.authority().await?.ok_or_else(none)?;
-        let has_record = Record::exists(data, &authority.issuer);
         let mut report = RestoreReport {
-            has_record,
+            has_record: Record::exists(records, &authority.issuer),
             ..RestoreReport::default()
         };
         let mut recorded = BTreeMap::new();
-        if has_record {
-            let record = Arc::new(open_record(data, &authority.issuer).await?);
-            report.signs = signs(&self.store, &record).await?;
-            recorded = record.numbers();
-            self.find_lost(&record, &mut report).await?;
+        if report.has_record {
+            let record = open_record(records, &authority.issuer).await?;
+            let now = self.clock.now();
+            let told = blocking(move || Told::read(&record, now)).await?;
+            report.signs = told.known.signs(&self.store).await?;
+            report.pulse = told.pulse;
+            recorded.clone_from(&told.numbers);
+            Finding::new(self, &mut report, now).find(told).await?;
         }
         let is_needed = report.is_needed() || skip.is_some();
         for (name, stored) in self.store.sequence_numbers().await? {
             let known = recorded.get(&name).copied();
-            let gap = skip.unwrap_or(if known.is_some() {
-                KNOWN_GAP
-            } else {
-                UNKNOWN_GAP
+            let gap = skip.unwrap_or(match known {
+                Some(_) => KNOWN_GAP,
+                None => UNKNOWN_GAP,
             });
-            let gap = if name == "row" {
-                gap * ROWS_A_NUMBER
-            } else {
-                gap
+            let gap = match name.as_str() {
+                "row" => gap * ROWS_A_NUMBER,
+                _ => gap,
             };
             let next = stored.max(known.unwrap_or(stored)) + gap;
             let report_of = NumberReport {
@@ -253,193 +186,241 @@ impl Operations {
         }
         Ok(report)
     }
+}
 
-    /// Finds certificates and revocations that the record knows and the database does not.
-    async fn find_lost(
-        &self,
-        record: &Arc<Record>,
-        report: &mut RestoreReport,
-    ) -> Result<(), AppError> {
-        let now = self.clock.now();
-        let kept = Arc::clone(record);
-        let (signed, lists, seen) = blocking(move || {
-            let mut signed = Vec::new();
-            kept.each_signed(|line| {
-                if line.not_after >= now {
-                    signed.push(line);
-                }
-            })?;
-            Ok((signed, kept.kept_crls()?, kept.seen()?))
-        })
-        .await?;
-        report.pulse = seen.pulse;
-        let mut lost: HashMap<(String, Vec<u8>), LostCertificate> = HashMap::new();
-        for line in signed {
-            let serial = octets(&line.serial);
-            let found = self
-                .store
-                .certificate_by_serial(&line.issuer, &serial)
-                .await?;
-            match found {
-                None => {}
-                Some((id, state)) if state == "reserved" => report.signed_before.push(id),
-                Some(_) => continue,
-            }
-            lost.insert(
-                (line.issuer.clone(), serial.clone()),
-                of_line(line, serial, now),
-            );
+/// An issuing CA: its last second and its serial number.
+type IssuingCa = (Timestamp, Vec<u8>);
+
+/// Finds what the record knows and the database does not.
+struct Finding<'a> {
+    operations: &'a Operations,
+    report: &'a mut RestoreReport,
+    now: Timestamp,
+    /// The issuing CAs, those of the record among them, by their ids.
+    issuers: HashMap<String, IssuingCa>,
+    lost: HashMap<(String, Vec<u8>), LostCertificate>,
+    /// The keys of certificates in the record, by issuer and serial number.
+    keys: HashMap<(String, Vec<u8>), Vec<u8>>,
+    blocked: BTreeMap<[u8; 32], LostBlock>,
+}
+
+impl<'a> Finding<'a> {
+    fn new(operations: &'a Operations, report: &'a mut RestoreReport, now: Timestamp) -> Self {
+        Self {
+            operations,
+            report,
+            now,
+            issuers: HashMap::new(),
+            lost: HashMap::new(),
+            keys: HashMap::new(),
+            blocked: BTreeMap::new(),
         }
-        let ends = self.ends_of_issuers().await?;
-        let known_revoked = self.store.revoked_cas().await?;
-        for (issuer, der) in lists {
-            let Ok(list) = read_crl(&der) else {
-                tracing::warn!(issuer, "a revocation list of the record cannot be read");
-                continue;
-            };
-            let stored = self
-                .store
-                .crl_head(&issuer)
-                .await?
-                .map_or(0, |head| head.number);
-            if stored.unsigned_abs() >= list.head.number {
-                continue;
+    }
+
+    async fn find(mut self, told: Told) -> Result<(), AppError> {
+        self.find_cas(told.cas).await?;
+        for line in told.signed {
+            self.find_certificate(line).await?;
+        }
+        for line in told.blocked {
+            self.find_block(line).await?;
+        }
+        for (issuer, der) in told.lists {
+            self.find_list(issuer, der).await?;
+        }
+        self.forget_known().await?;
+        self.report.lost = self.lost.into_values().collect();
+        self.report.lost.sort_by(|one, other| {
+            let key = |lost: &LostCertificate| (lost.signed_at, lost.serial.clone());
+            key(one).cmp(&key(other))
+        });
+        self.report.blocked = self.blocked.into_values().collect();
+        self.report.unknown_cas.sort();
+        self.report.unknown_cas.dedup();
+        Ok(())
+    }
+
+    async fn find_cas(&mut self, kept: Vec<KeptCa>) -> Result<(), AppError> {
+        let held = self.operations.authority_certificates().await?;
+        for der in held.map(|held| held.issuing).unwrap_or_default() {
+            self.add_issuer(&der)?;
+        }
+        for ca in kept {
+            if !self.issuers.contains_key(&ca.issuer) {
+                self.add_issuer(&octets(&ca.certificate))?;
+                self.report.cas.push(ca);
             }
-            for entry in list.revoked {
-                let found = self
-                    .store
-                    .certificate_by_serial(&issuer, &entry.serial)
-                    .await?;
-                match found {
-                    Some((_, state)) if state == "revoked" => {}
-                    Some((id, state)) if state == "issued" => report.revoked.push((id, entry)),
-                    _ => {
-                        let Some((end, _)) = ends.get(&issuer) else {
-                            let of_root =
-                                ends.iter().find(|(_, (_, serial))| *serial == entry.serial);
-                            report.revoked_cas.extend(of_root.and_then(|(issuer, _)| {
-                                let is_known =
-                                    known_revoked.iter().any(|row| row.issuer == *issuer);
-                                (!is_known).then(|| revoked_ca(issuer, &entry))
-                            }));
-                            continue;
-                        };
-                        let key = (issuer.clone(), entry.serial.clone());
-                        let lost = lost.entry(key);
-                        let lost =
-                            lost.or_insert_with(|| unnamed(&issuer, &entry.serial, *end, now));
-                        lost.revoked = Some((entry.at, entry.reason));
-                    }
+        }
+        Ok(())
+    }
+
+    fn add_issuer(&mut self, der: &[u8]) -> Result<(), AppError> {
+        let id = issuer_id(der).map_err(AppError::internal)?;
+        let info = CertificateInfo::parse(der).map_err(AppError::internal)?;
+        self.issuers.insert(id, (info.not_after, info.serial));
+        Ok(())
+    }
+
+    async fn find_certificate(&mut self, line: SignedLine) -> Result<(), AppError> {
+        let serial = octets(&line.serial);
+        let store = &self.operations.store;
+        let found = store.certificate_by_serial(&line.issuer, &serial).await?;
+        let key = (line.issuer.clone(), serial.clone());
+        self.keys.insert(key.clone(), octets(&line.spki_sha256));
+        match found {
+            None => {}
+            Some(found) if found.state == "reserved" => {
+                self.report.signed_before.push((found.id, serial.clone()));
+            }
+            Some(_) => return Ok(()),
+        }
+        if !self.issuers.contains_key(&line.issuer) {
+            self.report.unknown_cas.push(line.issuer.clone());
+        }
+        self.lost.insert(key, of_line(line, serial, self.now));
+        Ok(())
+    }
+
+    async fn find_block(&mut self, line: BlockedLine) -> Result<(), AppError> {
+        let key = octets(&line.spki_sha256);
+        let by = Requester::parse(&line.by).unwrap_or(Requester::Platform);
+        self.add_block(&key, line.at, by, line.note).await
+    }
+
+    async fn add_block(
+        &mut self,
+        key: &[u8],
+        at: Timestamp,
+        by: Requester,
+        note: Option<String>,
+    ) -> Result<(), AppError> {
+        let Ok(spki_sha256) = <[u8; 32]>::try_from(key) else {
+            return Ok(());
+        };
+        let store = &self.operations.store;
+        if self.blocked.contains_key(&spki_sha256) || store.blocked_key(key).await?.is_some() {
+            return Ok(());
+        }
+        let block = LostBlock {
+            spki_sha256,
+            at,
+            by,
+            note,
+        };
+        self.blocked.insert(spki_sha256, block);
+        Ok(())
+    }
+
+    /// What the last list of an issuer names, and the list itself, where it is newer.
+    async fn find_list(&mut self, issuer: String, der: Vec<u8>) -> Result<(), AppError> {
+        let Ok(list) = read_crl(&der) else {
+            tracing::warn!(issuer, "a revocation list of the record cannot be read");
+            return Ok(());
+        };
+        match issuer.strip_suffix("-root") {
+            Some(_) => self.find_revoked_cas(&list.revoked).await?,
+            None => {
+                for entry in list.revoked {
+                    self.find_entry(&issuer, entry).await?;
                 }
             }
-            report.lists.push(CrlRow {
+        }
+        let stored = self.operations.store.crl_head(&issuer).await?;
+        let number = i64::try_from(list.head.number).unwrap_or(i64::MAX);
+        if stored.is_none_or(|stored| stored.number < number) {
+            self.report.lists.push(CrlRow {
                 issuer,
-                number: i64::try_from(list.head.number).unwrap_or(i64::MAX),
+                number,
                 this_update: list.head.this_update,
                 next_update: list.head.next_update,
                 der,
             });
         }
-        report.lost = lost.into_values().collect();
-        report.lost.sort_by(|one, other| {
-            let key = |lost: &LostCertificate| (lost.signed_at, lost.serial.clone());
-            key(one).cmp(&key(other))
-        });
         Ok(())
     }
 
-    /// The last second and the serial number of each issuing CA, by its id.
-    async fn ends_of_issuers(&self) -> Result<HashMap<String, (Timestamp, Vec<u8>)>, AppError> {
-        let mut ends = HashMap::new();
-        let held = self.authority_certificates().await?;
-        for der in held.map(|held| held.issuing).unwrap_or_default() {
-            let id = issuer_id(&der).map_err(AppError::internal)?;
-            let info = CertificateInfo::parse(&der).map_err(AppError::internal)?;
-            ends.insert(id, (info.not_after, info.serial));
+    /// A certificate on the list of its issuing CA.
+    async fn find_entry(&mut self, issuer: &str, entry: Revoked) -> Result<(), AppError> {
+        let store = &self.operations.store;
+        let found = store.certificate_by_serial(issuer, &entry.serial).await?;
+        let key = (issuer.to_owned(), entry.serial.clone());
+        let is_compromised = entry.reason == Some(RevocationReason::KeyCompromise.code());
+        if is_compromised {
+            let of_row = found.as_ref().map(|found| found.spki_sha256.clone());
+            let known = match of_row.or_else(|| self.keys.get(&key).cloned()) {
+                Some(known) => Some(known),
+                None => store
+                    .lost_certificate(issuer, &entry.serial)
+                    .await?
+                    .and_then(|lost| lost.spki_sha256),
+            };
+            if let Some(known) = known {
+                let note = Some(format!("certificate {} was revoked", hex(&entry.serial)));
+                self.add_block(&known, entry.at, Requester::Platform, note)
+                    .await?;
+            }
         }
-        Ok(ends)
+        match found {
+            Some(found) if found.state == "revoked" => {
+                if is_compromised && found.reason != entry.reason {
+                    self.report.revoked.push((found.id, entry));
+                }
+            }
+            Some(found) if found.state == "issued" => self.report.revoked.push((found.id, entry)),
+            _ => {
+                let Some((end, _)) = self.issuers.get(issuer) else {
+                    self.report.unknown_cas.push(issuer.to_owned());
+                    return Ok(());
+                };
+                let lost = self.lost.entry(key);
+                let lost = lost.or_insert_with(|| unnamed(issuer, &entry.serial, *end, self.now));
+                lost.revocation = Some(told_by_list(entry.reason, entry.at));
+            }
+        }
+        Ok(())
     }
 
-    /// The lost certificates that have not expired.
-    pub async fn lost_certificates(&self) -> Result<Vec<LostCertificate>, AppError> {
-        Ok(self.store.lost_certificates(self.clock.now()).await?)
+    /// The issuing CAs on the root's list. One that nobody knows stays there, since the list itself is put back.
+    async fn find_revoked_cas(&mut self, entries: &[Revoked]) -> Result<(), AppError> {
+        let known = self.operations.store.revoked_cas().await?;
+        for entry in entries {
+            let mut issuers = self.issuers.iter();
+            let Some((issuer, _)) = issuers.find(|(_, (_, serial))| *serial == entry.serial) else {
+                continue;
+            };
+            if known.iter().all(|row| row.issuer != *issuer) {
+                self.report.revoked_cas.push(revoked_ca(issuer, entry));
+            }
+        }
+        Ok(())
     }
 
-    /// Revokes a lost certificate; answers whether it was not revoked before.
-    pub async fn revoke_lost(
-        &self,
-        lost: &LostCertificate,
-        reason: u8,
-        operator: &str,
-    ) -> Result<bool, AppError> {
-        let now = self.clock.now();
-        let mut change = Change::new();
-        change.revoke_lost_certificate(lost, now, Some(reason));
-        refresh_crl_soon(&mut change, now);
-        match self.store.commit(change).await {
-            Ok(_) => {
-                let serial = hex(&lost.serial);
-                tracing::info!(serial, reason, operator, "a lost certificate was revoked");
-                Ok(true)
+    /// Leaves out what was put on record before.
+    async fn forget_known(&mut self) -> Result<(), AppError> {
+        let store = &self.operations.store;
+        let all = store.lost_certificates(&LostFilter::All, Timestamp::UNIX_EPOCH);
+        for known in all.await? {
+            let key = (known.issuer.clone(), known.serial.clone());
+            if self
+                .lost
+                .get(&key)
+                .is_some_and(|lost| says_all(&known, lost))
+            {
+                self.lost.remove(&key);
             }
-            Err(StoreError::Conflict { .. }) => Ok(false),
-            Err(other) => Err(other.into()),
         }
+        Ok(())
     }
+}
 
-    /// Puts back what a report tells of and lets the server serve from then on. Cut off in the middle, it is done
-    /// again from the beginning: the database counts as restored until the last step.
-    pub async fn put_back(
-        &self,
-        data: &Path,
-        report: &RestoreReport,
-        operator: &str,
-    ) -> Result<(), AppError> {
-        let now = self.clock.now();
-        let mut change = Change::new();
-        for (name, number) in &report.numbers {
-            change.raise_sequence(name, number.next);
-        }
-        self.store.commit(change).await?;
-        for lost in report.lost.chunks(BATCH) {
-            let mut change = Change::new();
-            for lost in lost {
-                change.insert_lost_certificate(lost);
-            }
-            self.store.commit(change).await?;
-        }
-        for revoked in report.revoked.chunks(BATCH) {
-            let mut change = Change::new();
-            for (id, entry) in revoked {
-                change.revoke_certificate(*id, &revocation(entry));
-            }
-            self.store.commit(change).await?;
-        }
-        let mut change = Change::new();
-        for ca in &report.revoked_cas {
-            change.insert_revoked_ca(ca);
-        }
-        for id in &report.signed_before {
-            change.outdate_reservation(*id);
-        }
-        for list in &report.lists {
-            change.insert_crl(list);
-        }
-        refresh_crl_soon(&mut change, now);
-        self.store.commit(change).await?;
-        let mut change = Change::new();
-        change.raise_pulse(report.pulse + 1);
-        let lost = report.lost.len();
-        let note = serde_json::json!({ "operator": operator, "lost": lost, "signs": report.signs });
-        change.set_meta(&format!("restored_at {now}"), &note.to_string());
-        self.store.commit(change).await?;
-        keep_record(&self.store, data, now).await?;
-        let Some(record) = self.store.record() else {
-            return Ok(());
-        };
-        let pulse = self.store.pulse_count().await?;
-        Ok(blocking(move || record.keep_seen(Seen { pulse })).await?)
-    }
+/// Whether what is on record tells all that was found.
+fn says_all(known: &LostCertificate, found: &LostCertificate) -> bool {
+    let is_revoked = match (&known.revocation, &found.revocation) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(known), Some(found)) => known.reason.blocks_key() || !found.reason.blocks_key(),
+    };
+    is_revoked && (known.signed_at.is_some() || found.signed_at.is_none())
 }
 
 fn revoked_ca(issuer: &str, entry: &Revoked) -> RevokedCaRow {
@@ -453,13 +434,6 @@ fn revoked_ca(issuer: &str, entry: &Revoked) -> RevokedCaRow {
     }
 }
 
-/// A revocation as a list told it, done again.
-fn revocation(entry: &Revoked) -> Revocation {
-    let reason = entry.reason.and_then(RevocationReason::from_code);
-    let reason = reason.unwrap_or(RevocationReason::Unspecified);
-    Revocation::new(reason, Requester::Platform, entry.at, entry.at)
-}
-
 fn of_line(line: SignedLine, serial: Vec<u8>, now: Timestamp) -> LostCertificate {
     LostCertificate {
         issuer: line.issuer,
@@ -471,7 +445,7 @@ fn of_line(line: SignedLine, serial: Vec<u8>, now: Timestamp) -> LostCertificate
         not_after: line.not_after,
         signed_at: Some(line.at),
         found_at: now,
-        revoked: None,
+        revocation: None,
     }
 }
 
@@ -487,24 +461,6 @@ fn unnamed(issuer: &str, serial: &[u8], end: Timestamp, now: Timestamp) -> LostC
         not_after: end,
         signed_at: None,
         found_at: now,
-        revoked: None,
-    }
-}
-
-/// The octets that hexadecimal digits stand for; of anything else, none.
-fn octets(digits: &str) -> Vec<u8> {
-    let pairs = digits.as_bytes().chunks(2);
-    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    pairs.map(octet).collect::<Option<_>>().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_read_back() {
-        assert_eq!(octets(&hex(&[0, 1, 0xab, 0xff])), [0, 1, 0xab, 0xff]);
-        assert!(octets("xy").is_empty());
+        revocation: None,
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Revoker<'a> {
     pub(crate) reason: RevocationReason,
     /// When it was asked for.
     pub(crate) asked_at: Timestamp,
+    /// When it was done, where that was before: by a server whose database was restored since.
+    pub(crate) dated: Option<Timestamp>,
 }
 
 impl Revoker<'_> {
@@ -125,8 +127,9 @@ impl Revoker<'_> {
         Err(AppError::Busy)
     }
 
-    fn revocation(&self, now: Timestamp) -> Revocation {
-        Revocation::new(self.reason, self.by.clone(), self.asked_at, now)
+    pub(crate) fn revocation(&self, now: Timestamp) -> Revocation {
+        let at = self.dated.unwrap_or(now);
+        Revocation::new(self.reason, self.by.clone(), self.asked_at, at)
     }
 
     /// The certificate as it is after the commit.
@@ -312,6 +315,7 @@ impl App {
             by,
             reason,
             asked_at,
+            dated: None,
         };
         let mut targets = self.targets(id, asked.serial.as_deref()).await?;
         let mut certificates: Vec<CertificateLine> = Vec::new();

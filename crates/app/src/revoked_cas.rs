@@ -10,9 +10,8 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::issuer_id;
 use chancery_pki::certificate::CertificateInfo;
 use chancery_store::authorities::{HeldCertificate, RevokedCaRow};
-use chancery_store::{Change, ClaimedJob, JobId, Sequence, StoreError};
+use chancery_store::{Change, ClaimedJob, StoreError};
 
-use crate::jobs::{NOBODYS, Task, refresh_crl_soon};
 use crate::{App, AppError, Operations};
 
 /// Orders that are told in one change set.
@@ -97,17 +96,29 @@ impl Operations {
             operator: operator.to_owned(),
             replaced_at: None,
         });
-        refresh_crl_soon(&mut change, now);
-        let follow = Task::FollowIssuingCa;
-        change.bring_forward(follow.kind(), follow.subject(), now);
-        let id = JobId(self.store.next_id(Sequence::Row).await?);
-        let replace = Task::ReplaceCertificates(ca.number);
-        change.enqueue(replace.as_new_job(id, NOBODYS, now, None), now);
+        self.replace_certificates_of(&mut change, ca.number, now)
+            .await?;
         match self.store.commit(change).await {
             Ok(_) => Ok(Some(now)),
-            Err(StoreError::Refused("revoked ca")) => Ok(None),
+            Err(StoreError::Refused("revoked ca")) => {
+                self.go_on_replacing(ca, now).await?;
+                Ok(None)
+            }
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// Begins again with what follows from a revocation, if it was not carried through.
+    async fn go_on_replacing(&self, ca: &IssuingCaReport, now: Timestamp) -> Result<(), AppError> {
+        let mut revoked = self.store.revoked_cas().await?.into_iter();
+        let revoked = revoked.find(|row| row.issuer == ca.issuer);
+        if revoked.is_some_and(|row| row.replaced_at.is_none()) {
+            let mut change = Change::new();
+            self.replace_certificates_of(&mut change, ca.number, now)
+                .await?;
+            self.store.commit(change).await?;
+        }
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use crate::arguments::{CertificateCommand, KeyCommand, Which, WhichKey};
 use crate::keys;
 use crate::operators::operations;
+use crate::safety::of_filter;
 
 pub(crate) async fn certificate(command: CertificateCommand) -> Result<()> {
     match command {
@@ -236,6 +237,13 @@ async fn by_filter(
     let mut found = Vec::new();
     for filter in filters {
         let lines = all(operations, &filter).await?;
+        if lines.is_empty() && !of_filter(operations, &filter).await?.is_empty() {
+            bail!(
+                "the database has no certificate {}, since it was restored from a backup; `chancery lost-certificate \
+                 revoke` takes the same flags for those it lost",
+                described(&filter)
+            );
+        }
         if lines.is_empty() {
             bail!("there is no certificate {}", described(&filter));
         }
@@ -256,7 +264,7 @@ async fn all(operations: &Operations, filter: &CertificateFilter) -> Result<Vec<
     }
 }
 
-fn described(filter: &CertificateFilter) -> String {
+pub(crate) fn described(filter: &CertificateFilter) -> String {
     match filter {
         CertificateFilter::Order(id) => format!("of order {id}"),
         CertificateFilter::Serial(serial) => {
@@ -269,7 +277,7 @@ fn described(filter: &CertificateFilter) -> String {
 }
 
 impl Which {
-    fn filters(&self) -> Result<Vec<CertificateFilter>> {
+    pub(crate) fn filters(&self) -> Result<Vec<CertificateFilter>> {
         let mut filters = Vec::new();
         filters.extend(
             self.order

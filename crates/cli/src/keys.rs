@@ -13,7 +13,7 @@ pub(crate) async fn rotate(flags: RotateFlags) -> Result<()> {
         place,
     } = flags;
     let config = place.config()?;
-    let operations = chancery_server::operations(&config).await?;
+    let operations = chancery_server::operations_to_rotate(&config).await?;
     let name = operator.name_on(&operations).await?;
     let operations = operations.acting_as(name);
     let rotated =

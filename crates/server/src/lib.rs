@@ -31,5 +31,5 @@ pub use reloads::Reloadable;
 pub use secrets::master_key_if_there;
 pub use wiring::{
     Server, StartError, catalogue, check, lock_file, open_store, operations,
-    operations_after_restore, rotate_master_key,
+    operations_after_restore, operations_to_rotate, rotate_master_key,
 };

@@ -9,24 +9,25 @@ use chancery_store::{Engine, Store};
 use crate::wiring::StartError;
 
 /// What to do about it.
-const ADVICE: &str = "stop all servers on it, run `chancery restore-check`, and start again";
+pub(crate) const ADVICE: &str =
+    "stop all servers on it, run `chancery restore-check`, and start again";
 
 /// Refuses a database that lacks what the record in the data folder knows. An SQLite database that was served from
 /// another folder is refused, too, since only one folder at a time serves it; replicas on PostgreSQL have a folder
 /// each, and a new one begins with an empty record.
-pub(crate) async fn refuse_restored(data: &Path, store: &Store) -> Result<(), StartError> {
-    match standing(store, data).await? {
+pub(crate) async fn refuse_restored(records: &Path, store: &Store) -> Result<(), StartError> {
+    match standing(store, records).await? {
         RecordStanding::New | RecordStanding::Whole(_) => Ok(()),
         RecordStanding::Behind { signs, .. } => Err(was_restored(&signs)),
         RecordStanding::Unrecorded { elsewhere, .. } => match (elsewhere, store.engine()) {
             (true, Engine::Sqlite) => Err(StartError::Setting(format!(
-                "the data folder {} has no record of this database, which was served from another one, so that nobody \
+                "the folder {} has no record of this database, which was served beside another one, so that nobody \
                  can tell whether it was restored from a backup: {ADVICE}",
-                data.display()
+                records.display()
             ))),
             (true, Engine::Postgres) => {
                 tracing::warn!(
-                    "this data folder has no record of the database: right for a new replica; if the database was \
+                    "the folder of records has none of this database: right for a new replica; if the database was \
                      restored from a backup, stop and run `chancery restore-check` first"
                 );
                 Ok(())
@@ -38,8 +39,5 @@ pub(crate) async fn refuse_restored(data: &Path, store: &Store) -> Result<(), St
 
 /// Refuses a database that lacks what the record knows, and says how that shows.
 pub(crate) fn was_restored(signs: &[String]) -> StartError {
-    let signs = signs.join("; ");
-    StartError::Setting(format!(
-        "the database was restored from a backup ({signs}): {ADVICE}"
-    ))
+    StartError::Restored(signs.join("; "))
 }

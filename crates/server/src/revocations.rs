@@ -13,7 +13,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chancery_app::{App, AppError, KeyHolderError, KeyHolderReport, KeyProof, Outcome};
+use chancery_app::{App, AppError, KeyHolderError, KeyHolderReport, KeyProof};
 use chancery_bodies::BodyError;
 use chancery_domain::certificates::serial_hex;
 use serde_json::{Value, json};
@@ -87,19 +87,15 @@ fn proof(body: &[u8]) -> Option<KeyProof> {
 }
 
 fn done(report: &KeyHolderReport) -> Value {
-    let line = report.outcome.certificate();
-    let serial = serial_hex(&line.serial);
+    let serial = serial_hex(&report.serial);
     let key_blocked = report.is_key_blocked;
-    let Some(revocation) = &line.revocation else {
-        let ended = line.validity.not_after.to_string();
+    let Some(revocation) = &report.revocation else {
+        let ended = report.not_after.to_string();
         return json!({ "serial": serial, "status": "ended", "endedAt": ended, "keyBlocked": key_blocked });
     };
     json!({
         "serial": serial,
-        "status": match report.outcome {
-            Outcome::Revoked(_) | Outcome::RevokedBefore(_) => "revoked",
-            Outcome::Ended(_) => "ended",
-        },
+        "status": "revoked",
         "reason": revocation.reason.name(),
         "reasonCode": revocation.reason.code(),
         "revokedAt": second(revocation.at),

@@ -33,7 +33,7 @@ use crate::config::{Config, ConfigError, OteVetting, TlsMode, TwoOperators};
 use crate::first_start::{OteAccount, refuse_other_mode};
 use crate::ote::OutsideWorld;
 use crate::reloads::Reloadable;
-use crate::restored::{refuse_restored, was_restored};
+use crate::restored::{ADVICE, refuse_restored, was_restored};
 use crate::{contract, descriptors, dialects, health, listener, repository, revocations, secrets};
 
 /// Why the server did not start.
@@ -48,6 +48,9 @@ pub enum StartError {
     /// A file or folder.
     #[error("{}", .0.display())]
     File(PathBuf, #[source] std::io::Error),
+    /// The database lacks what the record knows, as these sentences say.
+    #[error("the database was restored from a backup ({0}): {ADVICE}")]
+    Restored(String),
     /// Another server process has this SQLite database open.
     #[error("{} is in use by another server", .0.display())]
     InUse(PathBuf),
@@ -144,15 +147,25 @@ async fn open_patiently(config: &Config) -> Result<Store, StartError> {
 /// must not become a second installation, nor a chore an upgrade.
 pub async fn operations(config: &Config) -> Result<Operations, StartError> {
     let operations = operations_after_restore(config).await?;
-    match standing(operations.store(), &config.data).await? {
+    match standing(operations.store(), &config.record_folder()).await? {
         RecordStanding::Behind { signs, .. } => return Err(was_restored(&signs)),
         // Numbers that a chore hands out are on record like those of the server.
         RecordStanding::Whole(_) => {
-            keep_record(operations.store(), &config.data, operations.now()).await?;
+            let records = config.record_folder();
+            keep_record(operations.store(), &records, operations.now()).await?;
         }
         RecordStanding::New | RecordStanding::Unrecorded { .. } => {}
     }
     Ok(operations)
+}
+
+/// The same for a change of the master key, which may have to come before what is known of a restored database is put
+/// back.
+pub async fn operations_to_rotate(config: &Config) -> Result<Operations, StartError> {
+    match operations(config).await {
+        Err(StartError::Restored(_)) => operations_after_restore(config).await,
+        opened => opened,
+    }
 }
 
 /// The same on a database that was restored from a backup.
@@ -228,9 +241,11 @@ impl Server {
         let clock = Clock::restore(&store).await?;
         let operations = Operations::new(store.clone(), clock.clone());
         refuse_other_mode(config.mode, &operations).await?;
-        refuse_restored(&config.data, &store).await?;
+        let records = config.record_folder();
+        refuse_restored(&records, &store).await?;
         let now = clock.now();
-        keep_record(&store, &config.data, now).await?;
+        keep_record(&store, &records, now).await?;
+        store.record_blocked_keys().await?;
         if store.engine() == Engine::Sqlite {
             // Nobody else works on this database, so who held a lease is gone.
             store.release_all_leases(now).await?;
@@ -255,7 +270,7 @@ impl Server {
         };
         let app = App::new(parts(&config, store.clone(), clock, world.as_ref()).await?);
         // Where the CA was made just now.
-        keep_record(&store, &config.data, now).await?;
+        keep_record(&store, &records, now).await?;
         app.start_periodic_jobs().await?;
         app.restore_call_counts().await?;
 

@@ -280,7 +280,7 @@ fn read_reason(row: &Row, column: usize) -> Result<RevocationReason, StoreError>
 }
 
 /// Reads the five columns of a revocation, from that of its time on.
-fn read_revocation(row: &Row, from: usize) -> Result<Option<Revocation>, StoreError> {
+pub(crate) fn read_revocation(row: &Row, from: usize) -> Result<Option<Revocation>, StoreError> {
     let Some(at) = row.opt_timestamp(from)? else {
         return Ok(None);
     };

@@ -40,6 +40,7 @@ mod job_desk;
 mod jobs;
 mod ledger;
 mod lists;
+pub mod lost_certificates;
 mod meta;
 mod migrations;
 mod name_grams;

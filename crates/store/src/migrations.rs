@@ -48,6 +48,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_prevalidations"),
     migration!(21, "0021_order_finding"),
     migration!(22, "0022_claimed_mails"),
+    migration!(23, "0023_lost_certificates"),
 ];
 
 const JOURNAL_SQLITE: &str = "

@@ -1,57 +1,20 @@
-//! What a restored database lacks and the record beside it knows: numbers, certificates, revocations. And the pulse by
-//! which a restored database is told from one that went on.
+//! What a restored database is told by from one that went on: its numbers, its certificates, its pulse. Certificates
+//! that it lost are in [`crate::lost_certificates`].
 
 use std::collections::BTreeMap;
 
 use chancery_domain::Timestamp;
 use chancery_domain::certificates::CertificateId;
 
-use crate::certificates::{RevokedEntry, reason};
-use crate::changes::{Change, Failure};
+use crate::certificates::reason;
+use crate::changes::Change;
 use crate::errors::StoreError;
-use crate::reading::to_json;
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
 
-macro_rules! lost {
-    ($condition:literal) => {
-        concat!(
-            "select issuer, serial, order_id, reseller_id, names, spki_sha256, not_after, signed_at, found_at,
-                revoked_at, revocation_reason
-            from lost_certificates where ",
-            $condition
-        )
-    };
-}
-
 const PULSE: &str = "pulse";
 const LATEST_TIME: &str = "latest_time";
-
-/// A certificate that was signed and is not in the database any more.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LostCertificate {
-    /// The issuing CA's id.
-    pub issuer: String,
-    /// Its serial number.
-    pub serial: Vec<u8>,
-    /// The order it was signed for, if that is known. The database may lack it, too.
-    pub order: Option<i64>,
-    /// Whose order that was.
-    pub reseller: Option<i64>,
-    /// What it covers, if that is known.
-    pub names: Vec<String>,
-    /// SHA-256 of its key, if that is known.
-    pub spki_sha256: Option<Vec<u8>>,
-    /// Its last second; that of its issuer where it is not known.
-    pub not_after: Timestamp,
-    /// When it was signed, if that is known.
-    pub signed_at: Option<Timestamp>,
-    /// When it was put on record here.
-    pub found_at: Timestamp,
-    /// When it was revoked and why, if it was.
-    pub revoked: Option<(Timestamp, Option<u8>)>,
-}
 
 /// What one beat of the pulse found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,6 +23,19 @@ pub struct Pulse {
     pub count: i64,
     /// The latest time that any process has seen.
     pub latest: Timestamp,
+}
+
+/// A certificate that was looked for by its serial number.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SerialFound {
+    /// Its id.
+    pub id: CertificateId,
+    /// The word of its state.
+    pub state: String,
+    /// Why it was revoked, where a reason is told.
+    pub reason: Option<u8>,
+    /// SHA-256 of its key.
+    pub spki_sha256: Vec<u8>,
 }
 
 impl Change {
@@ -81,57 +57,6 @@ impl Change {
     /// Takes this for the latest time seen, whatever was seen before.
     pub fn set_latest_time(&mut self, now: Timestamp) {
         self.set_meta(LATEST_TIME, &now.as_microsecond().to_string());
-    }
-
-    /// Puts a lost certificate on record. One that is there becomes revoked if it is not yet.
-    pub fn insert_lost_certificate(&mut self, lost: &LostCertificate) {
-        const SQL: &str = "
-            insert into lost_certificates (issuer, serial, order_id, reseller_id, names, spki_sha256,
-                not_after, signed_at, found_at, revoked_at, revocation_reason)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            on conflict (issuer, serial) do update
-            set revoked_at = excluded.revoked_at, revocation_reason = excluded.revocation_reason
-            where lost_certificates.revoked_at is null";
-        let (revoked_at, reason) = lost.revoked.unzip();
-        self.execute(
-            SQL,
-            values![
-                &lost.issuer,
-                lost.serial.as_slice(),
-                lost.order,
-                lost.reseller,
-                to_json(&lost.names),
-                lost.spki_sha256.clone(),
-                lost.not_after,
-                lost.signed_at,
-                lost.found_at,
-                revoked_at,
-                reason.flatten().map(i64::from),
-            ],
-        );
-    }
-
-    /// Revokes a lost certificate; only once.
-    pub fn revoke_lost_certificate(
-        &mut self,
-        lost: &LostCertificate,
-        at: Timestamp,
-        reason: Option<u8>,
-    ) {
-        const SQL: &str = "
-            update lost_certificates set revoked_at = $1, revocation_reason = $2
-            where issuer = $3 and serial = $4 and revoked_at is null";
-        let values = values![
-            at,
-            reason.map(i64::from),
-            &lost.issuer,
-            lost.serial.as_slice()
-        ];
-        let failure = Failure::Conflict {
-            what: "lost certificate",
-            id: 0,
-        };
-        self.expect_one(SQL, values, failure);
     }
 
     /// Has a reservation given up for a fresh one when it comes to be signed: its bytes were signed before.
@@ -198,75 +123,24 @@ impl Store {
             .collect()
     }
 
-    /// The id and the state's word of the certificate with a serial number.
+    /// The certificate with a serial number, as far as a restore goes by it.
     pub async fn certificate_by_serial(
         &self,
         issuer: &str,
         serial: &[u8],
-    ) -> Result<Option<(CertificateId, String)>, StoreError> {
-        const SQL: &str = "select id, state from certificates where issuer = $1 and serial = $2";
+    ) -> Result<Option<SerialFound>, StoreError> {
+        const SQL: &str = "
+            select id, state, revocation_reason, spki_sha256 from certificates
+            where issuer = $1 and serial = $2";
         let row = self.query_one(SQL, values![issuer, serial]).await?;
-        let read = |row: Row| Ok((CertificateId(row.int(0)?), row.string(1)?));
+        let read = |row: Row| {
+            Ok(SerialFound {
+                id: CertificateId(row.int(0)?),
+                state: row.string(1)?,
+                reason: reason(&row, 2)?,
+                spki_sha256: row.bytes(3)?.to_vec(),
+            })
+        };
         row.map(read).transpose()
     }
-
-    /// The lost certificate with a serial number.
-    pub async fn lost_certificate(
-        &self,
-        issuer: &str,
-        serial: &[u8],
-    ) -> Result<Option<LostCertificate>, StoreError> {
-        const SQL: &str = lost!("issuer = $1 and serial = $2");
-        let row = self.query_one(SQL, values![issuer, serial]).await?;
-        row.as_ref().map(read_lost).transpose()
-    }
-
-    /// The lost certificates that had not expired at `not_after_from`, the first found first.
-    pub async fn lost_certificates(
-        &self,
-        not_after_from: Timestamp,
-    ) -> Result<Vec<LostCertificate>, StoreError> {
-        const SQL: &str = lost!("not_after >= $1 order by found_at, issuer, serial");
-        let rows = self.scan(SQL, values![not_after_from]).await?;
-        rows.iter().map(read_lost).collect()
-    }
-
-    /// The lost certificates of an issuer that were revoked and had not expired at `not_after_from`, and whose
-    /// serial numbers are on no list by themselves.
-    pub async fn revoked_lost_certificates(
-        &self,
-        issuer: &str,
-        not_after_from: Timestamp,
-    ) -> Result<Vec<RevokedEntry>, StoreError> {
-        const SQL: &str = "
-            select serial, revoked_at, revocation_reason from lost_certificates
-            where issuer = $1 and not_after >= $2 and revoked_at is not null
-                and not exists (
-                    select 1 from certificates c
-                    where c.issuer = lost_certificates.issuer and c.serial = lost_certificates.serial
-                        and c.revoked_at is not null)
-            order by serial";
-        let rows = self.scan(SQL, values![issuer, not_after_from]).await?;
-        let entry = |row: &Row| Ok((row.bytes(0)?.to_vec(), row.timestamp(1)?, reason(row, 2)?));
-        rows.iter().map(entry).collect()
-    }
-}
-
-fn read_lost(row: &Row) -> Result<LostCertificate, StoreError> {
-    let revoked_at = row.opt_timestamp(9)?;
-    Ok(LostCertificate {
-        issuer: row.string(0)?,
-        serial: row.bytes(1)?.to_vec(),
-        order: row.opt_int(2)?,
-        reseller: row.opt_int(3)?,
-        names: row.json(4)?,
-        spki_sha256: row.opt_bytes(5)?.map(<[u8]>::to_vec),
-        not_after: row.timestamp(6)?,
-        signed_at: row.opt_timestamp(7)?,
-        found_at: row.timestamp(8)?,
-        revoked: match revoked_at {
-            Some(at) => Some((at, reason(row, 10)?)),
-            None => None,
-        },
-    })
 }

@@ -4,6 +4,9 @@
 //! block when a process ends is never used: ids have gaps, and order ids do not tell how many orders there
 //! are. Blocks start small and double while they are used up, so that a short-lived process wastes little
 //! and a busy one asks seldom.
+//!
+//! A block that begins before the end of one that this process has had, or that the record beside the database knows,
+//! says that the database went back: its numbers were given out before, and none is given out any more.
 
 use parking_lot::Mutex;
 
@@ -89,6 +92,7 @@ impl Counter {
 impl Store {
     /// A number nobody else has or will get.
     pub async fn next_id(&self, sequence: Sequence) -> Result<i64, StoreError> {
+        self.refuse_behind()?;
         let counter = &self.sequences().counters[sequence as usize];
         loop {
             if let Some(id) = counter.take() {
@@ -98,8 +102,24 @@ impl Store {
             if let Some(id) = counter.take() {
                 return Ok(id);
             }
-            let size = (counter.block.lock().size * 2).clamp(1, sequence.largest_block());
+            let (known, size) = {
+                let block = counter.block.lock();
+                let size = (block.size * 2).clamp(1, sequence.largest_block());
+                (block.end, size)
+            };
+            let name = sequence.name();
+            // Before the database is asked: others may go on meanwhile.
+            let recorded = self.record().map_or(0, |record| record.number(name));
             let end = self.reserve(sequence, size).await?;
+            let known = known.max(recorded);
+            if end - size < known {
+                let (given, next) = (known - 1, end - size);
+                let why = format!(
+                    "numbers of the sequence {name} were given out up to {given}, the database went on at {next}"
+                );
+                self.declare_behind(&why).await;
+                self.refuse_behind()?;
+            }
             self.record_reserved(sequence, end).await?;
             *counter.block.lock() = Block {
                 next: end - size,

@@ -1,5 +1,6 @@
 //! The one interface over both engines.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ struct Inner {
     backend: Backend,
     sequences: Sequences,
     record: OnceLock<Arc<Record>>,
+    /// Whether the database was found to lack what it had.
+    is_behind: AtomicBool,
 }
 
 pub(crate) enum Backend {
@@ -110,6 +113,7 @@ impl Store {
                 backend,
                 sequences: Sequences::default(),
                 record: OnceLock::new(),
+                is_behind: AtomicBool::new(false),
             }),
         };
         migrations::refuse_newer(&store).await?;
@@ -230,6 +234,16 @@ impl Store {
     /// The first one attached stays.
     pub(crate) fn attach(&self, record: Arc<Record>) {
         let _ = self.inner.record.set(record);
+    }
+
+    /// Whether the database was found to lack what it had, since this process has it open.
+    pub fn is_behind(&self) -> bool {
+        self.inner.is_behind.load(Ordering::SeqCst)
+    }
+
+    /// Whether it was before.
+    pub(crate) fn set_behind(&self) -> bool {
+        self.inner.is_behind.swap(true, Ordering::SeqCst)
     }
 
     pub(crate) fn backend(&self) -> &Backend {

@@ -36,7 +36,7 @@ use chancery_store::{Change, JobId, NewJob, Queue};
 pub use leases::LEASE;
 pub(crate) use leases::LONGEST_LEASE;
 pub(crate) use look_gate::LookGates;
-pub(crate) use sign::{Proceeding, Put, ReserveError, SignerQueue, Signing, hex};
+pub(crate) use sign::{Proceeding, Put, ReserveError, SignerQueue, Signing, hex, octets};
 pub(crate) use worker::Wake;
 
 use crate::approval_requests::Run;

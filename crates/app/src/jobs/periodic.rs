@@ -108,7 +108,7 @@ impl App {
         }
         let pause = if is_more { BETWEEN_STEPS } else { DAY };
         let mut change = Change::new();
-        if let Some(record) = self.store.record() {
+        if let Some(record) = self.store.record().filter(|_| !is_more) {
             // What has expired stays for as long as it may be on a revocation list.
             blocking(move || record.drop_expired(now - CRL_LIFE)).await?;
         }

@@ -640,3 +640,21 @@ fn journal_line(certificate: &Certificate, at: Timestamp) -> SignedLine {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// The bytes that hexadecimal digits stand for; of anything else, none.
+pub(crate) fn octets(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(octet).collect::<Option<_>>().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_back() {
+        assert_eq!(octets(&hex(&[0, 1, 0xab, 0xff])), [0, 1, 0xab, 0xff]);
+        assert!(octets("xy").is_empty());
+    }
+}

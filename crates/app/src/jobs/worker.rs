@@ -290,6 +290,9 @@ impl App {
 
     /// Claims what is due and may be begun. How long to sleep if that was nothing.
     async fn step(&self, serving: &mut Serving) -> Result<Option<Duration>, StoreError> {
+        if self.store.is_behind() {
+            return Ok(Some(PATIENCE));
+        }
         let wait = self.until_due(serving.queue).await?;
         if !wait.is_zero() {
             return Ok(Some(wait.min(PATIENCE)));
@@ -329,6 +332,10 @@ impl App {
             let done = wake.done.load(Ordering::SeqCst);
             // A job that ran while the due ones were counted may have left another one that was not.
             let soon = self.clock.now() + LONGEST_MOMENT;
+            if self.store.is_behind() {
+                // None is begun any more.
+                return Ok(done - before);
+            }
             if wake.busy.load(Ordering::SeqCst) == 0
                 && self.store.count_due(soon).await? == 0
                 && wake.busy.load(Ordering::SeqCst) == 0

@@ -28,7 +28,7 @@ pub(crate) struct Which {
     pub(crate) file: Option<PathBuf>,
 }
 
-fn reason(text: &str) -> Result<RevocationReason, String> {
+pub(super) fn reason(text: &str) -> Result<RevocationReason, String> {
     RevocationReason::parse(text).ok_or_else(|| {
         let all = RevocationReason::ALL;
         let names = all.map(|reason| format!("{} ({})", reason.name(), reason.code()));

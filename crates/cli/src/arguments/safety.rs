@@ -1,8 +1,10 @@
 //! Commands for when something went wrong: restored backups, damage, a clock that went back.
 
+use chancery_domain::revocations::RevocationReason;
 use clap::{Args, Subcommand};
 
-use super::{OperatorFlag, Place};
+use super::certificates::reason;
+use super::{OperatorFlag, Place, Which};
 
 #[derive(Args, Debug)]
 pub(crate) struct RestoreFlags {
@@ -53,23 +55,23 @@ pub(crate) enum LostCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Revoke one of them
+    /// Show which of them would be revoked, and with --yes revoke them
     Revoke {
-        /// Its serial number, hexadecimal
-        #[arg(long, value_name = "SERIAL")]
-        serial: String,
-        /// The reason's number (RFC 5280, CRLReason): 0, 1, 3, 4, 5 or 9
-        #[arg(long, value_name = "REASON", value_parser = reason)]
-        reason: u8,
+        #[command(flatten)]
+        which: Which,
+        /// Why: unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn, or
+        /// the number. With keyCompromise the key is blocked and all certificates with it go
+        #[arg(long, value_parser = reason)]
+        reason: RevocationReason,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+        /// Answer in JSON, a line for each
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         operator: OperatorFlag,
         #[command(flatten)]
         place: Place,
     },
-}
-
-fn reason(text: &str) -> Result<u8, String> {
-    let number = text.parse().ok();
-    let allowed = number.filter(|number| [0, 1, 3, 4, 5, 9].contains(number));
-    allowed.ok_or_else(|| "a reason is one of: 0, 1, 3, 4, 5, 9".to_owned())
 }

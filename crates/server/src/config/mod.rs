@@ -35,6 +35,9 @@ pub struct Config {
     pub mode: Mode,
     /// The folder for everything that is kept in files.
     pub data: PathBuf,
+    /// The folder for what must be known of the database after a backup was restored. Default: `record` in the data
+    /// folder.
+    pub record: Option<PathBuf>,
     /// Where to listen for HTTP.
     pub listen: SocketAddr,
     /// The proxies that are believed where they say whom they ask for: addresses and ranges, one text with
@@ -131,6 +134,7 @@ impl Default for Config {
         Self {
             mode: Mode::Production,
             data: PathBuf::from("./chancery-data"),
+            record: None,
             listen: local(8080),
             trusted_proxies: None,
             database: None,
@@ -184,6 +188,12 @@ impl Config {
     pub fn database_url(&self) -> String {
         let file = || format!("sqlite://{}", self.data.join("chancery.db").display());
         self.database.clone().unwrap_or_else(file)
+    }
+
+    /// The folder of the record beside the database.
+    pub fn record_folder(&self) -> PathBuf {
+        let in_data = || self.data.join("record");
+        self.record.clone().unwrap_or_else(in_data)
     }
 
     /// The database's file, if it is one.

@@ -2,9 +2,10 @@
 
 use chancery_domain::certificates::CertificateId;
 use chancery_domain::revocations::{Requester, Revocation, RevocationReason};
-use chancery_store::StoreError;
 use chancery_store::authorities::RevokedCaRow;
-use chancery_store::restores::LostCertificate;
+use chancery_store::lost_certificates::{LostCertificate, LostFilter};
+use chancery_store::record::Record;
+use chancery_store::{Sequence, StoreError};
 
 use crate::bed::{Bed, on_both_engines};
 use crate::things::{a_certificate, at, commit, store_an_order};
@@ -13,6 +14,8 @@ on_both_engines!(
     the_pulse_counts_and_keeps_the_latest_time,
     sequences_and_the_pulse_are_raised_and_never_lowered,
     a_lost_certificate_is_revoked_once_and_listed_once,
+    what_is_known_of_a_lost_certificate_only_grows,
+    numbers_that_were_given_out_before_are_not_given_out_again,
     a_revoked_ca_stores_no_signature,
     references_that_lead_nowhere_are_found,
 );
@@ -28,7 +31,7 @@ fn lost(serial: u8) -> LostCertificate {
         not_after: at(9_000),
         signed_at: Some(at(3)),
         found_at: at(4),
-        revoked: None,
+        revocation: None,
     }
 }
 
@@ -76,7 +79,10 @@ async fn a_lost_certificate_is_revoked_once_and_listed_once(bed: &Bed) {
         change.insert_lost_certificate(&lost(1));
         change.insert_lost_certificate(&lost(1));
         change.insert_lost_certificate(&LostCertificate {
-            revoked: Some((at(6), Some(4))),
+            revocation: Some(Revocation {
+                reason: RevocationReason::Superseded,
+                ..revocation.clone()
+            }),
             ..lost(2)
         });
     })
@@ -90,14 +96,20 @@ async fn a_lost_certificate_is_revoked_once_and_listed_once(bed: &Bed) {
         found.unwrap()
     };
     assert_eq!(listed().await, []);
+    let reason = RevocationReason::CessationOfOperation;
+    let told = Revocation::new(reason, Requester::KeyHolder, at(6), at(7));
     let revoke = async || {
         commit(bed, |change| {
-            change.revoke_lost_certificate(&lost(1), at(7), Some(1));
+            change.revoke_lost_certificate(&lost(1), &told)
         })
         .await
     };
     revoke().await.unwrap();
     assert!(matches!(revoke().await, Err(StoreError::Conflict { .. })));
+    assert_eq!(listed().await, [(vec![0x11, 1], at(7), Some(5))]);
+    let amend = async || commit(bed, |change| change.amend_lost_revocation(&lost(1))).await;
+    amend().await.unwrap();
+    assert!(matches!(amend().await, Err(StoreError::Conflict { .. })));
     assert_eq!(listed().await, [(vec![0x11, 1], at(7), Some(1))]);
     let found = bed
         .store
@@ -106,23 +118,110 @@ async fn a_lost_certificate_is_revoked_once_and_listed_once(bed: &Bed) {
         .unwrap()
         .unwrap();
     let expected = LostCertificate {
-        revoked: Some((at(7), Some(1))),
+        revocation: Some(Revocation {
+            reason: RevocationReason::KeyCompromise,
+            ..told
+        }),
         ..lost(1)
     };
     assert_eq!(found, expected);
-    assert_eq!(bed.store.lost_certificates(at(100)).await.unwrap().len(), 2);
-    assert!(
-        bed.store
-            .lost_certificates(at(10_000))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    for (filter, count) in [
+        (LostFilter::All, 2),
+        (LostFilter::Serial(vec![0x11, 1]), 1),
+        (LostFilter::Key([9; 32]), 2),
+        (LostFilter::Key([8; 32]), 0),
+        (LostFilter::Order(7), 2),
+        (LostFilter::Order(8), 0),
+    ] {
+        let found = bed.store.lost_certificates(&filter, at(100)).await.unwrap();
+        assert_eq!(found.len(), count, "{filter:?}");
+        let ended = bed.store.lost_certificates(&filter, at(10_000)).await;
+        assert_eq!(ended.unwrap(), [], "{filter:?}");
+    }
     let by_serial = bed
         .store
         .certificate_by_serial("embedded", &[0x11, 2])
         .await;
-    assert_eq!(by_serial.unwrap(), Some((held.id, "revoked".to_owned())));
+    let by_serial = by_serial.unwrap().unwrap();
+    assert_eq!(
+        (by_serial.id, by_serial.state.as_str()),
+        (held.id, "revoked")
+    );
+}
+
+async fn what_is_known_of_a_lost_certificate_only_grows(bed: &Bed) {
+    let revoked = |reason| {
+        let reason = RevocationReason::from_code(reason).unwrap();
+        Some(Revocation::new(reason, Requester::Platform, at(6), at(6)))
+    };
+    let of_a_list = LostCertificate {
+        order: None,
+        reseller: None,
+        names: Vec::new(),
+        spki_sha256: None,
+        signed_at: None,
+        revocation: revoked(4),
+        ..lost(1)
+    };
+    let compromised = LostCertificate {
+        revocation: revoked(1),
+        ..of_a_list.clone()
+    };
+    let full = LostCertificate {
+        revocation: revoked(4),
+        ..lost(1)
+    };
+    let all = LostCertificate {
+        revocation: revoked(1),
+        ..lost(1)
+    };
+    for (told, expected) in [
+        (&of_a_list, &of_a_list),
+        (&lost(1), &full),
+        (&of_a_list, &full),
+        (&compromised, &all),
+        (&full, &all),
+    ] {
+        commit(bed, |change| change.insert_lost_certificate(told))
+            .await
+            .unwrap();
+        let found = bed.store.lost_certificate("embedded", &[0x11, 1]).await;
+        let mut found = found.unwrap().unwrap();
+        if let Some(kept) = &mut found.revocation {
+            kept.due_at = expected.revocation.as_ref().unwrap().due_at;
+        }
+        assert_eq!(found, *expected);
+    }
+}
+
+async fn numbers_that_were_given_out_before_are_not_given_out_again(bed: &Bed) {
+    let records = tempfile::tempdir().unwrap();
+    let record = Record::open(records.path(), "one").unwrap();
+    bed.store.attach_record(record).await.unwrap();
+    let first = bed.store.next_id(Sequence::Order).await.unwrap();
+    commit(bed, |change| {
+        change.execute(
+            "update sequences set next = next - 1 where name = 'order'",
+            Vec::new(),
+        );
+    })
+    .await
+    .unwrap();
+    // Of its own sequence first, then of any.
+    for sequence in [Sequence::Order, Sequence::Contact] {
+        let refused = bed.store.next_id(sequence).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
+    assert!(bed.store.is_behind());
+    let record = Record::open(records.path(), "one").unwrap();
+    let why = record.behind().unwrap().unwrap();
+    assert!(
+        why.contains("order") && why.contains(&first.to_string()),
+        "{why}"
+    );
 }
 
 async fn a_revoked_ca_stores_no_signature(bed: &Bed) {
