@@ -8,6 +8,7 @@ use serde_json::json;
 on_both_engines!(
     a_suspended_reseller_is_turned_away_at_once_and_let_in_again,
     what_a_suspended_reseller_has_ordered_goes_on,
+    a_suspended_reseller_may_revoke_its_certificates_and_nothing_else,
 );
 
 const SUSPENDED: &str = "Forbidden: the reseller account is suspended. Please ask its provider.";
@@ -33,11 +34,8 @@ async fn a_suspended_reseller_is_turned_away_at_once_and_let_in_again(server: &m
         .is(403, "RES4030", SUSPENDED);
     let placed = panel.http.post("/ssl/v2/orders/new", &order).await;
     placed.refusal().is(403, "SSL4030", SUSPENDED);
-    let [username, password] = panel.credential();
-    let sign_in = json!({ "username": username, "password": password });
+    let [username, _] = panel.credential();
     let http = server.http();
-    let token = http.post("/reseller/v2/api-user/token", &sign_in).await;
-    token.refusal().is(403, "RES4030", SUSPENDED);
     // Who does not know the secret learns nothing of it.
     let guess = json!({ "username": username, "password": "guess" });
     let token = http.post("/reseller/v2/api-user/token", &guess).await;
@@ -91,4 +89,51 @@ async fn what_a_suspended_reseller_has_ordered_goes_on(server: &mut TestServer) 
     operations.resume_reseller(reseller, "paid").await.unwrap();
     let statuses = panel.statuses(&placed.id).await;
     assert_eq!(statuses.0, "COMPLETED", "{statuses:?}");
+}
+
+async fn a_suspended_reseller_may_revoke_its_certificates_and_nothing_else(
+    server: &mut TestServer,
+) {
+    let panel = server.panel().await;
+    let id = panel.issue("ssl123", &["shop.test"]).await;
+    let others = server.another_panel("10.00").await;
+    let foreign = others.issue("ssl123", &["other.test"]).await;
+    let operations = server.operations();
+    let reseller = server.reseller().await.id;
+    operations
+        .suspend_reseller(reseller, "unpaid")
+        .await
+        .unwrap();
+    // Also with a token that it gets now.
+    let panel = panel.again().await;
+    for route in chancery_webnic::routes() {
+        if route.path.ends_with("/revoke") || route.needs.is_none() {
+            continue;
+        }
+        let path = route.path.replace("{orderId}", &id);
+        let reply = panel.http.send(route.method.as_str(), &path, "{}").await;
+        let code = match route.path.starts_with("/reseller/") {
+            true => "RES4030",
+            false => "SSL4030",
+        };
+        reply.refusal().is(403, code, SUSPENDED);
+    }
+    let path = |id: &str| format!("/ssl/v2/orders/{id}/revoke");
+    let asked = json!({ "reason": "keyCompromise" });
+    let theirs = panel.http.post(&path(&foreign), &asked).await;
+    theirs.refusal().is(400, "SSL2400", "Order not found.");
+    let revoked = panel.http.post(&path(&id), &asked).await.data();
+    assert_eq!(revoked["keyBlocked"], json!(true));
+    // A scope that is too small for it goes on being so.
+    let limited = Access {
+        scope: chancery_domain::access::Scope::Read,
+        ..Access::default()
+    };
+    let reader = server.panel_with(limited).await;
+    let refused = reader.http.post(&path(&id), &asked).await.refusal();
+    assert!(refused.message != SUSPENDED && refused.sub_code == "SSL4030");
+    operations.resume_reseller(reseller, "paid").await.unwrap();
+    let statuses = panel.statuses(&id).await;
+    assert_eq!(statuses.1, "REVOKED");
+    assert_eq!(others.statuses(&foreign).await.1, "ACTIVE");
 }

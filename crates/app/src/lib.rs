@@ -139,7 +139,7 @@ pub use renewals::RenewalRequest;
 pub use restores::{LostBlock, NumberReport, RestoreReport};
 pub use revocations::{Outcome, RevocationReport, RevocationRequest};
 pub use revoked_cas::{CA_REVOCATION_REASONS, IssuingCaReport};
-pub use sign_in::{Admitted, SignedIn, Token};
+pub use sign_in::{Admitted, SignedIn, Suspended, Token};
 pub use standings::{Standing as RecordStanding, keep_record, standing};
 pub use time_travel::ClockError;
 pub use validations::ValidationReport;

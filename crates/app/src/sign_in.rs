@@ -51,6 +51,15 @@ pub struct Admitted {
     pub scope: Scope,
 }
 
+/// What a call may do on the account of a reseller that the operator has suspended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Suspended {
+    /// Nothing.
+    Refuse,
+    /// What it is for: revoking a certificate, which no unpaid invoice is a reason to leave in force.
+    Admit,
+}
+
 pub(crate) struct TokenKeys {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -83,7 +92,7 @@ impl TokenKeys {
 impl App {
     /// Trades a credential for a token, from wherever. Where the credential is not allowed, the call does not
     /// count as one of its own, but is paced like wrong secrets: who stole a credential cannot use up what
-    /// its owner may.
+    /// its owner may. A suspended reseller gets one, too: it may revoke its certificates.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -96,7 +105,6 @@ impl App {
         } = self
             .prove(TOKENS_ARE_FOR, username, password, address)
             .await?;
-        self.refuse_suspended(&credential.username, &reseller, address)?;
         if credential.access.is_open_to(address) {
             self.count_call(&credential.username, reseller.id).await?;
         } else {
@@ -201,6 +209,7 @@ impl App {
         who: SignedIn,
         address: IpAddr,
         needed: Scope,
+        suspended: Suspended,
     ) -> Result<Admitted, AppError> {
         let SignedIn {
             credential:
@@ -212,8 +221,11 @@ impl App {
                 },
             reseller,
         } = who;
-        self.refuse_suspended(&username, &reseller, address)?;
         let whose = Some(reseller.id);
+        if suspended == Suspended::Refuse && reseller.is_suspended() {
+            self.note_access(AccessOutcome::Suspended, &username, address, whose);
+            return Err(AppError::Suspended);
+        }
         if !access.is_open_to(address) {
             let address = address.to_canonical();
             self.note_access(AccessOutcome::AddressNotAllowed, &username, address, whose);
@@ -232,24 +244,6 @@ impl App {
             self.note_access(AccessOutcome::SignedIn, &username, address, whose);
         }
         Ok(Admitted { reseller, scope })
-    }
-
-    fn refuse_suspended(
-        &self,
-        username: &str,
-        reseller: &Reseller,
-        address: IpAddr,
-    ) -> Result<(), AppError> {
-        if !reseller.is_suspended() {
-            return Ok(());
-        }
-        self.note_access(
-            AccessOutcome::Suspended,
-            username,
-            address,
-            Some(reseller.id),
-        );
-        Err(AppError::Suspended)
     }
 }
 

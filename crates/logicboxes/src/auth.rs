@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use chancery_app::{App, AppError};
+use chancery_app::{App, AppError, Suspended};
 use chancery_domain::access::Scope;
 use chancery_domain::resellers::{CredentialKind, Reseller};
 
@@ -28,7 +28,7 @@ pub(crate) async fn admit(
 ) -> Result<Reseller, Obstacle> {
     let (username, secret) = credential(parameters)?;
     let who = app.prove(KIND, username, secret, address).await?;
-    let admitted = app.admit(who, address, needs).await?;
+    let admitted = app.admit(who, address, needs, Suspended::Refuse).await?;
     Ok(admitted.reseller)
 }
 

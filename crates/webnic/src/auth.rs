@@ -40,7 +40,8 @@ async fn admit(parts: &Parts, wire: &Wire) -> Result<Admitted, AppError> {
     let token = bearer(&parts.headers).ok_or(AppError::Unauthenticated)?;
     let Address(address) = Address::of(parts)?;
     let who = wire.app().authenticate(token, address).await?;
-    wire.app().admit(who, address, wire.needs()).await
+    let (needs, suspended) = (wire.needs(), wire.suspended());
+    wire.app().admit(who, address, needs, suspended).await
 }
 
 /// Where the client is.

@@ -12,7 +12,7 @@ use axum::extract::FromRef;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use chancery_app::App;
+use chancery_app::{App, Suspended};
 use chancery_domain::access::Scope;
 
 use crate::contract::Operation;
@@ -30,6 +30,8 @@ pub struct Route {
     pub path: &'static str,
     /// What a credential must be good for; nothing where the route is how one signs in.
     pub needs: Option<Scope>,
+    /// Whether it serves a reseller that is suspended.
+    pub suspended: Suspended,
 }
 
 /// A line of the table with the handler behind it, and what the document tells of it.
@@ -58,6 +60,7 @@ impl Row {
             method,
             path,
             needs,
+            suspended: Suspended::Refuse,
         };
         Self {
             route,
@@ -81,6 +84,12 @@ impl Row {
         let mut row = Self::open(method, path, handler, operation);
         row.route.needs = Some(needs);
         row
+    }
+
+    /// The same, also while the reseller is suspended.
+    fn while_suspended(mut self) -> Self {
+        self.route.suspended = Suspended::Admit;
+        self
     }
 }
 
@@ -129,7 +138,7 @@ pub(crate) fn table() -> Vec<Row> {
         Row::of(Read, GET, "/ssl/v2/orders/statistics", order_statistics::show, &contract::orders::STATISTICS),
         Row::of(Read, GET, "/ssl/v2/orders/statistics/graph", order_statistics::graph, &contract::orders::GRAPH),
         Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/cancel", orders::cancel, &contract::orders::CANCEL),
-        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/revoke", revocations::revoke, &contract::orders::REVOKE),
+        Row::of(Orders, POST, "/ssl/v2/orders/{orderId}/revoke", revocations::revoke, &contract::orders::REVOKE).while_suspended(),
         Row::of(Read, POST, "/ssl/v2/orders/{orderId}/download/format/{format}", downloads::download, &contract::downloads::DOWNLOAD),
         Row::of(Read, GET, "/ssl/v2/orders/{orderId}/dcv-status", dcv::status, &contract::validations::STATUS),
         Row::of(Read, GET, "/ssl/v2/orders/{orderId}/auth/info", dcv::info, &contract::validations::INFO),
@@ -161,6 +170,7 @@ pub(crate) struct Wire {
     /// How long a client may take to send a body.
     pub(crate) body_time: Duration,
     needs: Scope,
+    suspended: Suspended,
 }
 
 impl FromRef<Wire> for App {
@@ -178,6 +188,11 @@ impl Wire {
     pub(crate) fn needs(&self) -> Scope {
         self.needs
     }
+
+    /// Whether it serves a reseller that is suspended.
+    pub(crate) fn suspended(&self) -> Suspended {
+        self.suspended
+    }
 }
 
 /// The dialect as a service. `body_time` is how long a client may take to send a body.
@@ -189,6 +204,7 @@ pub fn router(app: App, body_time: Duration) -> Router {
         app,
         body_time,
         needs: Scope::Money,
+        suspended: Suspended::Refuse,
     };
     let mut known = Router::new();
     for Row { route, handler, .. } in table() {
@@ -196,6 +212,7 @@ pub fn router(app: App, body_time: Duration) -> Router {
         let needs = route.needs.unwrap_or(wire.needs);
         let wire = Wire {
             needs,
+            suspended: route.suspended,
             ..wire.clone()
         };
         known = known.route(route.path, handler.with_state(wire));
@@ -229,6 +246,7 @@ mod tests {
             method,
             path,
             needs,
+            ..
         } in routes()
         {
             let changes_nothing = method == Method::GET || looks.contains(&path);
