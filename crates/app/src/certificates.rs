@@ -30,7 +30,7 @@ pub struct SentKey {
     pub password: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// What to do where the certificate is revoked.
+/// What to do where the certificate is revoked, or the CA that issued it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Revoked {
     /// Say so, and deliver nothing.
@@ -101,6 +101,11 @@ impl App {
                 reason: revocation.reason,
             }
             .into());
+        }
+        if revoked == Revoked::Refuse
+            && let Some(at) = self.ca_revoked_at(&certificate.issuer).await?
+        {
+            return Err(Refusal::IssuingCaRevoked(at).into());
         }
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let issuer =

@@ -209,6 +209,9 @@ pub enum Refusal {
         /// Why.
         reason: RevocationReason,
     },
+    /// The CA that issued the certificate is revoked, and the certificate with it.
+    #[error("the issuing CA of the certificate was revoked on {0}")]
+    IssuingCaRevoked(Timestamp),
     /// The certificate has ended, so that there is nothing to revoke.
     #[error("the certificate has ended")]
     CertificateEnded,

@@ -173,6 +173,16 @@ impl App {
         }
     }
 
+    /// Since when an issuing CA is revoked, if it is.
+    pub(crate) async fn ca_revoked_at(&self, issuer: &str) -> Result<Option<Timestamp>, AppError> {
+        if !self.authorities.is_revoked(issuer) {
+            return Ok(None);
+        }
+        let revoked = self.store.revoked_cas().await?;
+        let this = revoked.into_iter().find(|row| row.issuer == issuer);
+        Ok(this.map(|row| row.revoked_at))
+    }
+
     /// Whether a certificate was signed by an issuing CA that was revoked since.
     pub(crate) async fn is_of_revoked_ca(&self, id: CertificateId) -> Result<bool, AppError> {
         if !self.authorities.is_any_revoked() {

@@ -273,6 +273,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         | Refusal::Vetting(_)
         | Refusal::NotIssued
         | Refusal::CertificateRevoked { .. }
+        | Refusal::IssuingCaRevoked(_)
         | Refusal::CertificateEnded
         | Refusal::RefundWindowOver { .. }
         | Refusal::KeyGenerationOff

@@ -321,6 +321,11 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
              'includeRevoked' to download it all the same.",
             second(*at)
         ),
+        Refusal::IssuingCaRevoked(at) => format!(
+            "The CA that issued the certificate was revoked on {}, and clients no longer trust it. Reissue the order \
+             for another one, or send 'includeRevoked' to download it all the same.",
+            second(*at)
+        ),
         Refusal::CertificateEnded => {
             "The certificate has ended: there is nothing to revoke.".to_owned()
         }
@@ -455,6 +460,7 @@ mod tests {
                 at: "2026-12-24T10:00:00Z".parse().unwrap(),
                 reason: RevocationReason::KeyCompromise,
             },
+            Refusal::IssuingCaRevoked("2026-12-24T10:00:00Z".parse().unwrap()),
             Refusal::CertificateEnded,
             Refusal::RefundWindowOver {
                 order: OrderId(1_000_000_003),
