@@ -3,13 +3,18 @@
 use chancery_app::AccessFilter;
 use chancery_domain::access::{Access, Networks, Scope};
 use chancery_domain::access_trail::{LINES_A_MINUTE, OTHERS};
+use chancery_domain::customers::CustomerId;
+use chancery_domain::operators::OperatorName;
 use chancery_testkit::{Reply, TestServer, on_both_engines};
 use serde_json::json;
+
+use crate::logicboxes_customers::{ANN, sign_up};
 
 on_both_engines!(
     sign_ins_and_refusals_are_on_record_with_their_reasons,
     the_last_use_of_each_credential_is_known,
     guessing_does_not_fill_the_disk,
+    customers_who_sign_in_are_on_record_until_they_are_erased,
 );
 
 const BALANCE: &str = "/reseller/v2/balance";
@@ -141,4 +146,64 @@ async fn guessing_does_not_fill_the_disk(server: &mut TestServer) {
     assert!(guesses.len() <= 5 * 11, "{}", guesses.len());
     assert!(guesses.iter().any(|line| line.1 == OTHERS));
     assert!(guesses.iter().all(|line| line.1.len() <= 64));
+}
+
+async fn customers_who_sign_in_are_on_record_until_they_are_erased(server: &mut TestServer) {
+    server
+        .restart_with(|config| config.rates.limited = Some(true))
+        .await;
+    let client = &server.logicboxes().await;
+    let customer = sign_up(client, &[]).await;
+    let name = ANN[0].1;
+    let sign_in = async |name: &str, password: &str| {
+        let who = [
+            ("username", name),
+            ("passwd", password),
+            ("ip", "127.0.0.1"),
+        ];
+        client.call("customers/generate-token", &who).await.status
+    };
+    assert_eq!(sign_in(name, ANN[1].1).await, 200);
+    assert_ne!(sign_in("nobody@shop.example", "a guess").await, 200);
+    let mut wrong = 0;
+    // Until it has to wait.
+    loop {
+        assert_ne!(sign_in(name, "a guess").await, 200);
+        wrong += 1;
+        let told = on_record(server).await;
+        let is_held = |line: &(&str, String, i64)| line.0 == "held" && line.1 == name;
+        if told.iter().any(is_held) {
+            break;
+        }
+        assert!(wrong < 50);
+    }
+    let told = on_record(server).await;
+    let times = |outcome: &str, name: &str| {
+        let of = |line: &&(&str, String, i64)| line.0 == outcome && line.1 == name;
+        told.iter().filter(of).map(|line| line.2).sum::<i64>()
+    };
+    assert_eq!(times("signed_in", name), 1);
+    assert_eq!(times("wrong_secret", name), wrong - 1);
+    assert_eq!(times("unknown_username", "nobody@shop.example"), 1);
+    // They are the reseller's, and nobody's once the person is erased.
+    let filter = AccessFilter {
+        reseller: Some(server.reseller().await.id),
+        username: Some(name.to_owned()),
+        ..AccessFilter::default()
+    };
+    let operations = server.operations();
+    assert!(operations.access_trail(&filter, 10).await.unwrap().len() >= 3);
+    let by = OperatorName::parse("olga").unwrap();
+    let id = CustomerId(customer.parse().unwrap());
+    operations
+        .erase_customer(id, &by, "asked for it")
+        .await
+        .unwrap();
+    assert!(
+        operations
+            .access_trail(&filter, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

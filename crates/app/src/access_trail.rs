@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chancery_domain::Timestamp;
 use chancery_domain::access_trail::{AccessLine, AccessOutcome, Trail};
+use chancery_domain::customers::CustomerId;
 use chancery_domain::resellers::ResellerId;
 use chancery_store::Change;
 use chancery_store::access_trail::{AccessFilter, CredentialUse};
@@ -58,16 +59,7 @@ impl App {
         address: IpAddr,
         reseller: Option<ResellerId>,
     ) {
-        let now = self.clock.now();
-        let is_first = {
-            let mut trail = self.0.access_trail.trail.lock();
-            if trail.len() >= LINES_KEPT {
-                return;
-            }
-            trail.note(outcome, username, address, reseller, now)
-        };
-        // What is alike is told once a minute.
-        if !is_first {
+        if !self.is_first(outcome, username, address, reseller) {
             return;
         }
         let (address, reseller) = (address.to_canonical(), reseller.map(|reseller| reseller.0));
@@ -78,6 +70,42 @@ impl App {
             let reason = outcome.as_str();
             tracing::warn!(username, %address, reseller.id = reseller, reason, "turned away");
         }
+    }
+
+    /// The same of a reseller's customer. The log has its number, if there is one: user names are persons' addresses,
+    /// and logs outlive them.
+    pub(crate) fn note_customer_access(
+        &self,
+        outcome: AccessOutcome,
+        username: &str,
+        address: IpAddr,
+        reseller: ResellerId,
+        customer: Option<CustomerId>,
+    ) {
+        if !self.is_first(outcome, username, address, Some(reseller)) {
+            return;
+        }
+        let (address, reseller) = (address.to_canonical(), reseller.0);
+        let customer = customer.map(|customer| customer.0);
+        if outcome == AccessOutcome::SignedIn {
+            tracing::info!(%address, reseller.id = reseller, customer.id = customer, "customer signed in");
+        } else {
+            let reason = outcome.as_str();
+            tracing::warn!(%address, reseller.id = reseller, customer.id = customer, reason, "customer turned away");
+        }
+    }
+
+    /// Notes it, and tells whether it is to be logged: what is alike is told once a minute.
+    fn is_first(
+        &self,
+        outcome: AccessOutcome,
+        username: &str,
+        address: IpAddr,
+        reseller: Option<ResellerId>,
+    ) -> bool {
+        let now = self.clock.now();
+        let mut trail = self.0.access_trail.trail.lock();
+        trail.len() < LINES_KEPT && trail.note(outcome, username, address, reseller, now)
     }
 
     /// Notes that a credential was used.

@@ -142,6 +142,9 @@ impl Operations {
             if !holds.is_empty() {
                 return Err(Refusal::CustomerHeld(id, holds).into());
             }
+            if let Some(profile) = &gone.profile {
+                change.forget_access(reseller, profile.username.as_str());
+            }
             change.erase_customer(&gone, erasure.now);
             let (kind, detail) = (CustomerEventKind::Erased, erasure.detail.clone());
             self.note_customer(&mut change, id, &erasure, kind, Some(detail))

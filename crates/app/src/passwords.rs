@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use aws_lc_rs::rand;
+use chancery_domain::access_trail::AccessOutcome;
 use chancery_domain::customers::{
     Customer, CustomerEventKind, CustomerField, CustomerId, Username,
 };
@@ -148,7 +149,11 @@ impl App {
             (&self.0.failed_anywhere, ANYWHERE),
         ];
         let held = failures.map(|(failures, address)| failures.held_until(&key, address, now));
+        let note = |outcome, customer| {
+            self.note_customer_access(outcome, name, address, reseller.id, customer);
+        };
         if let Some(until) = held.into_iter().flatten().max() {
+            note(AccessOutcome::Held, None);
             return Err(AppError::too_many(TooMany::FailedSignIns, now, until));
         }
         let found = match &username {
@@ -171,6 +176,12 @@ impl App {
                     .await??
             }
         };
+        let outcome = match (&found, is_right) {
+            (Some(_), true) => AccessOutcome::SignedIn,
+            (Some(_), false) => AccessOutcome::WrongSecret,
+            (None, _) => AccessOutcome::UnknownUsername,
+        };
+        note(outcome, found.as_ref().map(|customer| customer.id));
         match found.filter(|_| is_right) {
             Some(customer) => Ok(customer),
             None => {

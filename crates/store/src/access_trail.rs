@@ -65,6 +65,12 @@ impl Change {
         );
     }
 
+    /// Forgets who signed in by a user name of a reseller's customer, or was turned away.
+    pub fn forget_access(&mut self, reseller: ResellerId, username: &str) {
+        const SQL: &str = "delete from access_trail where reseller_id = $1 and username = $2";
+        self.execute(SQL, values![reseller.0, username]);
+    }
+
     /// Notes that a credential was used, unless a later use is on record.
     pub fn note_use(&mut self, used: &CredentialUse) {
         const SQL: &str = "
