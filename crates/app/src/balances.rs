@@ -28,6 +28,8 @@ pub struct Credited {
 /// A debit or a correction that is on record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Moved {
+    /// Whether it was on record before, under the same key.
+    pub repeated: bool,
     /// Its entry.
     pub entry: i64,
     /// By how much the balance changed.
@@ -92,25 +94,16 @@ impl Operations {
         }
         let now = self.clock.now();
         let mut change = Change::new();
-        let request_hash = secret_hash(&amount.to_string());
-        if let Some(key) = key {
-            let first = Remembered {
-                request_hash,
-                order: OrderId(0),
-                answer: String::new(),
-            };
-            change.remember(reseller, key, &first, now);
-        }
         let posting = Posting::credit(self.row().await?, reseller, amount, note, now);
+        if let Some(key) = key {
+            change.remember(reseller, key, &first_of(&posting), now);
+        }
         self.post(&mut change, &posting, ActKind::BalanceCredited)
             .await?;
         let repeated = match (self.store.commit(change).await, key) {
             (Ok(_), _) => false,
             (Err(StoreError::Refused("idempotency")), Some(key)) => {
-                let first = self.store.remembered(reseller, key).await?;
-                if first.is_none_or(|first| first.request_hash != request_hash) {
-                    return Err(Refusal::KeyReused.into());
-                }
+                self.first_under(&posting, key).await?;
                 true
             }
             (Err(other), _) => return Err(other.into()),
@@ -129,13 +122,36 @@ impl Operations {
         amount: Money,
         reason: &str,
     ) -> Result<Moved, AppError> {
+        self.debit_under(reseller, amount, reason, None).await
+    }
+
+    /// The same under a key of the caller's, as [`Operations::credit_once`] has it.
+    pub async fn debit_once(
+        &self,
+        reseller: ResellerId,
+        amount: Money,
+        reason: &str,
+        key: &str,
+    ) -> Result<Moved, AppError> {
+        let key = format!("debit:{key}");
+        self.debit_under(reseller, amount, reason, Some(&key)).await
+    }
+
+    async fn debit_under(
+        &self,
+        reseller: ResellerId,
+        amount: Money,
+        reason: &str,
+        key: Option<&str>,
+    ) -> Result<Moved, AppError> {
         self.check_currency(reseller, amount).await?;
         if amount.minor <= 0 {
             return Err(OperatorRefusal::DebitOfNothing.into());
         }
         let (note, now) = (given(reason)?, self.clock.now());
         let posting = Posting::debit(self.row().await?, reseller, amount, Some(note), now);
-        self.move_balance(&posting, ActKind::BalanceDebited).await
+        self.move_balance(&posting, ActKind::BalanceDebited, key)
+            .await
     }
 
     /// Puts a credit or a debit right that was a mistake, by its counter-entry.
@@ -155,13 +171,27 @@ impl Operations {
         let found = found.ok_or_else(missing)?;
         let posting = Posting::correction(self.row().await?, &found, note, now)
             .map_err(OperatorRefusal::Correction)?;
-        self.move_balance(&posting, ActKind::BalanceCorrected).await
+        self.move_balance(&posting, ActKind::BalanceCorrected, None)
+            .await
     }
 
-    async fn move_balance(&self, posting: &Posting, kind: ActKind) -> Result<Moved, AppError> {
+    async fn move_balance(
+        &self,
+        posting: &Posting,
+        kind: ActKind,
+        key: Option<&str>,
+    ) -> Result<Moved, AppError> {
         let mut change = Change::new();
+        if let Some(key) = key {
+            change.remember(posting.reseller, key, &first_of(posting), posting.at);
+        }
         self.post(&mut change, posting, kind).await?;
+        let mut entry = posting.id;
         match self.store.commit(change).await {
+            Err(StoreError::Refused("idempotency")) if key.is_some() => {
+                let first = self.first_under(posting, key.unwrap_or_default()).await?;
+                entry = first.answer.parse().map_err(AppError::internal)?;
+            }
             Err(StoreError::Refused("balance")) => {
                 let held = self.balance(posting.reseller).await?;
                 return Err(OperatorRefusal::BalanceTooSmall(held).into());
@@ -172,13 +202,22 @@ impl Operations {
             other => drop(other?),
         }
         Ok(Moved {
-            entry: posting.id,
+            repeated: entry != posting.id,
+            entry,
             amount: Money {
                 minor: posting.balance_change(),
                 ..posting.amount
             },
             balance: self.balance_after(posting.reseller).await,
         })
+    }
+
+    /// The movement that is on record under a key, if it is the same as the one that comes now.
+    async fn first_under(&self, posting: &Posting, key: &str) -> Result<Remembered, AppError> {
+        let first = self.store.remembered(posting.reseller, key).await?;
+        let hash = first_of(posting).request_hash;
+        let first = first.filter(|first| first.request_hash == hash);
+        first.ok_or(Refusal::KeyReused.into())
     }
 
     /// Adds a posting, and who made it.
@@ -220,6 +259,15 @@ impl Operations {
 
     pub(crate) async fn row(&self) -> Result<i64, AppError> {
         Ok(self.store.next_id(Sequence::Row).await?)
+    }
+}
+
+/// What is remembered of a movement under a key: how much it is, and its entry.
+fn first_of(posting: &Posting) -> Remembered {
+    Remembered {
+        request_hash: secret_hash(&posting.amount.to_string()),
+        order: OrderId(0),
+        answer: posting.id.to_string(),
     }
 }
 

@@ -62,13 +62,17 @@ pub(crate) async fn balance(command: BalanceCommand) -> Result<()> {
             reseller,
             amount,
             reason,
+            key,
             json,
             operator,
             place,
         } => {
             let operations = acting(&place, &operator).await?;
             let (id, amount) = read_amount(&operations, reseller, &amount, "debit").await?;
-            let moved = operations.debit(id, amount, &reason).await?;
+            let moved = match key {
+                Some(key) => operations.debit_once(id, amount, &reason, &key).await?,
+                None => operations.debit(id, amount, &reason).await?,
+            };
             print_moved(id, &moved, "debited", json);
         }
         BalanceCommand::Correct {
@@ -115,10 +119,12 @@ fn print_moved(id: ResellerId, moved: &Moved, what: &str, json: bool) {
     if json {
         let mut line = balance_json(id, moved.balance);
         line["entry"] = moved.entry.into();
+        line["repeated"] = moved.repeated.into();
         line["amount"] = moved.amount.to_decimal().to_string().into();
         println!("{line}");
     } else {
-        println!("{what} by {}; {}", moved.amount, told(moved.balance));
+        let was = if moved.repeated { " before" } else { "" };
+        println!("{what}{was} by {}; {}", moved.amount, told(moved.balance));
     }
 }
 

@@ -56,6 +56,9 @@ pub(crate) enum BalanceCommand {
         /// Why; it goes on record
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// A key of yours, such as the payment's number: the same debit under it within thirty days counts once
+        #[arg(long)]
+        key: Option<String>,
         /// Answer in JSON
         #[arg(long)]
         json: bool,

@@ -176,7 +176,35 @@ async fn a_balance_is_debited_and_a_mistake_corrected(engine: Engine) {
         (&debited["balance"], &debited["amount"]),
         (&json!("70.00"), &json!("-30.00"))
     );
-    let poor = chore("debit", &["--amount", "70.01", "--reason", "paid out"]);
+    let paid = [
+        "--amount",
+        "5.00",
+        "--reason",
+        "paid out",
+        "--key",
+        "payment-3",
+    ];
+    let [first, again] = [0, 1].map(|_| json_of("debit", &paid));
+    assert_eq!(
+        (&first["balance"], &first["repeated"]),
+        (&json!("65.00"), &json!(false))
+    );
+    assert_eq!(
+        (&again["balance"], &again["repeated"], &again["entry"]),
+        (&json!("65.00"), &json!(true), &first["entry"])
+    );
+    // Apart from the keys of credits, and of another amount.
+    let other = chore(
+        "debit",
+        &["--amount", "6.00", "--reason", "x", "--key", "payment-3"],
+    );
+    assert!(other.complained.contains("another request"), "{other:?}");
+    json_of(
+        "debit",
+        &["--amount", "1.00", "--reason", "x", "--key", "invoice-17"],
+    );
+    json_of("credit", &["--amount", "6.00"]);
+    let poor = chore("debit", &["--amount", "71.01", "--reason", "paid out"]);
     assert!(
         poor.complained.contains("does not fall below zero"),
         "{poor:?}"
@@ -232,6 +260,9 @@ async fn a_balance_is_debited_and_a_mistake_corrected(engine: Engine) {
         [
             json!(["correction", "-100.00", "of another"]),
             json!(["correction", "30.00", "a mistake"]),
+            json!(["credit", "6.00", null]),
+            json!(["debit", "-1.00", "x"]),
+            json!(["debit", "-5.00", "paid out"]),
             json!(["debit", "-30.00", "paid out"]),
             json!(["credit", "100.00", null]),
         ]
