@@ -10,11 +10,13 @@ use crate::revocations::{in_force, pair, revoke, share_proofs};
 
 on_both_engines!(
     a_compromise_that_is_told_twice_leaves_the_key_of_an_earlier_certificate_alone,
+    a_revocation_does_not_wait_for_a_replacement_that_cannot_be_signed,
     a_revocation_and_a_cancellation_at_once_give_the_money_back_once,
     a_revocation_and_a_reissue_at_once_leave_the_old_key_nowhere,
     an_order_whose_key_is_blocked_ends_and_is_given_back,
     a_reissue_whose_key_is_blocked_ends_and_the_order_goes_on,
     a_replacement_whose_key_is_blocked_is_not_made,
+    an_operator_who_cancels_waits_for_what_is_being_signed,
 );
 
 const DAY: i64 = 86_400;
@@ -81,6 +83,60 @@ async fn a_compromise_that_is_told_twice_leaves_the_key_of_an_earlier_certificat
     server.world().run_due_jobs().await;
     assert!(is_blocked(server, &earlier).await);
     assert_eq!(panel.statuses(&other).await, pair("COMPLETED", "REVOKED"));
+}
+
+async fn a_revocation_does_not_wait_for_a_replacement_that_cannot_be_signed(
+    server: &mut TestServer,
+) {
+    let to = json!({ "set": "2027-04-01T12:00:00Z" });
+    server.http().post("/ote/clock", &to).await.json();
+    server.world().run_due_jobs().await;
+    let panel = server.panel().await;
+    let made = new_csr(&["shop.test"]);
+    let id = panel.issue_for("ssl123", &["shop.test"], &made).await;
+    // What is signed cannot be put on record for a while, so that nothing is signed.
+    let record = server.config.data.join("record");
+    let installation = std::fs::read_dir(record).unwrap().next().unwrap();
+    let installation = installation.unwrap().path();
+    let in_the_way = ["2027-06", "2027-07"].map(|month| {
+        let journal = installation.join(format!("signed-{month}.jsonl"));
+        std::fs::create_dir(&journal).unwrap();
+        journal
+    });
+    server.world().advance(68 * DAY).await;
+    let panel = panel.again().await;
+    let history = async || {
+        let order = chancery_domain::orders::OrderId(id.parse().unwrap());
+        server.operations().order_history(order).await.unwrap()
+    };
+    let reserved_of = |events: &[chancery_domain::events::Event]| {
+        let of =
+            |event: &&chancery_domain::events::Event| event.kind.as_str() == "certificate_reserved";
+        events.iter().filter(of).count()
+    };
+    let events = history().await;
+    assert_eq!(reserved_of(&events), 2, "a replacement is being signed");
+    assert_eq!(in_force(server, &made).await, 1);
+
+    let data = revoke(&panel, &id, &json!({ "reason": 1 })).await.data();
+    assert_eq!(data["keyBlocked"], json!(true));
+    let revoked = pair("COMPLETED", "REVOKED");
+    assert_eq!(panel.statuses(&id).await, revoked);
+    assert_eq!(in_force(server, &made).await, 0);
+    // Nor does it come when signing goes on.
+    for journal in in_the_way {
+        std::fs::remove_dir(journal).unwrap();
+    }
+    for _ in 0..4 {
+        server.world().advance(600).await;
+    }
+    let panel = panel.again().await;
+    assert_eq!(panel.statuses(&id).await, revoked);
+    assert_eq!(in_force(server, &made).await, 0);
+    let given_up = history().await;
+    let is_reserved = reserved_of(&given_up);
+    assert_eq!(is_reserved, 2, "{given_up:?}");
+    server.logs.take_errors();
 }
 
 async fn a_revocation_and_a_cancellation_at_once_give_the_money_back_once(server: &mut TestServer) {
@@ -198,4 +254,19 @@ async fn a_replacement_whose_key_is_blocked_is_not_made(server: &mut TestServer)
     assert_eq!(in_force(server, &made).await, 0);
     assert_eq!(panel.statuses(&id).await, pair("COMPLETED", "REVOKED"));
     reissue(&panel, &id, &csr(&["shop.test"])).await;
+}
+
+async fn an_operator_who_cancels_waits_for_what_is_being_signed(server: &mut TestServer) {
+    share_proofs(server).await;
+    let panel = server.panel().await;
+    panel.issue("ssl123", &["shop.test"]).await;
+    let order = panel.order("ssl123", "dns", &["shop.test"]).await;
+    for _ in 0..8 {
+        let placed = panel.place(&order).await.id;
+        let id = chancery_domain::orders::OrderId(placed.parse().unwrap());
+        let cancelled = server.operations().cancel_order(id, "a mistake").await;
+        let told = cancelled.unwrap_err().to_string();
+        assert!(told.contains("certificate"), "{told}");
+        assert_eq!(panel.statuses(&placed).await.0, "COMPLETED");
+    }
 }

@@ -21,7 +21,7 @@ use crate::orders::{OrderReport, put_order};
 use crate::{App, AppError, Refusal};
 
 /// How long a cancellation waits for a certificate that is being signed: far longer than that takes.
-const SIGNING_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const SIGNING_PATIENCE: Duration = Duration::from_secs(10);
 
 impl App {
     /// Ends an order at the reseller's wish, and gives back all that was charged for it: before its first

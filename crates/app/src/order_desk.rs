@@ -1,8 +1,10 @@
 //! Orders as operators see them, whosever they are.
 
+use std::time::{Duration, Instant};
+
 use chancery_domain::Timestamp;
 use chancery_domain::events::{Actor, Event, EventKind};
-use chancery_domain::issuances::IssuanceId;
+use chancery_domain::issuances::{IssuanceId, IssuanceState};
 use chancery_domain::ledger::Posting;
 use chancery_domain::money::Money;
 use chancery_domain::observations::Observation;
@@ -11,11 +13,14 @@ use chancery_domain::orders::{Order, OrderId, OrderState};
 use chancery_store::orders::{ListedOrder, OrderFile, OrderListFilter};
 use chancery_store::{Change, StoreError};
 
-use crate::cancellations::stop_run;
+use crate::cancellations::{SIGNING_PATIENCE, stop_run};
 use crate::jobs::{CONFLICT_TRIES, Task};
 use crate::operators::OperatorRefusal;
 use crate::orders::put_order;
 use crate::{AppError, Noun, Operations};
+
+/// How often it is looked whether a certificate that is being signed is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How many looks are shown at once.
 const LOOKS: i64 = 100;
@@ -39,17 +44,29 @@ impl Operations {
         self.store.order_file(id).await?.ok_or_else(missing)
     }
 
-    /// Ends an order before its first certificate, and gives back what was charged for it.
+    /// Ends an order before its first certificate, and gives back what was charged for it. While the certificate is
+    /// being signed, it waits for that.
     pub async fn cancel_order(&self, id: OrderId, reason: &str) -> Result<Order, AppError> {
         let reason = reason.trim();
         if reason.is_empty() {
             return Err(OperatorRefusal::NoReason.into());
         }
-        for _ in 0..CONFLICT_TRIES {
+        let patience = Instant::now() + SIGNING_PATIENCE;
+        let mut tries = 0;
+        while tries < CONFLICT_TRIES {
             let file = self.order_file(id).await?;
             if matches!(file.order.state, OrderState::Active { .. }) {
                 return Err(OperatorRefusal::HasCertificate.into());
             }
+            if matches!(file.issuance.state, IssuanceState::Signing { .. }) {
+                if Instant::now() >= patience {
+                    break;
+                }
+                // A server signs it, which tells this process nothing.
+                tokio::time::sleep(LOOK_AGAIN).await;
+                continue;
+            }
+            tries += 1;
             let now = self.clock.now();
             let ended = file.order.cancel(now);
             let (Ok(mut order), Ok(issuance)) = (ended, file.issuance.cancel(now)) else {
