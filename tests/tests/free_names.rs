@@ -1,6 +1,6 @@
 //! Names that come along for nothing, and names that a CSR brings.
 
-use chancery_testkit::{Panel, TestServer, csr, on_both_engines};
+use chancery_testkit::{Panel, TestServer, csr, on_both_engines, openssl};
 use serde_json::{Value, json};
 
 on_both_engines!(
@@ -12,6 +12,10 @@ on_both_engines!(
     the_names_of_a_csr_count_where_nothing_else_is_said,
     names_of_a_csr_that_are_left_out_are_listed,
     names_of_a_csr_are_held_against_the_product,
+    what_cannot_come_along_is_listed_as_left_out,
+    addresses_and_second_names_of_a_csr_are_listed_as_left_out,
+    what_came_along_and_is_sent_back_holds_nothing_up,
+    a_wildcard_brings_its_bare_name_along_and_no_other,
 );
 
 async fn issue_by(panel: &Panel, method: &str, product: &str, names: &[&str]) -> String {
@@ -206,4 +210,111 @@ async fn names_of_a_csr_are_held_against_the_product(server: &mut TestServer) {
     assert_eq!(placed.data["san"].as_array().unwrap().len(), 1);
     assert_eq!(placed.data["leftOut"], json!(["server.internal"]));
     assert_eq!(panel.cents().await, before - 2000);
+}
+
+async fn what_cannot_come_along_is_listed_as_left_out(server: &mut TestServer) {
+    let panel = server.panel().await;
+    for (method, names, left_out) in [
+        ("dns", ["shop.test", "www.shop.test"], Value::Null),
+        ("email", ["shop.test", "www.shop.test"], Value::Null),
+        (
+            "file",
+            ["shop.test", "www.shop.test"],
+            json!(["www.shop.test"]),
+        ),
+        // Control of www.shop.test says nothing of shop.test.
+        ("dns", ["www.shop.test", "shop.test"], json!(["shop.test"])),
+    ] {
+        let mut order = panel.order("dv-single", method, &names[..1]).await;
+        order["csr"] = json!(csr(&names));
+        let placed = panel.place(&order).await;
+        let told = placed.data.get("leftOut").cloned().unwrap_or_default();
+        assert_eq!(told, left_out, "{method} {names:?}");
+    }
+}
+
+async fn addresses_and_second_names_of_a_csr_are_listed_as_left_out(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let asked = [
+        "req",
+        "-new",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        "/dev/null",
+        "-subj",
+        "/CN=shop.test/CN=second.test",
+        "-addext",
+        "subjectAltName=DNS:shop.test,DNS:a.shop.test,IP:192.0.2.1,IP:2001:db8::1,email:a@shop.test",
+    ];
+    let made = openssl(&asked, b"").unwrap();
+    let mut order = panel.order("ssl123", "dns", &["shop.test"]).await;
+    order["csr"] = json!(made);
+    let placed = panel.place(&order).await;
+    assert_eq!(placed.data["san"][0]["name"], "a.shop.test");
+    let left_out = json!(["second.test", "192.0.2.1", "2001:db8::1", "a@shop.test"]);
+    assert_eq!(placed.data["leftOut"], left_out);
+}
+
+async fn what_came_along_and_is_sent_back_holds_nothing_up(server: &mut TestServer) {
+    server.renew_at_once().await;
+    let panel = server.panel().await;
+    let id = issue_by(&panel, "dns", "dv-single", &["shop.test"]).await;
+    // By file, www. would need one of its own.
+    let again = json!({
+        "csr": csr(&["shop.test"]), "sanfield": ["www.shop.test"], "authType": "file", "term": 1,
+    });
+    for action in ["reissue", "renew"] {
+        let path = format!("/ssl/v2/orders/{id}/{action}");
+        let first = panel.http.post(&path, &again).await;
+        let frame = |data: Value| match action {
+            "renew" => data["renewOrder"].clone(),
+            _ => data,
+        };
+        let data = frame(first.data());
+        assert_eq!(data["san"], json!([]), "{action}: {data}");
+        assert_eq!(data["leftOut"], json!(["www.shop.test"]), "{action}");
+        if action == "renew" {
+            let repeated = frame(panel.http.post(&path, &again).await.data());
+            assert_eq!(repeated["orderId"], data["orderId"]);
+        }
+    }
+    // Where a proof covers it, it comes along again.
+    let other = issue_by(&panel, "dns", "dv-single", &["other.test"]).await;
+    let path = format!("/ssl/v2/orders/{other}/reissue");
+    let body = json!({ "csr": csr(&["other.test"]), "sanfield": ["www.other.test"] });
+    let data = panel.http.post(&path, &body).await.data();
+    assert_eq!((&data["san"], data.get("leftOut")), (&json!([]), None));
+    panel.world.run_due_jobs().await;
+    assert_eq!(
+        covered(&panel, &other).await,
+        ["other.test", "www.other.test"]
+    );
+}
+
+async fn a_wildcard_brings_its_bare_name_along_and_no_other(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let before = panel.cents().await;
+    let list = panel.http.get("/ssl/v2/products/list").await.data();
+    let mut products = list.as_array().unwrap().iter();
+    let sold = products.find(|item| item["productKey"] == "dv-wildcard");
+    assert_eq!(sold.unwrap()["maxSan"], 0);
+    for names in [
+        &["*.shop.test", "other.test"][..],
+        &["*.shop.test", "shop.test", "other.test"],
+    ] {
+        let order = panel.order("dv-wildcard", "dns", names).await;
+        let refusal = panel
+            .http
+            .post("/ssl/v2/orders/new", &order)
+            .await
+            .refusal();
+        assert!(!refusal.about("sanfield").is_empty(), "{refusal:?}");
+    }
+    let id = issue_by(&panel, "dns", "dv-wildcard", &["*.shop.test", "shop.test"]).await;
+    assert_eq!(covered(&panel, &id).await, ["*.shop.test", "shop.test"]);
+    assert_eq!(panel.cents().await, before - 4900);
 }

@@ -2,12 +2,13 @@
 
 use chancery_app::IssuingCaReport;
 use chancery_pki::certificate::CertificateInfo;
-use chancery_testkit::{Panel, TestServer, on_both_engines, openssl, pem_blocks};
+use chancery_testkit::{Panel, TestServer, csr, on_both_engines, openssl, pem_blocks};
 use serde_json::json;
 
 on_both_engines!(
     a_revoked_issuing_ca_is_followed_and_its_certificates_are_replaced,
     what_was_reserved_before_is_signed_by_the_successor,
+    a_reissue_asked_for_again_after_its_ca_was_revoked_is_another_one,
 );
 
 async fn issuing_cas(server: &TestServer) -> Vec<IssuingCaReport> {
@@ -78,7 +79,18 @@ async fn a_revoked_issuing_ca_is_followed_and_its_certificates_are_replaced(
     panel.verify(&new, &["new.test"]).await;
     panel.verify(&by_itself, &["by-itself.test"]).await;
     // Who has to send a CSR is told so, and gets a certificate of the new one with it.
-    assert_eq!(chain(&panel, &by_hand).await, old);
+    let refusal = panel.download(&by_hand, "PEM", None).await.refusal();
+    assert!(
+        refusal.sub_code == "SSL2400"
+            && refusal
+                .message
+                .starts_with("The CA that issued the certificate was revoked on 20")
+            && refusal.message.contains("'includeRevoked'"),
+        "{refusal:?}"
+    );
+    let asked: [(&str, &[u8]); 2] = [("bundle", b"true"), ("includeRevoked", b"true")];
+    let reply = panel.download_with(&by_hand, "PEM", &asked).await;
+    assert_eq!(pem_blocks(&reply.text())[1], old);
     let mails = panel.world.mails().await;
     for name in ["by-hand.test", "by-itself.test"] {
         let subject = format!("The certificate for {name} has to be replaced now");
@@ -127,4 +139,31 @@ async fn what_was_reserved_before_is_signed_by_the_successor(server: &mut TestSe
     for id in &placed {
         assert_ne!(chain(&panel, id).await, old, "{id}, revoked {revoked}");
     }
+}
+
+async fn a_reissue_asked_for_again_after_its_ca_was_revoked_is_another_one(
+    server: &mut TestServer,
+) {
+    let panel = server.panel().await;
+    let id = issued(&panel, "shop.test", false).await;
+    let path = format!("/ssl/v2/orders/{id}/reissue");
+    let asked = json!({ "csr": csr(&["shop.test"]) });
+    panel.http.post(&path, &asked).await.data();
+    panel.world.run_due_jobs().await;
+    let old = chain(&panel, &id).await;
+    let reissued = panel.certificate(&id).await;
+    // A client that lost the answer gets it again.
+    panel.http.post(&path, &asked).await.data();
+    panel.world.run_due_jobs().await;
+    assert_eq!(panel.certificate(&id).await, reissued);
+
+    let first = issuing_cas(server).await.remove(0);
+    let operations = server.operations();
+    operations.revoke_ca(&first, 1, "ann").await.unwrap();
+    server.world().advance(90).await;
+    server.world().advance(90).await;
+    panel.http.post(&path, &asked).await.data();
+    panel.world.run_due_jobs().await;
+    assert_ne!(chain(&panel, &id).await, old);
+    panel.verify(&id, &["shop.test"]).await;
 }

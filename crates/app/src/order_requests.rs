@@ -38,6 +38,8 @@ pub struct OrderRequest {
     pub method: Option<Method>,
     /// Who is to approve, for the email method.
     pub approvers: Vec<ApproverChoice>,
+    /// The name that came along with the order that is renewed, where it was sent back.
+    pub echoed: Option<DomainName>,
     /// What the order that is renewed asked for: its approvers stay where nobody else is chosen.
     pub before: Vec<NameControl>,
     /// Whether the platform may certify the key again when it replaces a certificate; as the reseller's settings
@@ -65,6 +67,7 @@ pub(crate) struct CheckedOrder<'a> {
     pub(crate) administrator: ContactId,
     pub(crate) technical: ContactId,
     pub(crate) controls: Vec<NameControl>,
+    pub(crate) echoed: Option<DomainName>,
     pub(crate) special_instruction: Option<String>,
 }
 
@@ -183,6 +186,7 @@ impl App {
             administrator,
             technical,
             controls,
+            echoed: asked.echoed,
             special_instruction: asked.special_instruction,
         })
     }
@@ -268,12 +272,23 @@ pub(crate) fn names_of(csr: &Csr, product: &Product) -> Vec<String> {
     }
 }
 
-/// The host names of a CSR that are neither among the names of an order, which begin with the common name, nor the one
-/// that comes along with it; each once.
-pub(crate) fn left_out(csr: &Csr, names: &[DomainName], product: Option<&Product>) -> Vec<String> {
-    let companion = (names.first().zip(product)).and_then(|(name, sold)| sold.companion_of(name));
+/// The names of a CSR that are neither among the names of an order, which begin with the common name, nor the one that
+/// comes along where control of the common name is shown by a method; each once. `echoed` is one that came along before
+/// and was sent back.
+pub(crate) fn left_out(
+    csr: &Csr,
+    names: &[DomainName],
+    product: Option<&Product>,
+    method: Method,
+    echoed: Option<&DomainName>,
+) -> Vec<String> {
+    let common_name = names.first();
+    let companion = (common_name.zip(product)).and_then(|(name, sold)| sold.companion_of(name));
+    let companion = companion
+        .filter(|companion| common_name.is_some_and(|name| method.covers(name, companion)));
     let mut left_out = Vec::new();
-    for text in &csr.dns_names {
+    let echoed = echoed.map(ToString::to_string);
+    for text in (csr.dns_names.iter().chain(&csr.further_names)).chain(&echoed) {
         let told = match DomainName::parse(text) {
             Ok(name) if names.contains(&name) || companion.as_ref() == Some(&name) => continue,
             Ok(name) => name.to_string(),

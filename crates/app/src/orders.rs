@@ -219,7 +219,9 @@ impl App {
         let csr = Csr::from_der(issuance.csr.clone()).ok();
         Placed {
             order: order.id,
-            left_out: csr.map_or_else(Vec::new, |csr| left_out(&csr, &issuance.covered(), product)),
+            left_out: csr.map_or_else(Vec::new, |csr| {
+                left_out(&csr, &issuance.covered(), product, issuance.method, None)
+            }),
             controls: issuance.names,
         }
     }
@@ -237,7 +239,14 @@ impl App {
         let id = OrderId(self.store.next_id(Sequence::Order).await?);
         let run = IssuanceId(self.row_id().await?);
         let renews = renewed.as_ref().map(|file| &file.order);
-        let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
+        let (product, method) = (Some(checked.product), checked.method);
+        let left_out = left_out(
+            &checked.csr,
+            &checked.names,
+            product,
+            method,
+            checked.echoed.as_ref(),
+        );
         let (mut order, mut issuance) = self.draft(reseller.id, checked, renews, (id, run), now);
         let scope = reseller.settings.proof_scope;
         let held = self.held_proofs(scope, &order, &order.names).await?;

@@ -5,10 +5,10 @@
 //! those that are paid for are charged, and given back if the run comes to nothing.
 
 use chancery_domain::access::Scope;
-use chancery_domain::authorizations::Method;
+use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::fields::{Field, FieldError};
-use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, Purpose};
+use chancery_domain::issuances::{Issuance, IssuanceId, IssuanceState, NameControl, Purpose};
 use chancery_domain::money::Money;
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{NameCounts, Order, OrderId};
@@ -57,6 +57,9 @@ struct CheckedReissue<'a> {
     csr: Csr,
     names: Vec<DomainName>,
     method: Method,
+    controls: Vec<NameControl>,
+    /// The name that came along and was sent back.
+    echoed: Option<DomainName>,
     reuse_key: Option<bool>,
     use_prevalidated: bool,
 }
@@ -83,25 +86,29 @@ impl App {
                 return Err(AppError::WrongState(Box::new(report)));
             }
             let checked = self.check_reissue(reseller, &report, &asked).await?;
-            if is_repeated(&report.file, &checked, report.now) {
+            if is_repeated(&report.file, &checked, report.now)
+                && !self.is_of_lost_ca(&report.file).await?
+            {
                 return Ok(self.placed_before(report.file));
             }
-            let begun = self
-                .begin_reissue(
-                    caller,
-                    report,
-                    checked,
-                    asked.approvers.clone(),
-                    repeat.as_ref(),
-                )
-                .await;
-            match begun {
+            match self
+                .begin_reissue(caller, report, checked, repeat.as_ref())
+                .await
+            {
                 Err(OpenError::Repeated | OpenError::Overtaken) => self.let_a_job_end().await,
                 Err(OpenError::App(error)) => return Err(error),
                 Ok(placed) => return Ok(placed),
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// Whether the run came to a certificate whose issuing CA was revoked since: who asks then wants another.
+    async fn is_of_lost_ca(&self, file: &OrderFile) -> Result<bool, AppError> {
+        match file.issuance.state {
+            IssuanceState::Issued { certificate } => self.is_of_revoked_ca(certificate).await,
+            _ => Ok(false),
+        }
     }
 
     /// Holds a reissue against the order and its product's rules; reports all faults at once.
@@ -134,7 +141,11 @@ impl App {
         }
         let names = csr.as_ref().and_then(|csr| {
             let kept = || kept_names(order, csr, &last, product);
-            faults.names(csr, &asked.names.clone().unwrap_or_else(kept))
+            let asked = asked
+                .names
+                .clone()
+                .map(|names| without_companion(order, names));
+            faults.names(csr, &asked.unwrap_or_else(kept))
         });
         let method = asked.method.unwrap_or(file.issuance.method);
         let (Some(csr), Some(names)) = (csr, names) else {
@@ -150,9 +161,18 @@ impl App {
         faults
             .0
             .extend(product.check_method(method, &names, &self.rules, *now));
+        let approvers = Approvers {
+            chosen: &asked.approvers,
+            before: &file.issuance.names,
+        };
+        let suffix = &self.settings.challenge_domain;
+        let made = challenges(product.record_type, method, &names, approvers, suffix);
+        let made = made.map_err(|errors| faults.0.extend(errors));
         let checked = CheckedReissue {
             product,
             csr,
+            controls: controls(&names, made.unwrap_or_default()),
+            echoed: echoed(order, asked.names.as_deref()),
             names,
             method,
             reuse_key: asked.reuse_key,
@@ -169,7 +189,6 @@ impl App {
         Admitted { reseller, scope }: &Admitted,
         report: OrderReport,
         checked: CheckedReissue<'_>,
-        approvers: Vec<ApproverChoice>,
         repeat: Option<&RepeatKey>,
     ) -> Result<Placed, OpenError> {
         let now = report.now;
@@ -189,15 +208,18 @@ impl App {
             let (held, needed) = (*scope, Scope::Money);
             return Err(AppError::OutOfScope { held, needed }.into());
         }
-        let approvers = Approvers {
-            chosen: &approvers,
-            before: &report.file.issuance.names,
-        };
         let reuse_key = checked.reuse_key;
-        let left_out = left_out(&checked.csr, &checked.names, Some(checked.product));
+        let (product, method) = (Some(checked.product), checked.method);
+        let left_out = left_out(
+            &checked.csr,
+            &checked.names,
+            product,
+            method,
+            checked.echoed.as_ref(),
+        );
         file.order.use_prevalidated = checked.use_prevalidated;
         let issuance = self
-            .reissue_run(reseller, &file.order, checked, approvers, price, now)
+            .reissue_run(reseller, &file.order, checked, price, now)
             .await?;
         let run = issuance.id;
         let placed = Placed {
@@ -240,15 +262,9 @@ impl App {
         reseller: &Reseller,
         order: &Order,
         checked: CheckedReissue<'_>,
-        approvers: Approvers<'_>,
         price: Money,
         now: Timestamp,
     ) -> Result<Issuance, AppError> {
-        let (method, names) = (checked.method, &checked.names);
-        let record_type = checked.product.record_type;
-        let suffix = &self.settings.challenge_domain;
-        let made =
-            challenges(record_type, method, names, approvers, suffix).map_err(AppError::Invalid)?;
         let mut issuance = Issuance {
             id: IssuanceId(self.row_id().await?),
             order: order.id,
@@ -257,8 +273,8 @@ impl App {
             price,
             csr: checked.csr.der,
             spki: checked.csr.spki_der,
-            method,
-            names: controls(names, made),
+            method: checked.method,
+            names: checked.controls,
             looks: 0,
             looked_at: None,
             validate_by: now + self.settings.validation_time,
@@ -269,7 +285,7 @@ impl App {
             version: 0,
         };
         let scope = reseller.settings.proof_scope;
-        let held = self.held_proofs(scope, order, names).await?;
+        let held = self.held_proofs(scope, order, &checked.names).await?;
         issuance.reuse(&held, &self.rules, now);
         self.check_mail_limits(&issuance, now).await?;
         Ok(issuance)
@@ -328,6 +344,24 @@ pub(crate) fn kept_names(
     names
 }
 
+/// The name that came along with the certificate in force, where a panel sends it back as it was shown it: it comes
+/// along again where a proof covers it, and holds nothing up where none does.
+pub(crate) fn echoed(order: &Order, names: Option<&[String]>) -> Option<DomainName> {
+    let companion = order.companion.as_ref()?;
+    let is_it = |text: &String| DomainName::parse(text).is_ok_and(|name| name == *companion);
+    names?.iter().any(is_it).then(|| companion.clone())
+}
+
+/// The further names that are asked for, without the one that came along.
+pub(crate) fn without_companion(order: &Order, mut names: Vec<String>) -> Vec<String> {
+    let is_companion = |text: &String| {
+        let name = DomainName::parse(text).ok();
+        name.is_some() && name == order.companion
+    };
+    names.retain(|text| !is_companion(text));
+    names
+}
+
 /// Whether the latest run was begun by the very request that came now: the client lost the first answer.
 fn is_repeated(
     OrderFile {
@@ -350,6 +384,17 @@ fn is_repeated(
         && issuance.csr == asked.csr.der
         && issuance.method == asked.method
         && issuance.covered() == asked.names
+        && has_same_approvers(&issuance.names, &asked.controls)
         && (asked.reuse_key.is_none() || order.reuse_key == asked.reuse_key)
         && order.use_prevalidated == asked.use_prevalidated
+}
+
+/// Whether the names of a run that are still to be approved would be approved by the same as is asked for now.
+fn has_same_approvers(run: &[NameControl], asked: &[NameControl]) -> bool {
+    let approver = |control: &NameControl| match &control.challenge {
+        Challenge::Email { approver } => Some(approver.clone()),
+        Challenge::Dns { .. } | Challenge::File { .. } => None,
+    };
+    let mut pairs = run.iter().zip(asked);
+    pairs.all(|(run, asked)| run.proof.is_some() || approver(run) == approver(asked))
 }

@@ -1,7 +1,9 @@
 //! Renewals: a new order in the place of one that ends, linked both ways.
 
-use chancery_domain::authorizations::Method;
+use chancery_domain::approvers::chosen_approvers;
+use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::fields::{Field, FieldError};
+use chancery_domain::issuances::{Issuance, NameControl};
 use chancery_domain::names::DomainName;
 use chancery_domain::orders::{OrderId, OrderState};
 use chancery_domain::products::DEFAULT_RENEWAL_DAYS;
@@ -14,7 +16,7 @@ use chancery_store::orders::OrderFile;
 
 use crate::jobs;
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey};
-use crate::reissues::kept_names;
+use crate::reissues::{echoed, kept_names, without_companion};
 use crate::{App, AppError, ApproverChoice, OrderRequest, Refusal};
 
 /// For so long after its end an order may still be renewed.
@@ -60,6 +62,12 @@ impl App {
                 return Ok(answer);
             }
             let report = self.order(reseller, Some(id), None).await?;
+            let order = &report.file.order;
+            let echoed = echoed(order, asked.names.as_deref());
+            let asked = RenewalRequest {
+                names: (asked.names.clone()).map(|names| without_companion(order, names)),
+                ..asked.clone()
+            };
             if let Some(renewal) = report.file.order.renewed_by {
                 return self.renewed_before(reseller, renewal, &asked).await;
             }
@@ -73,7 +81,7 @@ impl App {
             if report.now < opens_at {
                 return Err(Refusal::RenewalNotOpen(opens_at).into());
             }
-            let request = self.renewal(&report, asked.clone()).await?;
+            let request = self.renewal(&report, asked, echoed).await?;
             let checked = self.check_order(reseller, request).await?;
             let renewed = Some(report.file);
             match self
@@ -105,6 +113,14 @@ impl App {
         asked: &RenewalRequest,
     ) -> Result<Placed, AppError> {
         let report = self.order(reseller, Some(renewal), None).await?;
+        if !asked.errors.is_empty() {
+            return Err(AppError::Invalid(asked.errors.clone()));
+        }
+        let run = &report.file.issuance;
+        if asked.method.unwrap_or(run.method) == Method::Email {
+            let chosen = chosen_approvers(&run.covered(), &asked.approvers);
+            chosen.map_err(AppError::Invalid)?;
+        }
         match is_repeated(&report.file, asked) {
             true => Ok(self.placed_before(report.file)),
             false => Err(Refusal::RenewedBefore(renewal).into()),
@@ -116,6 +132,7 @@ impl App {
         &self,
         report: &OrderReport,
         asked: RenewalRequest,
+        echoed: Option<DomainName>,
     ) -> Result<OrderRequest, AppError> {
         let order = &report.file.order;
         let last = self.last_issued(&report.file).await?;
@@ -145,6 +162,7 @@ impl App {
             organization: order.organization.map(|id| id.to_string()),
             method,
             approvers: asked.approvers,
+            echoed,
             before: report.file.issuance.names.clone(),
             reuse_key: asked.reuse_key.or(order.reuse_key),
             use_prevalidated: asked.use_prevalidated.or(Some(order.use_prevalidated)),
@@ -154,8 +172,8 @@ impl App {
     }
 }
 
-/// Whether a renewal is what is asked for once more: of the same term, and for the same key and names, where
-/// these are given.
+/// Whether a renewal is what is asked for once more: of the same term, and for the same key, names, method, approvers and
+/// choices, where these are given.
 fn is_repeated(
     OrderFile {
         order, issuance, ..
@@ -174,8 +192,30 @@ fn is_repeated(
         let is_asked = |name: &DomainName| asked.contains(&Some(name.clone()));
         asked.iter().all(is_known) && covered.iter().skip(1).all(is_asked)
     };
-    asked.errors.is_empty()
-        && asked.term == Some(i64::from(order.term.0))
+    asked.term == Some(i64::from(order.term.0))
         && asked.csr.as_ref().is_none_or(is_of_run)
         && asked.names.as_ref().is_none_or(covers)
+        && asked.method.is_none_or(|method| method == issuance.method)
+        && asked
+            .reuse_key
+            .is_none_or(|choice| order.reuse_key == Some(choice))
+        && (asked.use_prevalidated).is_none_or(|choice| order.use_prevalidated == choice)
+        && has_chosen_approvers(issuance, &asked.approvers)
+}
+
+/// Whether the approvers that are chosen are those of a run, where one is still wanted.
+fn has_chosen_approvers(issuance: &Issuance, choices: &[ApproverChoice]) -> bool {
+    if issuance.method != Method::Email {
+        return true;
+    }
+    let Ok(chosen) = chosen_approvers(&issuance.covered(), choices) else {
+        return false;
+    };
+    let is_same = |(control, chosen): (&NameControl, Option<String>)| match &control.challenge {
+        Challenge::Email { approver } => {
+            control.proof.is_some() || chosen.is_none_or(|chosen| chosen == *approver)
+        }
+        Challenge::Dns { .. } | Challenge::File { .. } => true,
+    };
+    issuance.names.iter().zip(chosen).all(is_same)
 }

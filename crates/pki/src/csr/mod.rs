@@ -65,6 +65,9 @@ pub struct Csr {
     pub email: Option<String>,
     /// The host names among its subject alternative names, as written there.
     pub dns_names: Vec<String>,
+    /// Further names that it asks for in vain, as text: second common names, addresses, and what only the extension
+    /// request of old Microsoft tools has.
+    pub further_names: Vec<String>,
     /// The family of its key, which passed every rule on keys.
     pub key_kind: KeyKind,
     /// The size of its key in bits.
@@ -138,6 +141,15 @@ impl From<der::Error> for CsrError {
     }
 }
 
+/// What a request asks for in vain.
+#[derive(Default)]
+struct Ignored {
+    /// Each in a few words.
+    words: Vec<String>,
+    /// The names among it.
+    names: Vec<String>,
+}
+
 impl Csr {
     /// Reads a request as PEM (lax) or bare base64 and applies every rule. Never panics.
     pub fn parse(text: &str) -> Result<Self, CsrError> {
@@ -169,7 +181,7 @@ impl Csr {
         if !matches!(info.version.as_bytes(), [0..=2]) {
             return Err(CsrError::Version);
         }
-        let mut ignored = Vec::new();
+        let mut ignored = Ignored::default();
         let subject = text::read_subject(info.subject.as_bytes(), &mut ignored)?;
         let key = PublicKey::parse(info.spki.as_bytes())?;
         // RFC 2986 wants the attributes even when there are none; some clients leave them out.
@@ -187,12 +199,13 @@ impl Csr {
             country: subject.country,
             email: subject.email,
             dns_names,
+            further_names: ignored.names,
             key_kind: key.kind,
             key_bits: key.bits,
             spki_sha256: sha256(&key.spki_der),
             spki_der: key.spki_der,
             signature_algorithm,
-            ignored,
+            ignored: ignored.words,
             der,
         })
     }
@@ -234,7 +247,7 @@ fn with_plus(text: &str) -> String {
 fn read_attributes(
     attributes: &[RequestAttribute<'_>],
     dns_names: &mut Vec<String>,
-    ignored: &mut Vec<String>,
+    ignored: &mut Ignored,
 ) -> Result<(), CsrError> {
     let mut microsofts = Vec::new();
     for attribute in attributes {
@@ -264,9 +277,10 @@ fn read_attributes(
         return Ok(());
     }
     for name in microsofts.iter().filter(|name| !dns_names.contains(name)) {
-        ignored.push(format!(
+        ignored.words.push(format!(
             "{name} in the extension request of old Microsoft tools"
         ));
+        ignored.names.push(name.clone());
     }
     Ok(())
 }
@@ -274,14 +288,14 @@ fn read_attributes(
 fn read_extension(
     extension: &Extension<'_>,
     names: &mut Vec<String>,
-    ignored: &mut Vec<String>,
+    ignored: &mut Ignored,
 ) -> Result<(), CsrError> {
     match extension.id {
         ID_CE_SUBJECT_ALT_NAME => {
             read_alternative_names(extension.value.as_bytes(), names, ignored)
         }
         other => {
-            ignored.push(format!("extension {other}"));
+            ignored.words.push(format!("extension {other}"));
             Ok(())
         }
     }
@@ -290,7 +304,7 @@ fn read_extension(
 fn read_alternative_names(
     value: &[u8],
     dns_names: &mut Vec<String>,
-    ignored: &mut Vec<String>,
+    ignored: &mut Ignored,
 ) -> Result<(), CsrError> {
     const WHERE: &str = "a subject alternative name";
     for name in Vec::<AnyRef<'_>>::from_der(value)? {
@@ -306,10 +320,9 @@ fn read_alternative_names(
                 return Err(CsrError::TooManyNames);
             }
         } else {
-            ignored.push(format!(
-                "alternative name of the kind {}",
-                text::general_name(name.tag())
-            ));
+            let kind = text::general_name(name.tag());
+            (ignored.words).push(format!("alternative name of the kind {kind}"));
+            ignored.names.extend(text::address(name));
         }
     }
     Ok(())

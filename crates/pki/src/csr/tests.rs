@@ -185,6 +185,8 @@ fn only_host_names_are_taken_and_the_rest_is_named() {
             "extension 2.5.29.19",
         ]
     );
+    let further = ["b.example", "192.0.2.1", "a@b.example"];
+    assert_eq!(csr.further_names, further);
 }
 
 #[test]
@@ -208,6 +210,8 @@ fn the_standard_request_wins_over_microsofts() {
             .iter()
             .any(|text| text.starts_with("old.example"));
         assert_eq!(is_told, is_told_of_both);
+        let is_named = csr.further_names == ["old.example"];
+        assert_eq!(is_named, is_told_of_both);
     }
 }
 

@@ -1,14 +1,16 @@
 //! The texts inside a request: distinguished names and object identifiers.
 
+use std::net::IpAddr;
+
 use const_oid::db::rfc3280::EMAIL_ADDRESS;
 use const_oid::db::rfc4519::{
     COMMON_NAME, COUNTRY_NAME, LOCALITY_NAME, ORGANIZATION_NAME, ORGANIZATIONAL_UNIT_NAME, ST,
 };
-use der::asn1::Any;
+use der::asn1::{Any, AnyRef};
 use der::{Decode, Tag, Tagged};
 use x509_cert::name::Name;
 
-use super::CsrError;
+use super::{CsrError, Ignored};
 
 /// A subject as people wrote it.
 #[derive(Default)]
@@ -23,7 +25,7 @@ pub(super) struct Subject {
 }
 
 /// Reads a `Name`. Attributes without a place in [`Subject`] and repetitions are listed as ignored.
-pub(super) fn read_subject(name: &[u8], ignored: &mut Vec<String>) -> Result<Subject, CsrError> {
+pub(super) fn read_subject(name: &[u8], ignored: &mut Ignored) -> Result<Subject, CsrError> {
     let mut subject = Subject::default();
     for part in Name::from_der(name)?.iter() {
         let place = match part.oid {
@@ -35,7 +37,7 @@ pub(super) fn read_subject(name: &[u8], ignored: &mut Vec<String>) -> Result<Sub
             COUNTRY_NAME => &mut subject.country,
             EMAIL_ADDRESS => &mut subject.email,
             other => {
-                ignored.push(format!("subject attribute {other}"));
+                (ignored.words).push(format!("subject attribute {other}"));
                 continue;
             }
         };
@@ -46,9 +48,16 @@ pub(super) fn read_subject(name: &[u8], ignored: &mut Vec<String>) -> Result<Sub
                 }
             }
             Some(text) if text.contains('\0') => return Err(CsrError::Nul("its subject")),
-            Some(_) => ignored.push(format!("second subject attribute {}", part.oid)),
+            Some(text) => {
+                (ignored.words).push(format!("second subject attribute {}", part.oid));
+                let is_name = part.oid == COMMON_NAME && !text.is_empty();
+                ignored.names.extend(Some(text).filter(|_| is_name));
+            }
             None if part.oid == COMMON_NAME => return Err(CsrError::Unreadable("a common name")),
-            None => ignored.push(format!("unreadable subject attribute {}", part.oid)),
+            None => {
+                let word = format!("unreadable subject attribute {}", part.oid);
+                ignored.words.push(word);
+            }
         }
     }
     Ok(subject)
@@ -98,5 +107,23 @@ pub(super) fn general_name(tag: Tag) -> &'static str {
         7 => "IP address",
         8 => "registered identifier",
         _ => "unknown",
+    }
+}
+
+/// The text of a GeneralName that is an IP or mail address or a URI; `None` for other kinds and what cannot be read.
+pub(super) fn address(name: AnyRef<'_>) -> Option<String> {
+    let octets = name.value();
+    match general_name(name.tag()) {
+        "IP address" => match octets.len() {
+            4 => Some(IpAddr::from(<[u8; 4]>::try_from(octets).ok()?).to_string()),
+            16 => Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?).to_string()),
+            _ => None,
+        },
+        "mail address" | "URI" => {
+            let text = str::from_utf8(octets).ok()?;
+            let is_shown = !text.is_empty() && !text.chars().any(char::is_control);
+            is_shown.then(|| text.to_owned())
+        }
+        _ => None,
     }
 }
