@@ -29,6 +29,7 @@ mod failing_jobs;
 mod foreign;
 mod free_names;
 mod key_holders;
+mod key_reuse;
 mod lives;
 mod logicboxes_contact_changes;
 mod logicboxes_contact_types;

@@ -11,11 +11,15 @@ use chancery_domain::{SignedDuration, Timestamp};
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
+use crate::cancellations::stop_run;
 use crate::challenges::{Approvers, challenges};
 use crate::jobs::Signing;
 use crate::order_requests::controls;
 use crate::orders::put_order;
 use crate::{App, AppError};
+
+/// Why a replacement is given up.
+pub(crate) const KEY_NOT_REUSED: &str = "its key may not be certified again by itself";
 
 impl App {
     /// What an order has had and will have.
@@ -103,6 +107,38 @@ impl App {
         }
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         self.begin(change, file, naming, now).await
+    }
+
+    /// Whether a run may go on: a replacement may as long as the platform may certify the key again by itself.
+    pub(crate) async fn may_go_on(&self, file: &OrderFile) -> Result<bool, AppError> {
+        match file.issuance.purpose {
+            Purpose::Replacement => self.reuses_key(&file.order).await,
+            Purpose::First | Purpose::Reissue => Ok(true),
+        }
+    }
+
+    /// Stops a replacement that is being validated and may not go on.
+    pub(crate) async fn stop_replacement(
+        &self,
+        change: &mut Change,
+        file: &mut OrderFile,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        file.issuance = file.issuance.clone().cancel(now)?;
+        stop_run(change, &file.issuance, now);
+        let order = &mut file.order;
+        order.modified_at = now;
+        put_order(
+            change,
+            order,
+            &file.issuance,
+            file.certificate.as_ref(),
+            now,
+        );
+        let kind = EventKind::IssuanceCancelled;
+        let detail = Some(KEY_NOT_REUSED.to_owned());
+        self.note(change, order, Actor::Platform, kind, detail)
+            .await
     }
 
     /// The run that came to the certificate in force.

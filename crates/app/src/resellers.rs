@@ -4,8 +4,9 @@ use chancery_domain::money::Currency;
 use chancery_domain::operators::{ActKind, OperatorAct};
 use chancery_domain::reseller_settings::{ResellerChanges, differences};
 use chancery_domain::resellers::{Reseller, ResellerId, ResellerSettings};
-use chancery_store::{Change, Sequence, StoreError};
+use chancery_store::{Change, JobId, Sequence, StoreError};
 
+use crate::jobs::{NOBODYS, Task};
 use crate::operators::{OperatorRefusal, no_reseller};
 use crate::{AppError, Operations};
 
@@ -77,11 +78,26 @@ impl Operations {
             }
             let lines: Vec<String> = different.iter().map(ToString::to_string).collect();
             let detail = Some(lines.join("; "));
-            if let Some(saved) = self.save(after, ActKind::ResellerSet, detail).await? {
+            let mut change = Change::new();
+            if before.settings.reuse_keys != after.settings.reuse_keys {
+                self.tend_orders_soon(&mut change, id).await?;
+            }
+            if let Some(saved) = self
+                .save(change, after, ActKind::ResellerSet, detail)
+                .await?
+            {
                 return Ok(saved);
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// Has the orders tended that go by the reseller's setting of key reuse.
+    async fn tend_orders_soon(&self, change: &mut Change, id: ResellerId) -> Result<(), AppError> {
+        let (job, now) = (JobId(self.row().await?), self.clock.now());
+        let (task, key) = (Task::TendOrders(id), format!("tend-orders-{id}"));
+        change.enqueue_anew(task.as_new_job(job, NOBODYS, now, Some(&key)), now);
+        Ok(())
     }
 
     /// Turns a reseller's programs away, those that are signed in at once. Its certificates stay, and what was
@@ -122,7 +138,8 @@ impl Operations {
                 (false, true) => ActKind::ResellerResumed,
             };
             reseller.settings.suspended_at = is_to_be_suspended.then(|| self.clock.now());
-            if let Some(saved) = self.save(reseller, kind, Some(reason.to_owned())).await? {
+            let (change, reason) = (Change::new(), Some(reason.to_owned()));
+            if let Some(saved) = self.save(change, reseller, kind, reason).await? {
                 return Ok(saved);
             }
         }
@@ -132,11 +149,11 @@ impl Operations {
     /// Saves a reseller that changed, with a line of history; `None` if somebody was faster.
     async fn save(
         &self,
+        mut change: Change,
         reseller: Reseller,
         kind: ActKind,
         detail: Option<String>,
     ) -> Result<Option<Reseller>, AppError> {
-        let mut change = Change::new();
         change.set_reseller_settings(&reseller);
         self.record_of(&mut change, kind, &reseller, detail).await?;
         let version = reseller.version + 1;

@@ -313,6 +313,27 @@ impl Store {
         row.map_or(Ok(0), |row| row.int(0))
     }
 
+    /// A reseller's orders in their term that say nothing of key reuse, and so go by its setting: each with its
+    /// ordinal, by ordinals after `after`, `limit` at most.
+    pub async fn orders_by_default_key_reuse(
+        &self,
+        reseller: ResellerId,
+        now: Timestamp,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, OrderId)>, StoreError> {
+        const SQL: &str = "
+            select ordinal, id from orders
+            where reseller_id = $1 and ordinal > $2 and state = 'active' and expires_at > $3
+                and reuse_key = 0 and reuse_refused = 0
+            order by ordinal limit $4";
+        let rows = self
+            .scan(SQL, values![reseller.0, after, now, limit])
+            .await?;
+        let read = |row: &Row| Ok((row.int(0)?, OrderId(row.int(1)?)));
+        rows.iter().map(read).collect()
+    }
+
     /// Whether a contact stands behind an order that is open, or whose term has not ended.
     pub async fn is_contact_in_use(
         &self,

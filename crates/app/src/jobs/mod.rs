@@ -20,6 +20,7 @@ mod shares;
 mod sign;
 mod supersede;
 mod tend;
+mod tend_orders;
 mod vet_by_itself;
 mod worker;
 
@@ -95,6 +96,8 @@ pub(crate) enum Task {
     FollowIssuingCa,
     /// Have the certificates of the issuing CA with this number replaced: it was revoked.
     ReplaceCertificates(i64),
+    /// Have the orders of a reseller tended that go by its setting of key reuse: it was changed.
+    TendOrders(ResellerId),
     /// Drop what has outlived its use.
     Housekeep,
     /// Index the names of orders that were placed.
@@ -121,6 +124,7 @@ impl Task {
             Self::RefreshCrl => "refresh_crl",
             Self::FollowIssuingCa => "follow_issuing_ca",
             Self::ReplaceCertificates(_) => "replace_certificates",
+            Self::TendOrders(_) => "tend_orders",
             Self::Housekeep => "housekeep",
             Self::IndexNames => "index_names",
             Self::IndexContacts => "index_contacts",
@@ -139,6 +143,7 @@ impl Task {
             Self::MailPassword(id) | Self::ReplaceCertificates(id) => id,
             Self::VetByItself(id) => id.0,
             Self::RevokeKey(id) => id.0,
+            Self::TendOrders(id) => id.0,
             Self::RefreshCrl
             | Self::FollowIssuingCa
             | Self::Housekeep
@@ -163,6 +168,7 @@ impl Task {
             | Self::RefreshCrl
             | Self::FollowIssuingCa
             | Self::ReplaceCertificates(_)
+            | Self::TendOrders(_)
             | Self::Housekeep
             | Self::IndexNames
             | Self::IndexContacts => Queue::Work,
@@ -183,7 +189,8 @@ impl Task {
             | Self::RevokeKey(_)
             | Self::RefreshCrl
             | Self::FollowIssuingCa
-            | Self::ReplaceCertificates(_) => None,
+            | Self::ReplaceCertificates(_)
+            | Self::TendOrders(_) => None,
             Self::PollDomain(_) | Self::MailPassword(_) => Some(MAIL_ATTEMPTS),
             Self::VetByItself(_) | Self::Housekeep | Self::IndexNames | Self::IndexContacts => {
                 Some(ATTEMPTS)
@@ -228,7 +235,7 @@ impl Task {
     }
 
     /// A job of each kind, about this.
-    fn all(subject: i64) -> [Self; 17] {
+    fn all(subject: i64) -> [Self; 18] {
         let (issuance, domain) = (IssuanceId(subject), PrevalidationId(subject));
         [
             Self::PollDcv(issuance),
@@ -245,6 +252,7 @@ impl Task {
             Self::RefreshCrl,
             Self::FollowIssuingCa,
             Self::ReplaceCertificates(subject),
+            Self::TendOrders(ResellerId(subject)),
             Self::Housekeep,
             Self::IndexNames,
             Self::IndexContacts,

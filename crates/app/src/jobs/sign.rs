@@ -31,6 +31,7 @@ use crate::companions::came_along;
 use crate::holds::HOLD_LOOK;
 use crate::identities::Naming;
 use crate::orders::{put_order, restage};
+use crate::plans::KEY_NOT_REUSED;
 use crate::{App, AppError};
 
 /// How many certificates may wait for the signers in memory; more wait in the database.
@@ -131,14 +132,19 @@ impl SignerQueue {
 
 impl App {
     /// Goes on with an issuance whose names are all proved: to signing, or, where its organization was
-    /// rejected or the issuer's rules refuse the certificate, to its end and the price back. The caller
-    /// commits, and hands over what is to be signed.
+    /// rejected or the issuer's rules refuse the certificate, to its end and the price back; a replacement whose key
+    /// may no longer be used again is stopped. The caller commits, and hands over what is to be signed.
     pub(crate) async fn sign_or_end(
         &self,
         change: &mut Change,
-        file: OrderFile,
+        mut file: OrderFile,
         now: Timestamp,
     ) -> Result<Proceeding, AppError> {
+        if file.issuance.state == IssuanceState::Validating && !self.may_go_on(&file).await? {
+            self.stop_replacement(change, &mut file, now).await?;
+            self.tend_soon(change, file.order.id, now).await?;
+            return Ok(Proceeding::Ended);
+        }
         let identity = match self.identity_for(&file.order, &file.issuance, now).await? {
             Naming::Ready(identity) => identity,
             Naming::Waiting => return Ok(Proceeding::Waits(Box::new(file))),
@@ -453,8 +459,8 @@ impl App {
         }
     }
 
-    /// Why a certificate on record must not be signed any more, if anything has happened since: its key was blocked,
-    /// or the certificate that it is to replace by itself was revoked.
+    /// Why a certificate on record must not be signed any more, if anything has happened since: its key was blocked
+    /// or may not be used again by itself, or the certificate that it is to replace was revoked.
     async fn unwanted(
         &self,
         file: &OrderFile,
@@ -462,6 +468,9 @@ impl App {
     ) -> Result<Option<&'static str>, AppError> {
         if (self.store.blocked_key(&certificate.spki_sha256).await?).is_some() {
             return Ok(Some(KEY_BLOCKED));
+        }
+        if !self.may_go_on(file).await? {
+            return Ok(Some(KEY_NOT_REUSED));
         }
         let predecessor = file.certificate.filter(|held| held.revoked_at.is_some());
         let is_unasked = file.issuance.purpose == Purpose::Replacement && predecessor.is_some();

@@ -213,19 +213,25 @@ impl App {
     async fn see_to_successor(
         &self,
         change: &mut Change,
-        file: OrderFile,
+        mut file: OrderFile,
         certificate: CertificateSummary,
         from: Timestamp,
         told: &[News],
         due: &mut Due,
     ) -> Result<Option<Signing>, AppError> {
         let now = due.now;
-        let is_under_way = !file.issuance.is_settled();
         let may_reuse = self.reuses_key(&file.order).await?;
         let reuses_key = may_reuse
             && !self
                 .is_key_blocked(&self.last_issued(&file).await?.spki)
                 .await?;
+        if !reuses_key
+            && file.issuance.purpose == Purpose::Replacement
+            && file.issuance.state == IssuanceState::Validating
+        {
+            self.stop_replacement(change, &mut file, now).await?;
+        }
+        let is_under_way = !file.issuance.is_settled();
         if !is_under_way && reuses_key {
             let begins = self.replacement_begins(&file, from, now).await?;
             if begins <= now {

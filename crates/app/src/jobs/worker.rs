@@ -448,6 +448,7 @@ impl App {
             Some(Task::Supersede(id)) => self.supersede(job, id).await,
             Some(Task::Tend(id)) => self.tend(job, id).await,
             Some(Task::MailNotice(id)) => self.mail_notice(job, id).await,
+            Some(Task::TendOrders(id)) => self.tend_orders(job, id).await,
             Some(Task::MailPassword(id)) => self.send_password(job, id).await,
             Some(Task::VetByItself(id)) => self.vet_by_itself(job, id).await,
             Some(Task::RevokeKey(id)) => self.revoke_key(job, id).await,

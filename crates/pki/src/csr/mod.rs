@@ -255,7 +255,7 @@ fn read_attributes(
             ID_EXTENSION_REQ => &mut *dns_names,
             MICROSOFT_EXTENSION_REQUEST => &mut microsofts,
             other => {
-                ignored.push(format!("attribute {other}"));
+                ignored.words.push(format!("attribute {other}"));
                 continue;
             }
         };
