@@ -66,6 +66,7 @@ mod relays;
 mod renewals;
 mod repeats;
 mod retention;
+mod revocation_notices;
 mod revocation_races;
 mod revocations;
 mod revoked_cas;

@@ -12,7 +12,7 @@ use chancery_outside::mail::Mail;
 use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
-use crate::jobs::{Task, hex};
+use crate::jobs::hex;
 use crate::{App, AppError};
 
 impl App {
@@ -36,9 +36,7 @@ impl App {
             created_at: now,
             sent_at: None,
         };
-        change.insert_notice(&notice);
-        let task = Task::MailNotice(notice.id);
-        self.enqueue(change, task, file.order.reseller, now).await
+        Self::put_notice(&self.store, change, &notice, file.order.reseller).await
     }
 
     /// The message of a notice; the same each time.

@@ -228,12 +228,7 @@ impl Revoker<'_> {
             created_at: now,
             sent_at: None,
         };
-        change.insert_notice(&notice);
-        let task = Task::MailNotice(notice.id);
-        let id = JobId(self.row_id().await?);
-        let owner = certificate.reseller.0;
-        change.enqueue(task.as_new_job(id, owner, now, None), now);
-        Ok(())
+        App::put_notice(self.store, change, &notice, certificate.reseller).await
     }
 
     async fn amendment(

@@ -43,7 +43,7 @@ impl Change {
         );
     }
 
-    /// Notes that a notice was handed to the mail server; only once.
+    /// Notes that a notice was handed to the mail server for the people behind its order, or was not for them; only once.
     pub fn mark_told(&mut self, id: NoticeId, at: Timestamp) {
         const SQL: &str = "update notices set sent_at = $1 where id = $2 and sent_at is null";
         self.expect_one(SQL, values![at, id.0], conflict(id));

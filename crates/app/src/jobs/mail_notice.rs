@@ -12,17 +12,23 @@ use chancery_store::{Change, ClaimedJob};
 use crate::{App, AppError};
 
 impl App {
-    /// Mails a notice to those whom the reseller wants it to go to, unless it is out of date by now. It may go out twice,
-    /// unchanged, when the process dies between the mail server's answer and the commit.
-    pub(super) async fn mail_notice(&self, job: &ClaimedJob, id: NoticeId) -> Result<(), AppError> {
+    /// Mails a notice to one party, if the reseller wants it to go there, unless it is out of date by now. It may go
+    /// out twice, unchanged, when the process dies between the mail server's answer and the commit.
+    pub(super) async fn mail_notice(
+        &self,
+        job: &ClaimedJob,
+        id: NoticeId,
+        party: Party,
+    ) -> Result<(), AppError> {
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         let notice = self.store.notice(id).await?;
-        if let Some(notice) = notice.filter(|notice| notice.sent_at.is_none())
+        let is_open = |notice: &Notice| party == Party::Reseller || notice.sent_at.is_none();
+        if let Some(notice) = notice.filter(is_open)
             && let Some(file) = self.store.order_file(notice.order).await?
             && self.still_matters(&notice, &file).await?
         {
-            self.send_notice(&mut change, &notice, &file).await?;
+            self.send_notice(&mut change, &notice, &file, party).await?;
         }
         self.store.commit(change).await?;
         Ok(())
@@ -56,17 +62,29 @@ impl App {
         change: &mut Change,
         notice: &Notice,
         file: &OrderFile,
+        party: Party,
     ) -> Result<(), AppError> {
         let order = &file.order;
         let reseller = self.store.reseller(order.reseller).await?;
         let reseller = reseller.ok_or_else(|| AppError::Internal("its reseller is gone".into()))?;
-        let Readers { to, told } = self.readers(notice, order, &reseller.settings).await?;
+        let readers = self.readers(notice, order, &reseller.settings, party);
+        let readers = readers.await?;
         let now = self.clock.now();
+        if party == Party::People {
+            change.mark_told(notice.id, now);
+        }
+        let Some(Readers { to, told }) = readers else {
+            return Ok(());
+        };
         let certificate = match notice.certificate {
             Some(id) => self.store.certificate(id).await?,
             None => None,
         };
         let mut mail = self.notice_mail(notice, file, certificate.as_ref(), to);
+        if party == Party::Reseller {
+            // A message of its own.
+            mail.message_id.insert_str(0, "reseller-");
+        }
         let ResellerSettings {
             notice_sender,
             notice_footer,
@@ -87,7 +105,6 @@ impl App {
                 format!("{told}: {refused}")
             }
         };
-        change.mark_told(notice.id, now);
         let detail = Some(format!("{}: {outcome}", notice.news.kind()));
         self.note(
             change,
@@ -100,7 +117,16 @@ impl App {
     }
 }
 
-/// Who reads a notice.
+/// Who reads a message of a notice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Party {
+    /// The administrator and the technical contact of the order.
+    People,
+    /// The reseller, at its own address for notices.
+    Reseller,
+}
+
+/// Who reads a message of a notice.
 struct Readers {
     /// Their addresses, each once; nobody's where the reseller wants none to be sent.
     to: Vec<String>,
@@ -109,47 +135,53 @@ struct Readers {
 }
 
 impl App {
-    /// Who reads a notice about an order, by what is set for its reseller. What a duty demands is told to somebody
-    /// even where the reseller wants no notices.
+    /// Who of a party reads a notice about an order, by what is set for its reseller; `None` where the message is for
+    /// the other party. What a duty demands is told to somebody even where the reseller wants no notices.
     async fn readers(
         &self,
         notice: &Notice,
         order: &Order,
         settings: &ResellerSettings,
-    ) -> Result<Readers, AppError> {
+        party: Party,
+    ) -> Result<Option<Readers>, AppError> {
         let own = settings.notice_email.clone();
-        let who = match (settings.notices_to, own.is_some()) {
-            // The reseller has to hear of it, and where it has no address of its own, somebody.
-            (NoticeRecipients::None, true) if notice.news.is_duty() => NoticeRecipients::Reseller,
-            (NoticeRecipients::None, false) if notice.news.is_duty() => {
-                NoticeRecipients::Administrator
+        let who = recipients(settings.notices_to, own.is_some(), notice.news.is_duty());
+        let own = own.filter(|_| who.include_reseller());
+        match party {
+            Party::Reseller => Ok(own.map(|own| Readers {
+                to: vec![own],
+                told: "the reseller".to_owned(),
+            })),
+            Party::People if who.include_administrator() => {
+                let ids = [order.administrator, order.technical, order.technical];
+                let contacts = self.store.contacts(order.reseller, ids).await?;
+                let told = told(order, &contacts);
+                let mut to: Vec<String> = (contacts.into_iter())
+                    .map(|contact| contact.details.email)
+                    .collect();
+                to.sort_unstable();
+                to.dedup();
+                // Who gets it as the reseller need not get it twice.
+                to.retain(|address| Some(address) != own.as_ref());
+                Ok(Some(Readers { to, told }).filter(|readers| !readers.to.is_empty()))
             }
-            (NoticeRecipients::Administrator, true) if notice.news.is_duty() => {
-                NoticeRecipients::Both
-            }
-            (who, _) => who,
-        };
-        let (mut to, mut told_whom) = (Vec::new(), Vec::new());
-        if who.include_administrator() {
-            let ids = [order.administrator, order.technical, order.technical];
-            let contacts = self.store.contacts(order.reseller, ids).await?;
-            told_whom.push(told(order, &contacts));
-            to.extend(contacts.into_iter().map(|contact| contact.details.email));
+            Party::People if own.is_none() => Ok(Some(Readers {
+                to: Vec::new(),
+                told: "nobody, by the reseller's settings".to_owned(),
+            })),
+            Party::People => Ok(None),
         }
-        if who.include_reseller() {
-            told_whom.push("the reseller".to_owned());
-            to.extend(own);
-        }
-        to.sort_unstable();
-        to.dedup();
-        told_whom.retain(|whom| !whom.is_empty());
-        if to.is_empty() {
-            told_whom = vec!["nobody, by the reseller's settings".to_owned()];
-        }
-        Ok(Readers {
-            to,
-            told: told_whom.join("; "),
-        })
+    }
+}
+
+/// Who reads notices: as it is set, but what a duty demands has to reach the reseller, and where it has no address of
+/// its own, somebody.
+fn recipients(set: NoticeRecipients, has_own: bool, is_duty: bool) -> NoticeRecipients {
+    match (set, has_own) {
+        (NoticeRecipients::None, true) if is_duty => NoticeRecipients::Reseller,
+        (NoticeRecipients::None, false) if is_duty => NoticeRecipients::Administrator,
+        (NoticeRecipients::Administrator, true) if is_duty => NoticeRecipients::Both,
+        (set, _) => set,
     }
 }
 

@@ -26,13 +26,13 @@ mod worker;
 
 use chancery_domain::Timestamp;
 use chancery_domain::issuances::IssuanceId;
-use chancery_domain::notices::NoticeId;
+use chancery_domain::notices::{Notice, NoticeId};
 use chancery_domain::orders::OrderId;
 use chancery_domain::prevalidations::{Prevalidation, PrevalidationId};
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::revocations::BlockedKeyId;
 use chancery_domain::vetting::CaseId;
-use chancery_store::{Change, JobId, NewJob, Queue};
+use chancery_store::{Change, JobId, NewJob, Queue, Sequence, Store};
 
 pub use leases::LEASE;
 pub(crate) use leases::LONGEST_LEASE;
@@ -82,8 +82,10 @@ pub(crate) enum Task {
     Supersede(IssuanceId),
     /// Do for an order what its plan says: replace its certificate, tell people, end it.
     Tend(OrderId),
-    /// Tell people something.
+    /// Tell the people behind an order something.
     MailNotice(NoticeId),
+    /// Tell the reseller the same, in a message of its own.
+    MailNoticeToReseller(NoticeId),
     /// Send a customer a temporary password.
     MailPassword(i64),
     /// Approve a vetting case in a test environment.
@@ -118,6 +120,7 @@ impl Task {
             Self::Supersede(_) => "supersede",
             Self::Tend(_) => "tend",
             Self::MailNotice(_) => "mail_notice",
+            Self::MailNoticeToReseller(_) => "mail_notice_to_reseller",
             Self::MailPassword(_) => "mail_password",
             Self::VetByItself(_) => "vet_by_itself",
             Self::RevokeKey(_) => "revoke_key",
@@ -139,7 +142,7 @@ impl Task {
             }
             Self::PollDomain(id) | Self::MailDomainApprover(id) => id.0,
             Self::Tend(id) => id.0,
-            Self::MailNotice(id) => id.0,
+            Self::MailNotice(id) | Self::MailNoticeToReseller(id) => id.0,
             Self::MailPassword(id) | Self::ReplaceCertificates(id) => id,
             Self::VetByItself(id) => id.0,
             Self::RevokeKey(id) => id.0,
@@ -159,6 +162,7 @@ impl Task {
             Self::MailApprovers(_)
             | Self::MailDomainApprover(_)
             | Self::MailNotice(_)
+            | Self::MailNoticeToReseller(_)
             | Self::MailPassword(_) => Queue::Mail,
             Self::Sign(_)
             | Self::Supersede(_)
@@ -183,6 +187,7 @@ impl Task {
             | Self::MailApprovers(_)
             | Self::MailDomainApprover(_)
             | Self::MailNotice(_)
+            | Self::MailNoticeToReseller(_)
             | Self::Sign(_)
             | Self::Supersede(_)
             | Self::Tend(_)
@@ -235,7 +240,7 @@ impl Task {
     }
 
     /// A job of each kind, about this.
-    fn all(subject: i64) -> [Self; 18] {
+    fn all(subject: i64) -> [Self; 19] {
         let (issuance, domain) = (IssuanceId(subject), PrevalidationId(subject));
         [
             Self::PollDcv(issuance),
@@ -246,6 +251,7 @@ impl Task {
             Self::Supersede(issuance),
             Self::Tend(OrderId(subject)),
             Self::MailNotice(NoticeId(subject)),
+            Self::MailNoticeToReseller(NoticeId(subject)),
             Self::MailPassword(subject),
             Self::VetByItself(CaseId(subject)),
             Self::RevokeKey(BlockedKeyId(subject)),
@@ -306,6 +312,23 @@ impl App {
         let (owner, key) = (domain.reseller.0, format!("domain-{}", domain.id));
         let job = Task::PollDomain(domain.id).as_new_job(id, owner, now, Some(&key));
         change.enqueue_anew(job, run_at);
+        Ok(())
+    }
+
+    /// Adds a notice, and the jobs that mail it: one for each party, so that none sees the other's addresses and
+    /// none waits for the other's mail server.
+    pub(crate) async fn put_notice(
+        store: &Store,
+        change: &mut Change,
+        notice: &Notice,
+        reseller: ResellerId,
+    ) -> Result<(), AppError> {
+        change.insert_notice(notice);
+        let (id, now) = (notice.id, notice.created_at);
+        for task in [Task::MailNotice(id), Task::MailNoticeToReseller(id)] {
+            let job = JobId(store.next_id(Sequence::Row).await?);
+            change.enqueue(task.as_new_job(job, reseller.0, now, None), now);
+        }
         Ok(())
     }
 

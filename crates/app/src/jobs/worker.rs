@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::failures::{LONGEST_MOMENT, UNKNOWN_KIND, kept_going};
 use super::leases::{Held, Leases};
+use super::mail_notice::Party;
 use super::shares::{Round, Shares};
 use super::{Task, end_long_rests};
 use crate::{App, AppError};
@@ -447,7 +448,10 @@ impl App {
             Some(Task::Sign(id)) => self.sign_claimed(job, id).await,
             Some(Task::Supersede(id)) => self.supersede(job, id).await,
             Some(Task::Tend(id)) => self.tend(job, id).await,
-            Some(Task::MailNotice(id)) => self.mail_notice(job, id).await,
+            Some(Task::MailNotice(id)) => self.mail_notice(job, id, Party::People).await,
+            Some(Task::MailNoticeToReseller(id)) => {
+                self.mail_notice(job, id, Party::Reseller).await
+            }
             Some(Task::TendOrders(id)) => self.tend_orders(job, id).await,
             Some(Task::MailPassword(id)) => self.send_password(job, id).await,
             Some(Task::VetByItself(id)) => self.vet_by_itself(job, id).await,
