@@ -127,10 +127,8 @@ impl Installation {
     /// waits until it serves.
     pub async fn serve_from(&self, file: &Path) -> Running {
         let mut command = self.command(&["serve", "--ote", "--listen", "127.0.0.1:0"]);
-        command
-            .arg("--config")
-            .arg(file)
-            .env("CHANCERY_LOG", "info");
+        // The environment would have the last word.
+        command.arg("--config").arg(file).env_remove("CHANCERY_LOG");
         let mut running = self.spawn_command(&within_file_limits(&command));
         running.read_address(self).await;
         running
