@@ -8,6 +8,3 @@ alter table jobs add column lost bigint not null default 0;
 create index prevalidations_ended on prevalidations (modified_at) where state in ('dropped', 'expired');
 create index authorizations_of_prevalidation on authorizations (prevalidation_id)
     where prevalidation_id is not null;
-
--- Connections that have not written for long are given up, and what they leave here is removed.
-alter table commit_lanes add column used_at bigint not null default cast(extract(epoch from now()) as bigint);

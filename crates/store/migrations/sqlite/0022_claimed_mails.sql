@@ -8,6 +8,3 @@ alter table jobs add column lost integer not null default 0;
 create index prevalidations_ended on prevalidations (modified_at) where state in ('dropped', 'expired');
 create index authorizations_of_prevalidation on authorizations (prevalidation_id)
     where prevalidation_id is not null;
-
--- When a connection has last written, in seconds; SQLite has none of these.
-alter table commit_lanes add column used_at integer not null default 0;

@@ -267,7 +267,7 @@ impl Writer {
 
     async fn take_session(&mut self) -> Result<Session, Trouble> {
         match self.session.take() {
-            Some(session) if !session.connection.is_closed() && !session.is_old() => Ok(session),
+            Some(session) if !session.connection.is_closed() => Ok(session),
             old => {
                 let stale = old
                     .map(|session| session.token)
@@ -293,7 +293,6 @@ impl Writer {
             connection,
             token,
             committed,
-            ..
         } = session;
         drop(connection);
         tracing::warn!(error = &*error, "a connection was lost around a commit");

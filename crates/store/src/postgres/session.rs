@@ -1,7 +1,6 @@
 //! An open connection that writes, with the row that counts its groups.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 
@@ -13,15 +12,11 @@ use crate::values;
 use crate::values::Row;
 use crate::waiting::Waiting;
 
-/// A connection that has not written for so long is given up, well before its row is taken for one that was left behind.
-const UNUSED_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
-
 /// An open connection with its row in `commit_lanes`.
 pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) token: String,
     pub(super) committed: i64,
-    used: Instant,
 }
 
 /// Why a group was not applied, as far as its connection can tell.
@@ -123,10 +118,6 @@ impl Refusal {
 impl Session {
     pub(super) async fn start(connection: Connection) -> Result<Self, Trouble> {
         connection.give_up_idle_transactions().await?;
-        // Left behind by processes that were killed. By the clock of the database: ours may be moved.
-        const LEFT: &str = "
-            delete from commit_lanes where used_at < extract(epoch from now()) - 30 * 86400";
-        connection.query(LEFT, &[]).await?;
         const SQL: &str = "
             insert into commit_lanes (token, committed)
             values (cast(gen_random_uuid() as text), 0) returning token";
@@ -137,13 +128,7 @@ impl Session {
             connection,
             token,
             committed: 0,
-            used: Instant::now(),
         })
-    }
-
-    /// Whether its row may be taken for one that was left behind.
-    pub(super) fn is_old(&self) -> bool {
-        self.used.elapsed() > UNUSED_FOR
     }
 
     pub(super) async fn end(self) {
@@ -156,8 +141,7 @@ impl Session {
     /// Sends a group and reads its answers, one for each statement.
     pub(super) async fn send(&mut self, group: &[Waiting]) -> Result<Vec<Option<Vec<Row>>>, Stop> {
         const COUNT: &str =
-            "update commit_lanes set committed = $1, used_at = cast(extract(epoch from now()) as bigint)
-             where token = $2 and committed = $3";
+            "update commit_lanes set committed = $1 where token = $2 and committed = $3";
         // Who fights over the same rows, in this process or another, comes one after the other.
         const HOLD: &str = "
             select count(pg_advisory_xact_lock(held.key)) from (
@@ -202,7 +186,6 @@ impl Session {
         match self.connection.transaction(&wanted).await {
             Ok(mut answers) => {
                 self.committed += 1;
-                self.used = Instant::now();
                 answers.drain(..own);
                 Ok(answers)
             }
