@@ -100,7 +100,7 @@ async fn a_lost_certificate_is_revoked_once_and_listed_once(bed: &Bed) {
     let told = Revocation::new(reason, Requester::KeyHolder, at(6), at(7));
     let revoke = async || {
         commit(bed, |change| {
-            change.revoke_lost_certificate(&lost(1), &told)
+            change.revoke_lost_certificate(&lost(1), &told);
         })
         .await
     };
