@@ -7,6 +7,7 @@ use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::issuances::{Issuance, NameControl};
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::{Observation, Outcome};
+use chancery_domain::orders::Order;
 use chancery_domain::prevalidations::Prevalidation;
 use chancery_domain::resellers::ResellerId;
 use chancery_domain::validations::ValidationId;
@@ -105,19 +106,42 @@ impl App {
 
     /// Forgets proofs that may not be used any more, and asks the approvers of their names again. Looks for the
     /// others go on by themselves.
+    pub(crate) async fn forget_unusable(
+        &self,
+        change: &mut Change,
+        order: &Order,
+        issuance: &mut Issuance,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let forgotten = self.unusable_proofs(order, issuance, now).await?;
+        self.ask_anew(change, issuance, &forgotten, now).await
+    }
+
+    /// The same of proofs that have grown too old since.
     pub(crate) async fn forget_stale(
         &self,
         change: &mut Change,
         issuance: &mut Issuance,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        let dropped = self.unusable_proofs(issuance, now).await?;
-        if dropped.is_empty() || !self.rules.is_in_force(Method::Email, now) {
+        let forgotten = issuance.forget_stale(&self.rules, now);
+        self.ask_anew(change, issuance, &forgotten, now).await
+    }
+
+    /// Asks the approvers of names again whose proofs were forgotten.
+    async fn ask_anew(
+        &self,
+        change: &mut Change,
+        issuance: &Issuance,
+        forgotten: &[DomainName],
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        if forgotten.is_empty() || !self.rules.is_in_force(Method::Email, now) {
             return Ok(());
         }
         let controls = issuance.unproved();
-        let again = controls.filter(|control| dropped.contains(&control.name));
-        self.ask_approvers(change, &*issuance, again, now).await
+        let again = controls.filter(|control| forgotten.contains(&control.name));
+        self.ask_approvers(change, issuance, again, now).await
     }
 
     /// Adds an approval for each address that is to approve some of these names, and the job that mails them.

@@ -153,7 +153,7 @@ impl App {
                     }
                 }
             };
-            self.forget_stale(&mut change, &mut file.issuance, now)
+            self.forget_unusable(&mut change, &file.order, &mut file.issuance, now)
                 .await?;
             self.note_approval(&mut change, &approval, &mut file, now)
                 .await?;

@@ -4,7 +4,9 @@
 //! choice, which an operator sets: the orders of one customer, or all orders of the reseller.
 
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::{Authorization, ProofId, RecordedProof};
+use chancery_domain::authorizations::{
+    Authorization, ProofId, RecordedProof, put_most_useful_first,
+};
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::fields::{Field, FieldError};
 use chancery_domain::issuances::Issuance;
@@ -60,8 +62,8 @@ impl App {
         Err(AppError::Busy)
     }
 
-    /// What is proved about the domains of these names and serves an order, fresh enough to be used today. The
-    /// order may be about to be placed.
+    /// What is proved about the domains of these names and serves an order, fresh enough to be used today; first what
+    /// also covers the name that comes along with the order. The order may be about to be placed.
     pub(crate) async fn held_proofs(
         &self,
         scope: ProofScope,
@@ -85,7 +87,9 @@ impl App {
             .buffer_unordered(PARALLEL_READS)
             .try_collect()
             .await?;
-        Ok(held.into_iter().flatten().collect())
+        let mut held: Vec<Authorization> = held.into_iter().flatten().collect();
+        put_most_useful_first(&mut held, self.free_name(order).as_ref());
+        Ok(held)
     }
 
     /// Whom a reseller's proofs serve, for work that nobody asked for just now.
@@ -94,20 +98,38 @@ impl App {
         Ok(found.map_or(ProofScope::Order, |reseller| reseller.settings.proof_scope))
     }
 
-    /// Forgets the proofs of a run that may not be used any more: grown too old, or dropped since it began. Tells
-    /// whose names they are.
+    /// Forgets the proofs of a run being validated that may not be used any more: grown too old, dropped, or taken over
+    /// from whom they would not be taken over today. Tells whose names they are.
     pub(crate) async fn unusable_proofs(
         &self,
+        order: &Order,
         issuance: &mut Issuance,
         now: Timestamp,
     ) -> Result<Vec<DomainName>, AppError> {
         let mut forgotten = issuance.forget_stale(&self.rules, now);
-        if issuance.names.iter().any(|control| control.proof.is_some()) {
-            let (reseller, since) = (issuance.reseller, issuance.created_at);
-            let dropped = self.store.dropped_proofs(reseller, since).await?;
-            forgotten.extend(issuance.forget_dropped(&dropped));
+        let proofs = issuance.rests_on();
+        if !proofs.is_empty() {
+            let scope = self.proof_scope(order.reseller).await?;
+            let run = (order.reseller, issuance.id);
+            let holders = holders(scope, order);
+            let usable = self.store.serving_proofs(run, &holders, &proofs).await?;
+            forgotten.extend(issuance.forget_all_but(&usable));
         }
         Ok(forgotten)
+    }
+
+    /// Whether proofs that a certificate on record rests on were dropped, or have grown too old, before it is signed.
+    pub(crate) async fn has_lost_proofs(
+        &self,
+        issuance: &Issuance,
+        now: Timestamp,
+    ) -> Result<bool, AppError> {
+        if !issuance.clone().forget_stale(&self.rules, now).is_empty() {
+            return Ok(true);
+        }
+        let proofs = issuance.rests_on();
+        let dropped = (self.store.dropped_proofs(issuance.reseller, &proofs)).await?;
+        Ok(proofs.iter().any(|proof| dropped.contains(proof)))
     }
 }
 

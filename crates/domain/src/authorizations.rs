@@ -5,6 +5,8 @@
 //! which name follows BR 3.2.2.4 as amended by SC-101: the method is picked first; aliases are followed
 //! before labels are dropped, never after.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -188,6 +190,19 @@ impl Authorization {
     }
 }
 
+/// Puts first what serves most: first what covers a name that would come along for nothing, then what covers names
+/// below its own, then the latest.
+pub fn put_most_useful_first(held: &mut [Authorization], companion: Option<&DomainName>) {
+    held.sort_by_cached_key(|held| {
+        let covers_companion = companion.is_some_and(|name| held.covers(name));
+        Reverse((
+            covers_companion,
+            held.method.covers_subdomains(),
+            held.obtained_at,
+        ))
+    });
+}
+
 /// An authorization on record, and whose it is.
 ///
 /// It serves the order it was obtained for, that order's later certificates, and its renewals; which other orders
@@ -257,6 +272,25 @@ mod tests {
         assert!(proved.covers(&name("shop.example")));
         assert!(!proved.covers(&name("www.shop.example")));
         assert!(!proved.covers(&name("*.shop.example")));
+    }
+
+    #[test]
+    fn the_proof_that_covers_a_companion_is_preferred() {
+        let proved = |domain: &str, method, second| Authorization {
+            domain: name(domain),
+            method,
+            obtained_at: Timestamp::from_second(second).unwrap(),
+        };
+        let of_parent = proved("shop.example", Method::Dns, 1);
+        let of_host = proved("www.shop.example", Method::Dns, 2);
+        let by_file = proved("www.shop.example", Method::File, 3);
+        let all = [by_file.clone(), of_host.clone(), of_parent.clone()];
+        let mut held = all.clone();
+        put_most_useful_first(&mut held, Some(&name("shop.example")));
+        assert_eq!(held, [of_parent.clone(), of_host.clone(), by_file.clone()]);
+        let mut held = all;
+        put_most_useful_first(&mut held, None);
+        assert_eq!(held, [of_host, of_parent, by_file]);
     }
 
     #[test]

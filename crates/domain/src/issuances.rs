@@ -143,6 +143,16 @@ impl Proof {
     }
 }
 
+impl From<&Authorization> for Proof {
+    fn from(held: &Authorization) -> Self {
+        Self {
+            domain: held.domain.clone(),
+            method: held.method,
+            obtained_at: held.obtained_at,
+        }
+    }
+}
+
 /// How far an issuance has come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum IssuanceState {
@@ -183,7 +193,7 @@ pub enum NextStep {
 }
 
 impl Issuance {
-    /// Takes over every authorization that is still fresh and covers an unproved name.
+    /// Takes over authorizations that are still fresh and cover unproved names, of several the first.
     pub fn reuse(
         &mut self,
         authorizations: &[Authorization],
@@ -195,17 +205,10 @@ impl Issuance {
             .iter_mut()
             .filter(|control| control.proof.is_none())
         {
-            let fresh = authorizations
-                .iter()
-                .filter(|held| {
-                    held.covers(&control.name) && rules.is_fresh(held.method, held.obtained_at, now)
-                })
-                .max_by_key(|held| held.obtained_at);
-            control.proof = fresh.map(|held| Proof {
-                domain: held.domain.clone(),
-                method: held.method,
-                obtained_at: held.obtained_at,
+            let fresh = authorizations.iter().find(|held| {
+                held.covers(&control.name) && rules.is_fresh(held.method, held.obtained_at, now)
             });
+            control.proof = fresh.map(Proof::from);
         }
     }
 
@@ -255,23 +258,32 @@ impl Issuance {
         dropped
     }
 
-    /// Forgets proofs that were dropped on request, and tells whose: control of those names is to be shown again.
-    pub fn forget_dropped(&mut self, dropped: &[Authorization]) -> Vec<DomainName> {
-        let is_dropped = |proof: &Proof| {
-            dropped.iter().any(|held| {
-                held.domain == proof.domain
-                    && held.method == proof.method
-                    && held.obtained_at == proof.obtained_at
-            })
-        };
+    /// Forgets all proofs but these, and tells whose: control of those names is to be shown again.
+    pub fn forget_all_but(&mut self, usable: &[Authorization]) -> Vec<DomainName> {
         let mut forgotten = Vec::new();
         for control in &mut self.names {
-            if control.proof.as_ref().is_some_and(is_dropped) {
+            let is_usable = |proof: &Proof| usable.iter().any(|held| *proof == Proof::from(held));
+            if control.proof.as_ref().is_some_and(|proof| !is_usable(proof)) {
                 control.proof = None;
                 forgotten.push(control.name.clone());
             }
         }
         forgotten
+    }
+
+    /// What it rests on so far, each once.
+    pub fn rests_on(&self) -> Vec<Authorization> {
+        let mut proofs: Vec<Authorization> = Vec::new();
+        for proof in self.names.iter().filter_map(|control| control.proof.as_ref()) {
+            if !proofs.iter().any(|held| Proof::from(held) == *proof) {
+                proofs.push(Authorization {
+                    domain: proof.domain.clone(),
+                    method: proof.method,
+                    obtained_at: proof.obtained_at,
+                });
+            }
+        }
+        proofs
     }
 
     /// Notes that a look at the world was made.

@@ -12,8 +12,9 @@ use chancery_domain::orders::OrderId;
 use chancery_domain::prevalidations::PrevalidationId;
 use chancery_domain::resellers::ResellerId;
 
-use crate::changes::Change;
+use crate::changes::{Change, Failure};
 use crate::errors::StoreError;
+use crate::reading::as_keys;
 use crate::store::Store;
 use crate::values;
 use crate::values::Row;
@@ -77,14 +78,19 @@ impl Change {
         );
     }
 
-    /// Drops a proof, and with it what the same holder had shown of the same domain by the same method before:
-    /// an older one would only take its place.
+    /// Drops a proof, and with it what was shown before of the same domain by the same method for the same order or
+    /// those it renews: an older one would only take its place.
     pub fn drop_proof(&mut self, proof: &RecordedProof, now: Timestamp) {
         const SQL: &str = "
+            with recursive lineage (id) as (
+                select cast($7 as bigint)
+                union
+                select o.renews_id from orders o join lineage l on o.id = l.id where o.renews_id is not null)
             update authorizations set dropped_at = $1
             where reseller_id = $2 and base_domain = $3 and domain = $4 and method = $5
-                and obtained_at <= $6 and coalesce(order_id, 0) = $7 and dropped_at is null";
+                and obtained_at <= $6 and coalesce(order_id, 0) in (select id from lineage) and dropped_at is null";
         let domain = &proof.proved.domain;
+        self.lane(proof.reseller.0);
         let base = domain.base_domain().unwrap_or_else(|| domain.clone());
         self.execute(
             SQL,
@@ -99,6 +105,51 @@ impl Change {
             ],
         );
     }
+
+    /// Expects that none of these proofs of a reseller was dropped; a conflict otherwise. Drops name the same lane.
+    pub fn expect_undropped(
+        &mut self,
+        reseller: ResellerId,
+        issuance: IssuanceId,
+        proofs: &[Authorization],
+    ) {
+        const SQL: &str = "
+            select 1 from authorizations
+            where reseller_id = $1 and base_domain in (select key from json_each($2)) and dropped_at is not null
+                and domain || ' ' || method || ' ' || cast(obtained_at as text) in (select key from json_each($3))";
+        let words = proofs.iter().map(|proof| {
+            let (domain, method) = (&proof.domain, proof.method.as_str());
+            format!("{domain} {method} {}", proof.obtained_at.as_microsecond())
+        });
+        let words: Vec<String> = words.collect();
+        let values = values![
+            reseller.0,
+            base_domains(proofs),
+            as_keys(words.iter().map(String::as_str)),
+        ];
+        let failure = Failure::Conflict {
+            what: "proof",
+            id: issuance.0,
+        };
+        self.lane(reseller.0);
+        self.expect_found(SQL, values, 0, failure);
+    }
+}
+
+/// The base domains of proofs, as one value.
+fn base_domains(proofs: &[Authorization]) -> String {
+    let base = |proof: &Authorization| proof.domain.base_domain();
+    let bases = proofs
+        .iter()
+        .map(|proof| base(proof).unwrap_or_else(|| proof.domain.clone()));
+    let bases: Vec<DomainName> = bases.collect();
+    as_keys(bases.iter().map(DomainName::as_str))
+}
+
+/// When the oldest of proofs was obtained.
+fn oldest(proofs: &[Authorization]) -> Timestamp {
+    let times = proofs.iter().map(|proof| proof.obtained_at);
+    times.min().unwrap_or(Timestamp::MAX)
 }
 
 /// Each domain and method once, at its latest; a thousand at most. What covers more than its own name comes first,
@@ -153,16 +204,58 @@ impl Store {
         rows.iter().map(|row| read(row, 0)).collect()
     }
 
-    /// A reseller's proofs that were dropped since a moment.
+    /// Those of a reseller's proofs that were dropped, and others of the same domains. When they were dropped does not
+    /// matter: clocks of several servers differ.
     pub async fn dropped_proofs(
         &self,
         reseller: ResellerId,
-        since: Timestamp,
+        proofs: &[Authorization],
     ) -> Result<Vec<Authorization>, StoreError> {
         const SQL: &str = "
             select domain, method, obtained_at from authorizations
-            where reseller_id = $1 and dropped_at >= $2 and dropped_at is not null";
-        let rows = self.query(SQL, values![reseller.0, since]).await?;
+            where reseller_id = $1 and base_domain in (select key from json_each($2)) and obtained_at >= $3
+                and dropped_at is not null";
+        let values = values![reseller.0, base_domains(proofs), oldest(proofs)];
+        let rows = self.query(SQL, values).await?;
+        rows.iter().map(|row| read(row, 0)).collect()
+    }
+
+    /// Those of a reseller's proofs that may be used by a run, and others of the same domains: what the run has obtained
+    /// itself, and what these holders have, unless it was dropped.
+    pub async fn serving_proofs(
+        &self,
+        (reseller, issuance): (ResellerId, IssuanceId),
+        holders: &[Holder],
+        proofs: &[Authorization],
+    ) -> Result<Vec<Authorization>, StoreError> {
+        const SQL: &str = "
+            with recursive lineage (id) as (
+                select cast($5 as bigint)
+                union
+                select o.renews_id from orders o join lineage l on o.id = l.id where o.renews_id is not null)
+            select domain, method, obtained_at from authorizations
+            where reseller_id = $1 and base_domain in (select key from json_each($2)) and obtained_at >= $3
+                and dropped_at is null
+                and (issuance_id = $4 or order_id in (select id from lineage)
+                    or customer_id = (
+                        select c.customer_id from contacts c
+                        where c.id = $6 and c.customer_id <> 0 and c.customer_id <> c.reseller_id)
+                    or cast($7 as bigint) = 1
+                    or (cast($8 as bigint) = 1 and prevalidation_id is not null))";
+        let (mut order, mut contact, mut all, mut ahead) = (0, 0, 0, 0);
+        for holder in holders {
+            match holder {
+                Holder::Order(id) => order = id.0,
+                Holder::CustomerOf(id) => contact = id.0,
+                Holder::Reseller(_) => all = 1,
+                Holder::Ahead(_) => ahead = 1,
+            }
+        }
+        let (bases, since) = (base_domains(proofs), oldest(proofs));
+        let values = values![
+            reseller.0, bases, since, issuance.0, order, contact, all, ahead
+        ];
+        let rows = self.query(SQL, values).await?;
         rows.iter().map(|row| read(row, 0)).collect()
     }
 

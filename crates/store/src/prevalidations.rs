@@ -109,6 +109,7 @@ impl Change {
         const SQL: &str = "
             update authorizations set dropped_at = $1
             where reseller_id = $2 and prevalidation_id = $3 and dropped_at is null";
+        self.lane(held.reseller.0);
         self.execute(SQL, values![now, held.reseller.0, held.id.0]);
     }
 }

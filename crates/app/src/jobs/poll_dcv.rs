@@ -74,7 +74,7 @@ impl App {
             self.store.commit(change).await?;
             return Ok(());
         }
-        self.forget_stale(&mut change, &mut file.issuance, began)
+        self.forget_unusable(&mut change, &file.order, &mut file.issuance, began)
             .await?;
         let mut pause = None;
         let mut queue = job.queue;

@@ -13,6 +13,7 @@ use chancery_domain::certificates::{Certificate, CertificateId, CertificateState
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{IssuanceId, IssuanceState, Purpose};
 use chancery_domain::orders::{Failure, NameCounts};
+use chancery_domain::products::name_fault;
 use chancery_domain::{SignedDuration, Timestamp};
 use chancery_issuers::{EmbeddedCa, IssueError, LeafRequest};
 use chancery_pki::identities::Identity;
@@ -197,6 +198,8 @@ impl App {
                 issuance.version += 1;
             }
         }
+        // Of what was dropped since it was read, nothing is begun.
+        change.expect_undropped(issuance.reseller, issuance.id, &issuance.rests_on());
         restage(
             change,
             &mut file.order,
@@ -260,6 +263,11 @@ impl App {
         } = file;
         if self.is_key_blocked(&issuance.spki).await? {
             return Err(ReserveError::KeyBlocked);
+        }
+        // Whatever way they came: a run may be older than what is reserved today.
+        let mut controls = issuance.names.iter();
+        if let Some(text) = controls.find_map(|held| name_fault(&held.name, self.settings.world)) {
+            return Err(ReserveError::Refused(text));
         }
         let mut names = issuance.covered();
         names.extend(self.companion(file, now).map(|(name, _)| name));
@@ -438,13 +446,11 @@ impl App {
                 .give_up_signing(job, file, certificate.id, reason)
                 .await;
         }
-        let stale_proofs = self
-            .unusable_proofs(&mut file.issuance.clone(), now)
-            .await?;
+        let has_lost_proofs = self.has_lost_proofs(&file.issuance, now).await?;
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
             || self.rules.at(now) != self.rules.at(certificate.reserved_at)
-            || !stale_proofs.is_empty()
+            || has_lost_proofs
             || self.authorities.is_revoked(&certificate.issuer);
         let issuer = self.issuing_ca_of(&certificate.issuer).await?;
         let signed = match (issuer.filter(|_| !is_stale), naming) {
@@ -577,15 +583,14 @@ impl App {
     async fn reserve_afresh(
         &self,
         job: &ClaimedJob,
-        mut file: OrderFile,
+        file: OrderFile,
         stale: CertificateId,
         now: Timestamp,
     ) -> Result<(), AppError> {
         let mut change = Change::new();
         change.finish_job(job.id, job.attempt);
         change.abandon_certificate(stale);
-        let stale_proofs = self.unusable_proofs(&mut file.issuance, now).await?;
-        let signing = if stale_proofs.is_empty() {
+        let signing = if !self.has_lost_proofs(&file.issuance, now).await? {
             match self.sign_or_end(&mut change, file, now).await? {
                 Proceeding::Signs(signing) => Some(signing),
                 Proceeding::Ended => None,

@@ -5,7 +5,7 @@ use chancery_domain::authorizations::{Authorization, Method, ProofId};
 use chancery_domain::events::{Actor, Event, EventKind};
 use chancery_domain::issuances::IssuanceId;
 use chancery_domain::observations::{Observation, Outcome};
-use chancery_domain::orders::OrderId;
+use chancery_domain::orders::{Order, OrderId};
 use chancery_store::StoreError;
 use chancery_store::approvals::{Approval, CountedMail, Sendings};
 use chancery_store::authorities::{AuthorityRow, CrlRow, IssuingCaRow};
@@ -20,6 +20,8 @@ on_both_engines!(
     the_latest_look_at_each_name_is_found,
     authorizations_are_found_by_base_domain_and_age,
     proofs_belong_to_orders_and_their_renewals,
+    an_older_proof_of_a_renewed_order_is_dropped_with_the_newer,
+    nothing_is_begun_on_a_proof_that_was_dropped,
     an_approval_is_answered_once,
     a_void_approval_cannot_be_answered,
     approvals_and_their_messages_are_counted,
@@ -131,13 +133,18 @@ async fn authorizations_are_found_by_base_domain_and_age(bed: &Bed) {
     assert_eq!(found, [by_dns, again, proofs[1].clone()]);
 }
 
-async fn proofs_belong_to_orders_and_their_renewals(bed: &Bed) {
+/// Two orders, the second of which renews the first.
+async fn store_a_renewal(bed: &Bed) -> (Order, Order) {
     let (first, _) = store_an_order(bed, 1).await;
-    let (mut renewal, _) = store_an_order(bed, 2).await;
-    renewal.renews = Some(first.id);
+    let (renewal, _) = store_an_order(bed, 2).await;
     let link = "update orders set renews_id = $1 where id = $2";
     bed.apply(link, chancery_store::values![first.id.0, renewal.id.0])
         .await;
+    (first, renewal)
+}
+
+async fn proofs_belong_to_orders_and_their_renewals(bed: &Bed) {
+    let (first, renewal) = store_a_renewal(bed).await;
     let of_first = proved("shop.example", Method::Dns, 10);
     let of_renewal = proved("shop.example", Method::File, 20);
     keep(bed, 100, first.id, std::slice::from_ref(&of_first)).await;
@@ -183,9 +190,64 @@ async fn proofs_belong_to_orders_and_their_renewals(bed: &Bed) {
     assert_eq!(held(Holder::Order(renewal.id)).await, [of_renewal]);
     assert_eq!(listed(OURS, &all).await, [200]);
     assert_eq!(bed.store.proof(OURS, ProofId(100)).await.unwrap(), None);
-    let dropped = async |since| bed.store.dropped_proofs(OURS, at(since)).await.unwrap();
-    assert_eq!(dropped(50).await, [of_first]);
-    assert!(dropped(51).await.is_empty());
+    let proofs = std::slice::from_ref(&of_first);
+    let dropped = bed.store.dropped_proofs(OURS, proofs).await.unwrap();
+    assert_eq!(dropped, proofs);
+    let others = [proved("other.example", Method::Dns, 0)];
+    assert!(
+        (bed.store.dropped_proofs(OURS, &others).await)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+async fn an_older_proof_of_a_renewed_order_is_dropped_with_the_newer(bed: &Bed) {
+    let (first, renewal) = store_a_renewal(bed).await;
+    keep(bed, 100, first.id, &[proved("shop.example", Method::Dns, 10)]).await;
+    keep(bed, 200, renewal.id, &[proved("shop.example", Method::Dns, 20)]).await;
+    let proof = bed.store.proof(OURS, ProofId(200)).await.unwrap().unwrap();
+    commit(bed, |change| change.drop_proof(&proof, at(50)))
+        .await
+        .unwrap();
+    let held = (bed.store)
+        .authorizations(Holder::Order(renewal.id), &name("shop.example"), at(0))
+        .await;
+    assert!(held.unwrap().is_empty());
+}
+
+async fn nothing_is_begun_on_a_proof_that_was_dropped(bed: &Bed) {
+    let (order, issuance) = store_an_order(bed, 1).await;
+    let kept = proved("shop.example", Method::Dns, 10);
+    let gone = proved("kiosk.example", Method::Dns, 10);
+    keep(bed, 100, order.id, &[kept.clone(), gone.clone()]).await;
+    let begin = async |proofs: &[Authorization]| {
+        commit(bed, |change| {
+            change.expect_undropped(OURS, issuance.id, proofs);
+        })
+        .await
+    };
+    begin(&[kept.clone(), gone.clone()]).await.unwrap();
+    let proof = bed.store.proof(OURS, ProofId(101)).await.unwrap().unwrap();
+    // By a clock that is far behind.
+    commit(bed, |change| change.drop_proof(&proof, at(-500)))
+        .await
+        .unwrap();
+    begin(std::slice::from_ref(&kept)).await.unwrap();
+    let refused = begin(&[kept.clone(), gone.clone()]).await;
+    assert!(matches!(
+        refused,
+        Err(StoreError::Conflict { what: "proof", .. })
+    ));
+    let serving = async |holders: &[Holder]| {
+        let (whose, proofs) = ((OURS, IssuanceId(999)), [kept.clone(), gone.clone()]);
+        let found = bed.store.serving_proofs(whose, holders, &proofs).await;
+        found.unwrap()
+    };
+    let kept = std::slice::from_ref(&kept);
+    assert_eq!(serving(&[Holder::Order(order.id)]).await, kept);
+    assert_eq!(serving(&[Holder::Reseller(OURS)]).await, kept);
+    assert!(serving(&[]).await.is_empty());
+    assert!(serving(&[Holder::Ahead(OURS)]).await.is_empty());
 }
 
 fn an_approval(hash: u8, issuance: IssuanceId) -> Approval {
