@@ -1,6 +1,7 @@
 //! Where a look may go next: the rules for URLs, and what redirects get wrong.
 
 use chancery_domain::findings::FileFinding;
+use chancery_domain::names::{DomainName, is_public_host};
 use url::{Host, Url};
 
 use crate::answers::Answer;
@@ -73,7 +74,7 @@ pub(crate) fn follow(from: &Url, answer: &Answer) -> Result<Url, FileFinding> {
         [] | [_] => return Err(FileFinding::NoLocation(answer.status)),
         several => return Err(FileFinding::TwoLocations(shown(&several.join(", ")))),
     };
-    if let Some(fault) = fault_of(location) {
+    if let Some(fault) = fault_of(location, from) {
         return Err(fault);
     }
     let mut url = from
@@ -84,7 +85,11 @@ pub(crate) fn follow(from: &Url, answer: &Answer) -> Result<Url, FileFinding> {
 }
 
 /// What rules of web servers often make of a target, told from its text.
-fn fault_of(location: &str) -> Option<FileFinding> {
+fn fault_of(location: &str, from: &Url) -> Option<FileFinding> {
+    if lacks_scheme(location, from) {
+        let why = "the scheme is missing";
+        return Some(FileFinding::BadLocation(shown(location), shown(why)));
+    }
     let (scheme, rest) = location.split_once("://")?;
     let is_web =
         |scheme: &str| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
@@ -103,7 +108,13 @@ fn fault_of(location: &str) -> Option<FileFinding> {
         return bad("the host is a variable that the web server has not filled in");
     }
     let lower = authority.to_ascii_lowercase();
-    let host = lower.strip_suffix(SWALLOWED)?;
+    let Some(host) = lower.strip_suffix(SWALLOWED) else {
+        let host = before_path_of(authority, path, from)?;
+        return Some(FileFinding::MissingSlash {
+            location: shown(location),
+            meant: shown(&format!("{scheme}://{host}{}", from.path())),
+        });
+    };
     let host = &authority[..host.len()];
     let host = host.strip_suffix('.').unwrap_or(host);
     let host = host.strip_suffix(':').unwrap_or(host);
@@ -113,6 +124,44 @@ fn fault_of(location: &str) -> Option<FileFinding> {
     Some(FileFinding::MissingSlash {
         location: shown(location),
         meant: shown(&format!("{scheme}://{host}/.{SWALLOWED}{path}")),
+    })
+}
+
+/// Whether a target is a URL but for its scheme, which makes it a path.
+fn lacks_scheme(location: &str, from: &Url) -> bool {
+    let first = location.split(['/', '?', '#']).next().unwrap_or_default();
+    let rest = &location[first.len()..];
+    let is_scheme = ["http", "https"].map(|scheme| first.eq_ignore_ascii_case(scheme));
+    if is_scheme.contains(&true) && rest.starts_with("//") {
+        return true;
+    }
+    let base = |host: &str| DomainName::parse(host).ok()?.base_domain();
+    let Some(of_target) = base(first) else {
+        return false;
+    };
+    // A file may be called `index.pl` or `page.zip`, which are names, too.
+    let is_of_same_domain = from.host_str().and_then(base) == Some(of_target);
+    is_of_same_domain || (is_public_host(first) && rest.starts_with('/'))
+}
+
+/// The host before what a rule has put behind it without a slash: the end of the path that is redirected, from one of
+/// its segments on.
+fn before_path_of<'a>(authority: &'a str, path: &str, from: &Url) -> Option<&'a str> {
+    if is_public_host(authority) {
+        return None;
+    }
+    let segments: Vec<&str> = from.path().split('/').skip(1).collect();
+    let lower = authority.to_ascii_lowercase();
+    (0..segments.len()).find_map(|at| {
+        let first = segments[at].to_ascii_lowercase();
+        let rest: String = segments[at + 1..]
+            .iter()
+            .map(|segment| format!("/{segment}"))
+            .collect();
+        let host = lower.strip_suffix(&first).filter(|_| path == rest)?;
+        let host = &authority[..host.len()];
+        let is_host = host.contains('.') && !host.ends_with(['.', '-', ':']);
+        (!first.is_empty() && is_host).then_some(host)
     })
 }
 
@@ -196,6 +245,12 @@ mod tests {
             (" https://b.test/a b ", "https://b.test/a%20b"),
             ("https://bücher.test/ü", "https://xn--bcher-kva.test/%C3%BC"),
             ("?y", "http://a.test/.well-known/pki-validation/f.txt?y"),
+            (
+                "page.pl",
+                "http://a.test/.well-known/pki-validation/page.pl",
+            ),
+            ("https://b.txt/f.txt", "https://b.txt/f.txt"),
+            ("https://f.txt", "https://f.txt/"),
         ] {
             assert_eq!(
                 follow_from_start(&[location]).as_deref(),
@@ -232,6 +287,14 @@ mod tests {
                 "https://Shop.Example.Well-Known",
                 "https://Shop.Example/.well-known",
             ),
+            (
+                "https://www.shop.examplepki-validation/f.txt",
+                "https://www.shop.example/.well-known/pki-validation/f.txt",
+            ),
+            (
+                "https://www.shop.examplef.txt",
+                "https://www.shop.example/.well-known/pki-validation/f.txt",
+            ),
         ] {
             assert_eq!(
                 follow_from_start(&[location]).unwrap_err(),
@@ -248,6 +311,10 @@ mod tests {
             ("https://$server_name/f.txt", "variable"),
             ("https://%{HTTP_HOST}/f.txt", "variable"),
             ("https://shop.example:port/", "invalid port"),
+            ("www.shop.com/.well-known/f.txt", "scheme is missing"),
+            ("www.a.test", "scheme is missing"),
+            ("https//www.a.test/f.txt", "scheme is missing"),
+            ("http//a.test", "scheme is missing"),
         ] {
             match follow_from_start(&[location]).unwrap_err() {
                 FileFinding::BadLocation(_, told) => {
