@@ -182,10 +182,8 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
 }
 
 fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
-    if v6_in(address, NAT64, 96) {
-        // A resolver behind NAT64 makes these for ordinary IPv4 hosts (RFC 6147), so the inner one counts.
-        let [.., a, b, c, d] = address.octets();
-        return special_v4(Ipv4Addr::new(a, b, c, d));
+    if let Some(inner) = translated(address) {
+        return special_v4(inner);
     }
     let block = BLOCKS_V6
         .iter()
@@ -195,6 +193,13 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
         None if v6_in(address, GLOBAL_UNICAST, 3) => None,
         None => Some("outside global unicast (RFC 4291)"),
     }
+}
+
+/// The IPv4 host that an address stands for: a resolver behind NAT64 makes these of ordinary ones (RFC 6147), so the
+/// inner one counts.
+pub(crate) fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., a, b, c, d] = address.octets();
+    v6_in(address, NAT64, 96).then(|| Ipv4Addr::new(a, b, c, d))
 }
 
 fn v4_in(address: Ipv4Addr, base: Ipv4Addr, prefix: u8) -> bool {

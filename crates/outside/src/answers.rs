@@ -75,8 +75,13 @@ struct Fields {
     lengths: Vec<String>,
 }
 
-/// Reads one answer from `stream`, telling `stage` how far it is. The caller bounds the time.
-pub async fn read(stream: impl AsyncRead + Unpin, stage: &mut Stage) -> Result<Answer, NotHttp> {
+/// Reads one answer from `stream`, telling `stage` how far it is; what has come is in `answer`, also where the caller,
+/// who bounds the time, does not wait for the rest.
+pub async fn read(
+    stream: impl AsyncRead + Unpin,
+    stage: &mut Stage,
+    answer: &mut Answer,
+) -> Result<(), NotHttp> {
     let mut source = Source::new(stream);
     let (status, fields) = loop {
         let status = read_status(&mut source, stage).await?;
@@ -89,7 +94,7 @@ pub async fn read(stream: impl AsyncRead + Unpin, stage: &mut Stage) -> Result<A
     let framing = Framing::of(&fields);
     let mut codings = fields.content_codings;
     codings.extend((fields.transfer_codings.into_iter()).filter(|coding| coding != "chunked"));
-    let mut answer = Answer {
+    *answer = Answer {
         status,
         locations: fields.locations,
         server: fields.server,
@@ -100,7 +105,7 @@ pub async fn read(stream: impl AsyncRead + Unpin, stage: &mut Stage) -> Result<A
         let mut body = Body {
             source: &mut source,
             stage,
-            content: Vec::new(),
+            content: &mut answer.body,
         };
         answer.end = match framing {
             Framing::Chunked => body.read_chunks().await,
@@ -108,16 +113,16 @@ pub async fn read(stream: impl AsyncRead + Unpin, stage: &mut Stage) -> Result<A
             Framing::Contradictory(told) => body.read_contradictory(&told).await,
             Framing::UntilClose => body.read_until_close().await,
         };
-        answer.body = body.content;
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// Reads an answer that is there whole, as [`read`] does.
 pub fn read_whole(octets: &[u8]) -> Result<Answer, NotHttp> {
-    let mut stage = Stage::default();
-    let reading = read(octets, &mut stage).now_or_never();
-    reading.expect("invariant: octets in memory are never waited for")
+    let (mut stage, mut answer) = (Stage::default(), Answer::default());
+    let reading = read(octets, &mut stage, &mut answer).now_or_never();
+    let read = reading.expect("invariant: octets in memory are never waited for");
+    read.map(|()| answer)
 }
 
 async fn read_status(
@@ -304,7 +309,7 @@ impl Framing {
 struct Body<'a, S> {
     source: &'a mut Source<S>,
     stage: &'a mut Stage,
-    content: Vec<u8>,
+    content: &'a mut Vec<u8>,
 }
 
 impl<S: AsyncRead + Unpin> Body<'_, S> {

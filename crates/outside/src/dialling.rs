@@ -63,10 +63,15 @@ impl<'a> Dialling<'a> {
                     return Err(FileFinding::NotPublic);
                 }
                 let mut lookup = probe.resolver.addresses(name);
-                let first = lookup.first().await.map_err(no_address)?;
+                let first = match lookup.first().await {
+                    Ok(first) => first,
+                    Err(answer) => return Err(no_address(probe, name, answer).await),
+                };
+                dialling.keep_outside(&lookup)?;
                 dialling.add(first);
                 if !dialling.has_candidate() && lookup.is_open() {
                     let rest = tokio::time::timeout(LAST_HOPE, lookup.more()).await;
+                    dialling.keep_outside(&lookup)?;
                     dialling.add(rest.unwrap_or_default());
                 }
                 dialling.lookup = lookup.is_open().then_some(lookup);
@@ -75,6 +80,15 @@ impl<'a> Dialling<'a> {
         match dialling.has_candidate() {
             true => Ok(dialling),
             false => Err(dialling.refuse()),
+        }
+    }
+
+    /// Refuses a host that is an alias of an internal name, whatever addresses that has.
+    fn keep_outside(&self, lookup: &AddressLookup) -> Result<(), FileFinding> {
+        let is_public = |alias: &String| self.probe.policy.has_name(alias);
+        match lookup.aliases().iter().all(is_public) {
+            true => Ok(()),
+            false => Err(FileFinding::AliasNotPublic),
         }
     }
 
@@ -172,6 +186,9 @@ impl<'a> Dialling<'a> {
                     }
                 },
                 more = rest_of(self.lookup.as_mut()), if is_open => {
+                    if let Some(lookup) = &self.lookup {
+                        self.keep_outside(lookup)?;
+                    }
                     self.lookup.take_if(|lookup| !lookup.is_open());
                     self.add(more);
                     is_next_due |= is_idle;
@@ -254,11 +271,17 @@ fn words(error: &io::Error) -> String {
     }
 }
 
-fn no_address(answer: DnsAnswer<IpAddr>) -> FileFinding {
+/// Why there is no address. Whether an internal name has any is not told either.
+async fn no_address(probe: &HttpProbe, name: &str, answer: DnsAnswer<IpAddr>) -> FileFinding {
+    if let DnsAnswer::Trouble(trouble) = answer {
+        return FileFinding::Dns(trouble);
+    }
+    let is_public = |alias: &str| probe.policy.has_name(alias);
+    let chain = probe.resolver.cname_chain(name, is_public).await;
     match answer {
+        _ if chain.leads_inside => FileFinding::AliasNotPublic,
         DnsAnswer::NoSuchName => FileFinding::NoSuchName,
-        DnsAnswer::Found(_) | DnsAnswer::NoData => FileFinding::NoAddress,
-        DnsAnswer::Trouble(trouble) => FileFinding::Dns(trouble),
+        _ => FileFinding::NoAddress,
     }
 }
 

@@ -82,6 +82,15 @@ pub struct Texts {
     pub aliases: Vec<String>,
 }
 
+/// The aliases of a host.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AliasChain {
+    /// The targets, nearest first.
+    pub names: Vec<DomainName>,
+    /// Whether it goes on at a name that is none of the public DNS.
+    pub leads_inside: bool,
+}
+
 /// A DNS client without memory.
 #[derive(Clone)]
 pub struct Resolver {
@@ -136,9 +145,11 @@ impl Resolver {
     pub fn addresses(&self, name: &str) -> AddressLookup {
         let one = |kind, value: fn(&RData) -> Option<IpAddr>| {
             let (resolver, name) = (self.clone(), name.to_owned());
-            Family::Asked(async move { resolver.ask(&name, kind, value).await }.boxed())
+            let asked = async move { resolver.ask_along_aliases(&name, kind, value).await };
+            Family::Asked(asked.boxed())
         };
         AddressLookup {
+            aliases: Vec::new(),
             v6: one(RecordType::AAAA, |data| match data {
                 RData::AAAA(address) => Some(IpAddr::from(address.0)),
                 _ => None,
@@ -150,14 +161,15 @@ impl Resolver {
         }
     }
 
-    /// The chain of CNAME targets that starts at `name`, nearest first, at most eight long.
+    /// The chain of CNAME targets that starts at `host`, nearest first, at most eight long.
     ///
     /// A target that is no host name (an underscore label, for example) is followed but left out. The chain ends
-    /// silently at a failure: an alias that cannot be seen vouches for nothing.
-    pub async fn cname_chain(&self, name: &DomainName) -> Vec<DomainName> {
-        let mut at = name.host_str().to_owned();
+    /// silently at a failure: an alias that cannot be seen vouches for nothing. It ends before the first target that is
+    /// not to be spoken of, too.
+    pub async fn cname_chain(&self, host: &str, is_public: impl Fn(&str) -> bool) -> AliasChain {
+        let mut at = host.to_owned();
         let mut seen = vec![at.clone()];
-        let mut chain = Vec::new();
+        let mut chain = AliasChain::default();
         for _ in 0..ALIAS_LIMIT {
             let Some(target) = self.cname(&at).await.into_found().into_iter().next() else {
                 break;
@@ -166,7 +178,11 @@ impl Resolver {
             if seen.contains(&target) {
                 break;
             }
-            chain.extend(
+            if !is_public(&target) {
+                chain.leads_inside = true;
+                break;
+            }
+            chain.names.extend(
                 DomainName::parse(&target)
                     .ok()
                     .filter(|name| !name.is_wildcard()),
@@ -225,11 +241,13 @@ impl fmt::Debug for Resolver {
 pub struct AddressLookup {
     v6: Family,
     v4: Family,
+    /// The aliases that led to what was taken so far.
+    aliases: Vec<String>,
 }
 
 enum Family {
-    Asked(BoxFuture<'static, DnsAnswer<IpAddr>>),
-    Answered(DnsAnswer<IpAddr>),
+    Asked(BoxFuture<'static, (DnsAnswer<IpAddr>, Vec<String>)>),
+    Answered(DnsAnswer<IpAddr>, Vec<String>),
     Taken,
 }
 
@@ -237,8 +255,8 @@ impl Family {
     /// Waits for the answer, if it has not been taken; may be dropped and called again.
     async fn answered(&mut self) {
         if let Self::Asked(asked) = self {
-            let answer = asked.await;
-            *self = Self::Answered(answer);
+            let (answer, aliases) = asked.await;
+            *self = Self::Answered(answer, aliases);
         }
     }
 
@@ -247,18 +265,18 @@ impl Family {
     }
 
     fn has_addresses(&self) -> bool {
-        matches!(self, Self::Answered(DnsAnswer::Found(_)))
+        matches!(self, Self::Answered(DnsAnswer::Found(_), _))
     }
 
-    /// The addresses, once.
-    fn take(&mut self) -> Vec<IpAddr> {
+    /// The addresses, once, and the aliases that led to them.
+    fn take(&mut self) -> (Vec<IpAddr>, Vec<String>) {
         match self {
-            Self::Answered(DnsAnswer::Found(addresses)) => {
-                let addresses = std::mem::take(addresses);
+            Self::Answered(DnsAnswer::Found(addresses), aliases) => {
+                let taken = (std::mem::take(addresses), std::mem::take(aliases));
                 *self = Self::Taken;
-                addresses
+                taken
             }
-            Self::Asked(_) | Self::Answered(_) | Self::Taken => Vec::new(),
+            Self::Asked(_) | Self::Answered(..) | Self::Taken => (Vec::new(), Vec::new()),
         }
     }
 }
@@ -277,8 +295,7 @@ impl AddressLookup {
         if !self.v6.has_addresses() && !self.v4.has_addresses() {
             tokio::join!(self.v6.answered(), self.v4.answered());
         }
-        let mut found = self.v6.take();
-        found.extend(self.v4.take());
+        let found = self.take();
         match found.is_empty() {
             false => Ok(found),
             true => Err(self.why_none()),
@@ -297,8 +314,19 @@ impl AddressLookup {
             () = self.v4.answered(), if self.v4.is_asked() => {}
             else => {}
         }
-        let mut found = self.v6.take();
-        found.extend(self.v4.take());
+        self.take()
+    }
+
+    /// The aliases that led to the addresses told so far, or to there being none.
+    pub fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn take(&mut self) -> Vec<IpAddr> {
+        let (mut found, of_v6) = self.v6.take();
+        let (more, of_v4) = self.v4.take();
+        found.extend(more);
+        self.aliases.extend(of_v6.into_iter().chain(of_v4));
         found
     }
 
@@ -306,8 +334,9 @@ impl AddressLookup {
     fn why_none(&mut self) -> DnsAnswer<IpAddr> {
         let mut answers = Vec::new();
         for family in [&mut self.v6, &mut self.v4] {
-            if let Family::Answered(answer) = std::mem::replace(family, Family::Taken) {
+            if let Family::Answered(answer, aliases) = std::mem::replace(family, Family::Taken) {
                 answers.push(answer);
+                self.aliases.extend(aliases);
             }
         }
         let telling = |answer: &DnsAnswer<IpAddr>| match answer {

@@ -59,8 +59,12 @@ impl<'a> DnsLook<'a> {
             answers.extend(self.ask_all(parents).await);
         }
         if is_worth_going_on(&answers) && !name.is_wildcard() && !own.is_empty() {
-            let aliases = self.dcv.resolver.cname_chain(name).await;
-            let mut others = authorization_domains(name, Method::Dns, &aliases);
+            // What lies behind an internal name is not asked for: it would tell strangers, and prove nothing.
+            let is_public = |alias: &str| self.dcv.probe.policy.has_name(alias);
+            let aliases = (self.dcv.resolver)
+                .cname_chain(name.host_str(), is_public)
+                .await;
+            let mut others = authorization_domains(name, Method::Dns, &aliases.names);
             others.retain(|domain| !name.is_at_or_below(domain));
             others.truncate(GROUP_LIMIT);
             answers.extend(self.ask_all(&others).await);

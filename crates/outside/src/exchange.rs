@@ -26,22 +26,23 @@ pub(crate) struct Question<'a> {
     pub(crate) path: &'a str,
 }
 
-/// Asks over `stream`, telling `stage` how far it is. The caller bounds the time.
+/// Asks over `stream`, telling `stage` how far it is; `answer` has what has come so far. The caller bounds the time.
 pub(crate) async fn get(
     stream: TcpStream,
     question: &Question<'_>,
     stage: &mut Stage,
-) -> Result<Answer, FileFinding> {
+    answer: &mut Answer,
+) -> Result<(), FileFinding> {
     let request = request(question).ok_or(FileFinding::Unaskable)?;
     match question.scheme {
-        Scheme::Http => send(stream, &request, stage).await,
+        Scheme::Http => send(stream, &request, stage, answer).await,
         Scheme::Https => {
             *stage = Stage::Handshake;
             let name = server_name(question.host).ok_or(FileFinding::Unaskable)?;
             let stream = tls::connect(stream, name)
                 .await
                 .map_err(FileFinding::NoTls)?;
-            send(stream, &request, stage).await
+            send(stream, &request, stage, answer).await
         }
     }
 }
@@ -62,7 +63,12 @@ fn request(question: &Question<'_>) -> Option<Vec<u8>> {
     })
 }
 
-async fn send<S>(mut stream: S, request: &[u8], stage: &mut Stage) -> Result<Answer, FileFinding>
+async fn send<S>(
+    mut stream: S,
+    request: &[u8],
+    stage: &mut Stage,
+    answer: &mut Answer,
+) -> Result<(), FileFinding>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -70,7 +76,7 @@ where
     // A server may answer and close before it has read all of the request, so the answer is read in any case.
     let _ = stream.write_all(request).await;
     let _ = stream.flush().await;
-    answers::read(stream, stage)
+    answers::read(stream, stage, answer)
         .await
         .map_err(FileFinding::NotHttp)
 }

@@ -15,7 +15,7 @@ use chancery_domain::names::DomainName;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::addresses::{Network, is_special_purpose};
+use crate::addresses::{Network, is_special_purpose, translated};
 use crate::answers::{self, Answer, Ending};
 use crate::codings::{self, Decoded};
 use crate::dialling::Dialling;
@@ -100,7 +100,12 @@ impl ProbePolicy {
     /// Why `address` may not be connected to, if so.
     pub(crate) fn objection(&self, address: IpAddr) -> Option<Objection> {
         let is_in = |networks: &[Network]| networks.iter().any(|network| network.contains(address));
-        if is_in(&self.denied) {
+        let inner = match address {
+            IpAddr::V6(address) => translated(address).map(IpAddr::V4),
+            IpAddr::V4(_) => None,
+        };
+        let is_denied = |address| self.denied.iter().any(|range| range.contains(address));
+        if is_denied(address) || inner.is_some_and(is_denied) {
             return Some(Objection::Denied);
         }
         match &self.world {
@@ -249,6 +254,7 @@ impl HttpProbe {
         trace.urls.push(url.to_string());
         let began = Instant::now();
         let left = self.policy.timeout.saturating_sub(trace.spent);
+        let mut answer = Answer::default();
         let exchange = async {
             trace.stage = Stage::Connecting;
             let stream = dialling.connect(target.port, &mut trace.peers).await?;
@@ -258,14 +264,17 @@ impl HttpProbe {
                 authority: &target.authority,
                 path: &target.path,
             };
-            exchange::get(stream, &question, &mut trace.stage).await
+            exchange::get(stream, &question, &mut trace.stage, &mut answer).await
         };
-        let answer = tokio::time::timeout(left, exchange).await;
+        let outcome = tokio::time::timeout(left, exchange).await;
         trace.spent += began.elapsed();
-        answer.unwrap_or_else(|_| {
-            let seconds = self.policy.timeout.as_secs().max(1);
-            Err(FileFinding::TooSlow(trace.stage.clone(), seconds))
-        })
+        let seconds = self.policy.timeout.as_secs().max(1);
+        match outcome {
+            Ok(outcome) => outcome.map(|()| answer),
+            // A server may announce more than it sends, and keep the connection open.
+            Err(_) if judge(&answer, value) == FileFinding::Proved => Ok(answer),
+            Err(_) => Err(FileFinding::TooSlow(trace.stage.clone(), seconds)),
+        }
     }
 }
 
@@ -411,6 +420,12 @@ mod tests {
             Some(Objection::Denied)
         );
         assert_eq!(objection(&denying, "93.185.0.1"), None);
+        // The same host by way of NAT64.
+        assert_eq!(
+            objection(&denying, "64:ff9b::93.184.215.14"),
+            Some(Objection::Denied)
+        );
+        assert_eq!(objection(&denying, "64:ff9b::93.185.0.1"), None);
     }
 
     #[test]

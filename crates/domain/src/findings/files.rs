@@ -39,6 +39,8 @@ pub enum FileFinding {
     Dns(DnsTrouble),
     /// The host is none of the public DNS: an internal or reserved name.
     NotPublic,
+    /// The host is an alias of a name that is none of the public DNS; which address that has is not told.
+    AliasNotPublic,
     /// All addresses of the host are private or otherwise special.
     PrivateAddress,
     /// The operator lets no check connect to the addresses of the host.
@@ -118,6 +120,7 @@ impl FileFinding {
             Self::Differs(..) => Outcome::WrongValue,
             Self::Wildcard
             | Self::NotPublic
+            | Self::AliasNotPublic
             | Self::PrivateAddress
             | Self::DeniedAddress
             | Self::OutsideOfTests
@@ -162,6 +165,9 @@ impl FileFinding {
             Self::NotPublic => {
                 format!("{host} may not be connected to: it is not a name of the public DNS")
             }
+            Self::AliasNotPublic => format!(
+                "{host} may not be connected to: it is an alias of a name that is not of the public DNS"
+            ),
             Self::PrivateAddress => {
                 format!("{host} may not be connected to: it has a private or reserved address")
             }
@@ -257,9 +263,11 @@ impl FileFinding {
             Self::Dns(DnsTrouble::Failed(why)) => format!(
                 "Make the name servers of {host} answer ({why}; a broken DNSSEC signature fails this way too), and {serve}."
             ),
-            Self::NotPublic | Self::PrivateAddress | Self::DeniedAddress | Self::OutsideOfTests => {
-                self.advice_on_place(wanted)
-            }
+            Self::NotPublic
+            | Self::AliasNotPublic
+            | Self::PrivateAddress
+            | Self::DeniedAddress
+            | Self::OutsideOfTests => self.advice_on_place(wanted),
             Self::NoConnection(how, port, _) => advice_on_connection(*how, *port, wanted),
             Self::NoTls(trouble) => format!(
                 "Port 80 answered, but the redirect leads to https, and there: {}. Mend the https side of {host}, or \
@@ -274,15 +282,15 @@ impl FileFinding {
             Self::NoLocation(_) => {
                 format!("The redirect has no target (no Location header): {instead}.")
             }
-            Self::BadLocation(location, _) => {
-                format!("The redirect's target '{location}' is not a URL: {instead}.")
+            Self::BadLocation(location, why) => {
+                format!("The redirect's target '{location}' is not a URL ({why}): {instead}.")
             }
             Self::TwoLocations(_) => {
                 format!("The answer redirects to several targets at once: {instead}.")
             }
             Self::MissingSlash { meant, .. } => format!(
-                "The redirect's target has no slash after the host name: make it {meant}, for example by a slash at the \
-                 end of the target in the web server's redirect rule."
+                "The redirect's target has no slash after the host name: make it {meant}. In the web server's redirect \
+                 rule, let the target end as the path that is redirected does, such as / to https://host/."
             ),
             Self::Circle(_) => format!(
                 "The redirects lead back to where they began (often between http and https, or between the name with \
@@ -320,6 +328,7 @@ impl FileFinding {
         let serve = format!("serve a file at {url} that holds {value} and nothing else");
         let fault = match self {
             Self::NotPublic => "is not a name of the public DNS",
+            Self::AliasNotPublic => "is an alias of a name that is not of the public DNS",
             Self::DeniedAddress => "has an address that no check of this service connects to",
             Self::OutsideOfTests => "lies outside the test environment",
             _ => "has a private or reserved address, which nobody can reach from the Internet",

@@ -20,16 +20,21 @@ fn tells(seen: &Observation, outcome: Outcome, parts: &[&str]) {
 #[tokio::test]
 async fn a_redirect_whose_target_lacks_the_slash_is_told_as_such() {
     let outside = Outside::start().await;
-    let target = "https://www.shop.example.well-known/pki-validation/fileauth.txt";
-    outside.put_redirect("shop.test", FILE_PATH, 301, target);
-    let seen = outside.look_for_file("shop.test").await;
-    let meant = "https://www.shop.example/.well-known/pki-validation/fileauth.txt";
-    tells(
-        &seen,
-        Outcome::Forbidden,
-        &["no slash after the host name", meant],
-    );
-    assert!(seen.found.contains(target), "{seen:?}");
+    for target in [
+        "https://www.shop.example.well-known/pki-validation/fileauth.txt",
+        "https://www.shop.examplepki-validation/fileauth.txt",
+        "https://www.shop.examplefileauth.txt",
+    ] {
+        outside.put_redirect("shop.test", FILE_PATH, 301, target);
+        let seen = outside.look_for_file("shop.test").await;
+        let meant = "https://www.shop.example/.well-known/pki-validation/fileauth.txt";
+        tells(
+            &seen,
+            Outcome::Forbidden,
+            &["no slash after the host name", meant],
+        );
+        assert!(seen.found.contains(target), "{seen:?}");
+    }
 }
 
 #[tokio::test]
@@ -56,6 +61,16 @@ async fn redirects_gone_wrong_are_told_apart() {
             &["is not a URL"],
         ),
         ("https://$host/x", Outcome::Forbidden, &["is not a URL"]),
+        (
+            "www.shop.test/x",
+            Outcome::Forbidden,
+            &["is not a URL (the scheme is missing)"],
+        ),
+        (
+            "https//shop.test/x",
+            Outcome::Forbidden,
+            &["is not a URL (the scheme is missing)"],
+        ),
         (
             "http://shop.test:8080/",
             Outcome::Forbidden,
@@ -258,6 +273,50 @@ async fn what_an_internal_name_says_is_not_told() {
         .await;
         tells(&seen, Outcome::NotFound, &["leads to db.secrets.corp"]);
         assert!(!seen.found.contains("password"), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_behind_an_alias_of_an_internal_name_is_neither_asked_for_nor_told() {
+    let outside = Outside::start().await;
+    for zone in [
+        "shop.com",
+        "kiosk.com",
+        "gone.com",
+        "cdn.com",
+        "secrets.corp",
+    ] {
+        outside.world.zones.add_zone(&owner(zone)).unwrap();
+    }
+    let policy = ProbePolicy {
+        world: World::Public,
+        ..ProbePolicy::strict()
+    };
+    let dcv = outside.dcv_with(policy);
+    // Neither the name itself nor where it leads, public or not.
+    outside.put_values("www.shop.com", "CNAME", &["db.secrets.corp"]);
+    outside.put_values("db.secrets.corp", "CNAME", &["prod-7.cdn.com"]);
+    outside.put_values("_dnsauth.cdn.com", "TXT", &[VALUE]);
+    outside.put_values("_dnsauth.db.secrets.corp", "TXT", &[VALUE]);
+    let challenge = dns_challenge("www.shop.com", RecordType::Txt, VALUE);
+    let seen = look(&dcv, "www.shop.com", &challenge).await;
+    assert_ne!(seen.outcome, Outcome::Proved, "{seen:?}");
+    let told = format!("{} {} {}", seen.asked, seen.found, seen.advice);
+    assert!(
+        !told.contains("secrets") && !told.contains("prod-7"),
+        "{seen:?}"
+    );
+
+    // Nor the address it has, be that public, nor whether it has one.
+    outside.put_values("www.kiosk.com", "CNAME", &["vpn.secrets.corp"]);
+    outside.put_values("vpn.secrets.corp", "A", &["93.184.215.14"]);
+    outside.put_values("www.gone.com", "CNAME", &["nothing.secrets.corp"]);
+    outside.put("nothing.secrets.corp", "ANY", r#"{"rcode":"NXDOMAIN"}"#);
+    for name in ["www.kiosk.com", "www.gone.com"] {
+        let seen = look(&dcv, name, &file_challenge()).await;
+        tells(&seen, Outcome::Forbidden, &["is an alias of a name"]);
+        let told = format!("{} {} {}", seen.of, seen.found, seen.advice);
+        assert!(!told.contains("93.184"), "{seen:?}");
     }
 }
 

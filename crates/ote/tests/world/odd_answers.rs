@@ -106,6 +106,22 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn a_value_that_came_whole_proves_though_more_was_announced() {
+    let outside = Outside::start().await;
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{V}",
+        "HTTP/1.1 200 OK\r\n\r\n{V}\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{V}\r\n",
+    ] {
+        let seen = look_at(&outside, filled(answer), Then::Stall).await;
+        assert_eq!(seen.outcome, Outcome::Proved, "{answer} {seen:?}");
+    }
+    let other = "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{V}x";
+    let seen = look_at(&outside, filled(other), Then::Stall).await;
+    assert_eq!(seen.outcome, Outcome::Timeout, "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_compressed_answer_is_decoded_within_bounds_or_named() {
     let outside = Outside::start().await;
     let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
