@@ -121,14 +121,14 @@ impl Change {
         self.insert_job(job, lease.until, Some(lease.holder));
     }
 
-    /// Adds a job, or makes the one with its dedup key due again: a run of it that is under way loses its
-    /// claim, since it may have missed what this change set adds.
+    /// Adds a job, or makes the one with its dedup key due again, unless it is due sooner anyhow: a run of it that is
+    /// under way loses its claim, since it may have missed what this change set adds.
     pub fn enqueue_anew(&mut self, job: NewJob<'_>, run_at: Timestamp) {
         const SQL: &str = "
             insert into jobs (id, kind, subject, run_at, attempt, tries, created_at, dedup, queue, owner)
             values ($1, $2, $3, $4, 0, 0, $5, $6, $7, $8)
             on conflict (dedup) do update
-            set run_at = excluded.run_at, attempt = jobs.attempt + 1, tries = 0, last_error = null,
+            set run_at = case when jobs.run_at < excluded.run_at then jobs.run_at else excluded.run_at end, attempt = jobs.attempt + 1, tries = 0, last_error = null,
                 parked_at = null, holder = null, queue = excluded.queue, owner = excluded.owner";
         let (id, subject, queue) = (job.id.0, job.subject, job.queue.number());
         self.execute(

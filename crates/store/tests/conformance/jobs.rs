@@ -365,6 +365,13 @@ async fn a_job_asked_for_anew_takes_the_claim_back(bed: &Bed) {
     assert_eq!((new.id, new.tries), (old.id, 1));
     finish(&new).await.unwrap();
     assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), None);
+
+    // What is to be done sooner is not put off by what is to be done later.
+    anew(3, 10).await;
+    anew(4, 90).await;
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), Some(at(10)));
+    anew(5, 8).await;
+    assert_eq!(bed.store.next_due(Queue::Work).await.unwrap(), Some(at(8)));
 }
 
 async fn a_job_handed_over_is_nobody_elses(bed: &Bed) {
