@@ -3,12 +3,15 @@
 use chancery_testkit::{Panel, TestServer, csr, on_both_engines, openssl};
 use serde_json::{Value, json};
 
+use crate::database::int;
+
 on_both_engines!(
     www_comes_along_where_the_same_proof_covers_it,
     a_file_proves_one_name_and_holds_no_order_up_for_another,
     the_bare_name_comes_along_with_a_wildcard,
     what_comes_along_costs_nothing_where_it_is_asked_for,
     a_reissue_keeps_what_came_along,
+    what_does_not_come_along_any_more_is_told,
     the_names_of_a_csr_count_where_nothing_else_is_said,
     names_of_a_csr_that_are_left_out_are_listed,
     names_of_a_csr_are_held_against_the_product,
@@ -130,6 +133,46 @@ async fn a_reissue_keeps_what_came_along(server: &mut TestServer) {
         assert_eq!(covered(&panel, &id).await, ["shop.test", "www.shop.test"]);
     }
     assert_eq!(panel.cents().await, before);
+}
+
+async fn what_does_not_come_along_any_more_is_told(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let asked = panel.order("dv-single", "dns", &["www.store.test"]).await;
+    let placed = panel.place(&asked).await;
+    let value = placed.data["commonName"]["value"].as_str().unwrap();
+    (panel.world)
+        .put_dns("_dnsauth.store.test", "TXT", &[value])
+        .await;
+    panel.finish(&placed.id).await;
+    let both = ["www.store.test", "store.test"];
+    assert_eq!(covered(&panel, &placed.id).await, both);
+
+    // The proof is too old by then, and control is shown at the name itself, which says nothing of its parent.
+    panel.world.advance(210 * 86_400).await;
+    let panel = panel.again().await;
+    let path = format!("/ssl/v2/orders/{}/reissue", placed.id);
+    let body = json!({ "csr": csr(&["www.store.test"]) });
+    let data = panel.http.post(&path, &body).await.data();
+    panel.world.clear_mail().await;
+    panel.publish(&data).await;
+    panel.finish(&placed.id).await;
+    assert_eq!(covered(&panel, &placed.id).await, ["www.store.test"]);
+    let lost =
+        "select count(*) from events where kind = 'companion_lost' and detail = 'store.test'";
+    assert_eq!(int(server, lost).await, 1);
+    let mails = panel.world.mails().await;
+    let told = "does not cover store.test any more";
+    let told = mails
+        .iter()
+        .find(|mail| mail["subject"].as_str().unwrap().contains(told));
+    let mail = panel.world.mail(&told.unwrap()["id"]).await;
+    let text = mail["text"].as_str().unwrap();
+    assert!(text.contains("reissue the order with"), "{text}");
+    // It is told once.
+    panel.world.clear_mail().await;
+    panel.http.post(&path, &body).await.data();
+    panel.world.run_due_jobs().await;
+    assert!(panel.world.mails().await.is_empty());
 }
 
 async fn the_names_of_a_csr_count_where_nothing_else_is_said(server: &mut TestServer) {

@@ -2,13 +2,16 @@
 //! none does. They are never asked for, and hold nothing up.
 
 use chancery_domain::Timestamp;
-use chancery_domain::certificates::Certificate;
+use chancery_domain::certificates::{Certificate, CertificateId};
+use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::issuances::{Issuance, Proof};
 use chancery_domain::names::DomainName;
+use chancery_domain::notices::News;
 use chancery_domain::orders::Order;
+use chancery_store::Change;
 use chancery_store::orders::OrderFile;
 
-use crate::App;
+use crate::{App, AppError};
 
 impl App {
     /// The name that is free with an order, be it asked for or not: by its product, or the one it has had so far.
@@ -33,6 +36,24 @@ impl App {
         }
         let proof = issuance.proof_covering(&name, &self.rules, now)?;
         Some((name, proof))
+    }
+}
+
+impl App {
+    /// Adds what tells that a certificate lacks the name that came along before: no proof covers it any more.
+    pub(crate) async fn tell_lost_companion(
+        &self,
+        change: &mut Change,
+        file: &OrderFile,
+        name: &DomainName,
+        certificate: CertificateId,
+    ) -> Result<(), AppError> {
+        let (kind, detail) = (EventKind::CompanionLost, Some(name.to_string()));
+        self.note(change, &file.order, Actor::Platform, kind, detail)
+            .await?;
+        let news = News::CompanionLost(certificate);
+        self.tell_once(change, &[], file, news, self.clock.now())
+            .await
     }
 }
 

@@ -87,6 +87,14 @@ impl App {
             News::CertificateRevoked(_) => {
                 (format!("The certificate for {name} was revoked"), revoked)
             }
+            News::CompanionLost(_) => {
+                let free = self.free_name(order);
+                let free = free.map_or_else(|| "its free name".to_owned(), |name| name.to_string());
+                (
+                    format!("The certificate for {name} does not cover {free} any more"),
+                    companion_lost(&free),
+                )
+            }
             News::CaRevoked(_) => (
                 format!("The certificate for {name} has to be replaced now"),
                 CA_REVOKED.to_owned(),
@@ -179,6 +187,16 @@ fn order_ending(renewed_by: Option<OrderId>) -> String {
              authorization info to see what it waits for, and see to it before the end.\n"
         ),
     }
+}
+
+/// Why a free name is missing, and how it comes back.
+fn companion_lost(free: &str) -> String {
+    format!(
+        "The certificates of the order have covered {free} so far for nothing, since it was\n\
+         shown at the same place as the names that were asked for. This time control was shown\n\
+         at a place that says nothing of {free}. If it is still needed, reissue the order with\n\
+         {free} among its names, and show control of it. It costs nothing.\n"
+    )
 }
 
 /// What is to be done after the CA was revoked.

@@ -71,6 +71,8 @@ pub enum EventKind {
     CertificateReserved,
     /// A name comes along for nothing, since a proof covers it.
     CompanionAdded,
+    /// A name that came along before does not any more: no proof covers it.
+    CompanionLost,
     /// The certificate was signed and stored.
     CertificateIssued,
     /// Whether the key may be certified again by itself was said.
@@ -114,6 +116,7 @@ impl EventKind {
             Self::NameProved => "name_proved",
             Self::CertificateReserved => "certificate_reserved",
             Self::CompanionAdded => "companion_added",
+            Self::CompanionLost => "companion_lost",
             Self::CertificateIssued => "certificate_issued",
             Self::KeyReuseSet => "key_reuse_set",
             Self::OrderRenewed => "order_renewed",
@@ -144,6 +147,7 @@ impl EventKind {
             Self::NameProved,
             Self::CertificateReserved,
             Self::CompanionAdded,
+            Self::CompanionLost,
             Self::CertificateIssued,
             Self::KeyReuseSet,
             Self::OrderExpired,

@@ -43,6 +43,8 @@ pub enum News {
     CertificateRevoked(CertificateId),
     /// The CA that signed the certificate was revoked: nobody is to rely on the certificate any more.
     CaRevoked(CertificateId),
+    /// The certificate lacks the free name that the one before had: no proof covers it any more.
+    CompanionLost(CertificateId),
 }
 
 impl News {
@@ -55,6 +57,7 @@ impl News {
             Self::OrderEnding(_) => "order_ending",
             Self::CertificateRevoked(_) => "certificate_revoked",
             Self::CaRevoked(_) => "ca_revoked",
+            Self::CompanionLost(_) => "companion_lost",
         }
     }
 
@@ -65,7 +68,8 @@ impl News {
             Self::CsrWanted(_)
             | Self::ControlWanted(_)
             | Self::CertificateEnding(..)
-            | Self::OrderEnding(_) => false,
+            | Self::OrderEnding(_)
+            | Self::CompanionLost(_) => false,
             Self::CertificateRevoked(_) | Self::CaRevoked(_) => true,
         }
     }
@@ -74,7 +78,7 @@ impl News {
     /// matter.
     pub fn about(self) -> (i64, u32) {
         match self {
-            Self::CsrWanted(id) | Self::CaRevoked(id) => (id.0, 0),
+            Self::CsrWanted(id) | Self::CaRevoked(id) | Self::CompanionLost(id) => (id.0, 0),
             Self::ControlWanted(id) => (id.0, 0),
             Self::CertificateEnding(id, days) => (id.0, days),
             Self::OrderEnding(days) => (0, days),
@@ -91,6 +95,7 @@ impl News {
             Self::OrderEnding(days),
             Self::CertificateRevoked(CertificateId(subject)),
             Self::CaRevoked(CertificateId(subject)),
+            Self::CompanionLost(CertificateId(subject)),
         ]
         .into_iter()
         .find(|news| news.kind() == kind)

@@ -44,9 +44,9 @@ impl App {
         }
         let in_force = file.order.certificate;
         Ok(match notice.news {
-            News::CsrWanted(certificate) | News::CertificateEnding(certificate, _) => {
-                in_force == Some(certificate)
-            }
+            News::CsrWanted(certificate)
+            | News::CertificateEnding(certificate, _)
+            | News::CompanionLost(certificate) => in_force == Some(certificate),
             News::ControlWanted(issuance) => {
                 file.issuance.id == issuance && file.issuance.next_step(now) == NextStep::Wait
             }

@@ -550,6 +550,8 @@ impl App {
         let issuance = file.issuance.issue(now)?;
         let paid = NameCounts::of(&issuance.covered(), self.free_name(&file.order).as_ref());
         let companion = came_along(&certificate, &issuance);
+        let before = file.order.companion.clone();
+        let lost = before.filter(|name| !certificate.names.contains(name));
         let mut order = (file.order).settle(&issuance, certificate.id, paid, companion, now)?;
         certificate.state = CertificateState::Issued {
             der: der.clone(),
@@ -574,6 +576,15 @@ impl App {
         let (purpose, validity) = (issuance.purpose, certificate.validity);
         self.tend_later(&mut change, job, &order, purpose, validity)
             .await?;
+        if let Some(name) = lost {
+            let file = OrderFile {
+                order,
+                issuance,
+                certificate: summary,
+            };
+            self.tell_lost_companion(&mut change, &file, &name, certificate.id)
+                .await?;
+        }
         self.store.commit(change).await?;
         Ok(())
     }
