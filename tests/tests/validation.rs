@@ -17,6 +17,7 @@ on_both_engines!(
     a_repeated_mail_is_the_same_mail,
     another_approver,
     an_approver_nothing_is_said_of_stays,
+    an_approver_for_a_name_that_is_proved_is_refused,
     only_constructed_addresses_approve,
     another_method_voids_what_was_asked,
     names_nobody_may_own,
@@ -540,4 +541,30 @@ async fn what_the_public_list_forbids_a_wildcard(server: &mut TestServer) {
             .refusal();
         assert_eq!(refusal.status, 400, "{name} {refusal:?}");
     }
+}
+
+async fn an_approver_for_a_name_that_is_proved_is_refused(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let names = ["shop.test", "kiosk.test"];
+    let placed = panel
+        .place(&panel.order("ssl123", "dns", &names).await)
+        .await;
+    let shop = placed.challenges()[0].clone();
+    panel.publish(&json!({ "commonName": shop })).await;
+    panel.look(&placed.id).await;
+    let choose = async |approver: &str| {
+        let body = json!({ "authType": "email", "approverEmail": approver });
+        panel.change_method(&placed.id, &body).await
+    };
+    // Nobody would ever write there.
+    let refusal = choose("webmaster@shop.test").await.refusal();
+    assert_eq!(refusal.about("approverEmail").len(), 1, "{refusal:?}");
+    choose("webmaster@kiosk.test").await.data();
+    panel.world.run_due_jobs().await;
+    let mails = panel.world.mails().await;
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert!(
+        mails[0].to_string().contains("webmaster@kiosk.test"),
+        "{mails:?}"
+    );
 }

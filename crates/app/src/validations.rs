@@ -152,14 +152,14 @@ impl App {
             .await
     }
 
+    /// What is to be asked from now on of each name that is not proved.
     fn new_challenges(
         &self,
         file: &OrderFile,
         method: Method,
         approvers: &[ApproverChoice],
     ) -> Result<(Method, Vec<Challenge>), AppError> {
-        let names = file.issuance.names.iter();
-        let names: Vec<DomainName> = names.map(|control| control.name.clone()).collect();
+        let names: Vec<DomainName> = file.issuance.covered();
         let key = &file.order.product_key;
         let sold = self.catalogue().product(key);
         let product = sold.ok_or_else(|| Refusal::ProductWithdrawn(key.clone()))?;
@@ -170,7 +170,10 @@ impl App {
             chosen: approvers,
             before: &file.issuance.names,
         };
-        match challenges(product.record_type, method, &names, approvers, suffix) {
+        // Of a name that is proved nobody is asked, whoever is chosen for it.
+        let unproved = file.issuance.unproved();
+        let unproved: Vec<DomainName> = unproved.map(|control| control.name.clone()).collect();
+        match challenges(product.record_type, method, &unproved, approvers, suffix) {
             Ok(made) if errors.is_empty() => return Ok((method, made)),
             Ok(_) => {}
             Err(more) => errors.extend(more),
@@ -286,7 +289,11 @@ impl App {
         self.note(&mut change, order, Actor::Reseller, kind, detail)
             .await?;
         let task = Task::PollDcv(issuance.id);
-        change.bring_forward(task.kind(), task.subject(), now + issuance.look_delay(now));
+        change.bring_forward(
+            task.kind(),
+            task.subject(),
+            now + issuance.pace().delay(now),
+        );
         match kind {
             EventKind::ApproverChanged => {
                 self.ask_other_approvers(&mut change, issuance, now).await?;
