@@ -4,13 +4,15 @@ use chancery_domain::reseller_settings::ProofScope;
 use chancery_testkit::{Panel, TestServer, on_both_engines};
 use serde_json::{Value, json};
 
-use crate::database::int;
+use crate::database::{execute, int};
 use crate::proofs::{share_proofs, standings};
 
 on_both_engines!(
     a_domain_proved_ahead_serves_orders_that_ask_for_it,
     a_domain_is_proved_by_each_method,
     a_domain_is_asked_for_again_and_in_another_way,
+    what_an_alias_shows_proves_no_domain,
+    looks_at_domains_keep_the_pace_of_orders,
     what_is_not_shown_in_time_expires,
     a_dropped_domain_serves_no_order,
     domains_that_came_to_nothing_are_removed_in_time,
@@ -18,6 +20,8 @@ on_both_engines!(
     what_cannot_be_proved_is_refused,
     a_dropped_proof_is_not_used_again_and_the_certificate_stays,
     a_proof_dropped_while_an_order_rests_on_it_is_shown_anew,
+    a_proof_dropped_by_a_clock_behind_is_dropped_for_good,
+    a_proof_of_a_renewal_is_dropped_with_those_before_it,
 );
 
 const DAY: i64 = 86_400;
@@ -171,14 +175,80 @@ async fn a_domain_is_asked_for_again_and_in_another_way(server: &mut TestServer)
     assert_eq!(look(&panel, &id(&first)).await["domainStatus"], "VALIDATED");
 
     // Once more, while the old proof still serves.
+    let second = info(&panel, &id(&first)).await;
     let third = validate(&panel, &by_file).await;
-    assert_eq!(third["domainStatus"], "PENDING");
+    assert_eq!(third["domainStatus"], "VALIDATED");
+    assert!(third["dtvalidateBy"].is_string(), "{third:#}");
+    for key in ["dtvalidate", "dtexpire"] {
+        assert_eq!(third[key], second[key], "{key}");
+    }
     assert_ne!(third["challenge"]["value"], second["challenge"]["value"]);
     assert_eq!(
         placed(&panel, &["shop.test"], Some(true)).await,
         ["VALIDATED"]
     );
     assert_eq!(list(&panel, "domains").await.len(), 1);
+    // Not shown anew in time, the old proof serves to its end, and no longer.
+    panel.world.advance(40 * DAY).await;
+    let panel = panel.again().await;
+    let told = info(&panel, &id(&first)).await;
+    assert_eq!(told["domainStatus"], "VALIDATED", "{told:#}");
+    assert_eq!(told["dtvalidateBy"], Value::Null);
+    assert_eq!(told["dtexpire"], second["dtexpire"]);
+    panel.world.advance(170 * DAY).await;
+    let panel = panel.again().await;
+    for told in [
+        info(&panel, &id(&first)).await,
+        list(&panel, "domains").await.remove(0),
+    ] {
+        assert_eq!(told["domainStatus"], "EXPIRED", "{told:#}");
+        assert_eq!(told["dtexpire"], second["dtexpire"]);
+    }
+}
+
+async fn what_an_alias_shows_proves_no_domain(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let world = &panel.world;
+    let asked = validate(&panel, &json!({ "domain": "shop.test", "authType": "dns" })).await;
+    let value = asked["challenge"]["value"].as_str().unwrap();
+    world
+        .put_dns("shop.test", "CNAME", &["edge.cdn.test"])
+        .await;
+    world.put_dns("_dnsauth.cdn.test", "TXT", &[value]).await;
+    let seen = look(&panel, &id(&asked)).await;
+    assert_eq!(seen["domainStatus"], "PENDING", "{seen:#}");
+    assert_eq!(seen["observations"][0]["outcome"], "not_found", "{seen:#}");
+    let advice = seen["observations"][0]["advice"].as_str().unwrap();
+    assert!(advice.contains("_dnsauth.shop.test itself"), "{advice}");
+    world.put_dns("_dnsauth.shop.test", "TXT", &[value]).await;
+    let seen = look(&panel, &id(&asked)).await;
+    assert_eq!(seen["domainStatus"], "VALIDATED", "{seen:#}");
+    assert_eq!(
+        placed(&panel, &["shop.test"], Some(true)).await,
+        ["VALIDATED"]
+    );
+}
+
+async fn looks_at_domains_keep_the_pace_of_orders(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let asked = validate(
+        &panel,
+        &json!({ "domain": "silent.test", "authType": "dns" }),
+    )
+    .await;
+    let host = asked["challenge"]["host"].as_str().unwrap();
+    panel
+        .world
+        .put_dns_set(host, "TXT", &json!({ "drop": true }))
+        .await;
+    panel.world.advance(6).await;
+    let queue = "select queue from jobs where kind = 'poll_domain'";
+    assert_eq!(int(server, queue).await, 3);
+    for _ in 0..40 {
+        panel.world.advance(20).await;
+    }
+    let made = int(server, "select count(*) from observations").await;
+    assert!((3..=6).contains(&made), "{made} looks in 13 minutes");
 }
 
 async fn what_is_not_shown_in_time_expires(server: &mut TestServer) {
@@ -303,6 +373,9 @@ async fn what_cannot_be_proved_is_refused(server: &mut TestServer) {
         "shop.internal",
         "shop",
         "1.0.0.127.in-addr.arpa",
+        "shop.onion",
+        "printer.home.arpa",
+        "1.2.3.e164.arpa",
         "",
     ] {
         let refusal = refused(json!({ "domain": domain, "authType": "dns" })).await;
@@ -371,4 +444,51 @@ async fn a_proof_dropped_while_an_order_rests_on_it_is_shown_anew(server: &mut T
     assert_eq!(panel.statuses(&placed.id).await.0, "IN_PROCESS");
     panel.publish(&json!({ "commonName": shop })).await;
     panel.finish(&placed.id).await;
+}
+
+async fn a_proof_dropped_by_a_clock_behind_is_dropped_for_good(server: &mut TestServer) {
+    let panel = server.panel().await;
+    share_proofs(server, ProofScope::Reseller).await;
+    panel.issue("ssl123", &["shop.test"]).await;
+    let names = ["shop.test", "kiosk.test"];
+    let order = panel.order("ssl123", "dns", &names).await;
+    let placed = panel.place(&order).await;
+    assert_eq!(standings(&placed.data), ["VALIDATED", "PENDING"]);
+    // As a server does whose clock is behind, or whose drop was begun before the order and done after it.
+    let dropped = "update authorizations set dropped_at = 1 where domain = 'shop.test'";
+    execute(server, dropped).await;
+    panel.world.delete_dns("_dnsauth.shop.test", "TXT").await;
+    let kiosk = placed.challenges()[1].clone();
+    panel.publish(&json!({ "commonName": kiosk })).await;
+    panel.look(&placed.id).await;
+    assert_eq!(panel.statuses(&placed.id).await.0, "IN_PROCESS");
+    let told = panel.auth_info(&placed.id).await;
+    assert_eq!(standings(&told), ["PENDING", "VALIDATED"]);
+}
+
+async fn a_proof_of_a_renewal_is_dropped_with_those_before_it(server: &mut TestServer) {
+    server.renew_at_once().await;
+    let panel = server.panel().await;
+    let first = panel.issue("ssl123", &["shop.test"]).await;
+    let path = format!("/ssl/v2/orders/{first}/renew");
+    let csr = chancery_testkit::csr(&["shop.test"]);
+    let body = json!({ "term": 1, "csr": csr });
+    let renewal = panel.http.post(&path, &body).await.data()["renewOrder"].clone();
+    panel.world.run_due_jobs().await;
+    let renewal = renewal["orderId"].as_str().unwrap();
+    // Shown once more for the renewal, as a reissue asks for it when the first proof has grown too old for it.
+    let newer = "insert into authorizations (id, reseller_id, issuance_id, domain, base_domain, method, obtained_at, order_id)
+        select 900000000 + a.id, a.reseller_id, a.issuance_id, a.domain, a.base_domain, a.method, a.obtained_at + 1, o.id
+        from authorizations a, orders o where o.renews_id is not null";
+    execute(server, newer).await;
+    let of_renewal = format!("/ssl/v2/proofs/list?orderId={renewal}");
+    let of_renewal = panel.http.get(&of_renewal).await.data();
+    let proof = of_renewal[0]["proofId"].as_str().unwrap();
+    let path = format!("/ssl/v2/proofs/{proof}");
+    assert_eq!(panel.http.delete(&path).await.status, 200);
+    assert!(list(&panel, "proofs").await.is_empty());
+    let path = format!("/ssl/v2/orders/{renewal}/reissue");
+    let csr = chancery_testkit::csr(&["shop.test"]);
+    let data = panel.http.post(&path, &json!({ "csr": csr })).await.data();
+    assert_eq!(standings(&data), ["PENDING"]);
 }

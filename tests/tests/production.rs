@@ -5,16 +5,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chancery_domain::SignedDuration;
 use chancery_ote::{Listening, OteWorld, RecordKind, dns_server, mail_server};
 use chancery_server::config::{Config, Mode, OteConfig, Secret, TlsMode};
 use chancery_testkit::{Database, Panel, TestServer, on_both_engines, repository_root};
 use serde_json::{Value, json};
+
+use crate::database::{execute, int};
 
 on_both_engines!(
     addresses_inside_are_not_connected_to,
     by_dns_and_by_mail,
     resolvers_that_refuse_are_a_shortage_of_ours,
     names_for_tests_are_not_sold,
+    a_name_that_is_reserved_is_not_certified_whatever_way_it_came,
+    one_name_that_cannot_be_looked_for_holds_up_none_of_the_others,
     ranges_that_are_denied_are_not_connected_to,
     there_is_no_test_surface,
     keys_are_not_made_for_others,
@@ -236,6 +241,70 @@ async fn names_for_tests_are_not_sold(server: &mut TestServer) {
         assert_eq!(refusal.status, 400, "{name} {refusal:?}");
         assert!(!refusal.fields.is_empty(), "{name} {refusal:?}");
     }
+    for domain in [
+        "shop.test",
+        "www.example.com",
+        "shop.onion",
+        "printer.home.arpa",
+        "1.2.3.e164.arpa",
+    ] {
+        let body = json!({ "domain": domain, "authType": "dns" });
+        let path = "/ssl/v2/domains/validate";
+        let refusal = panel.http.post(path, &body).await.refusal();
+        assert_eq!(refusal.about("domain").len(), 1, "{domain} {refusal:?}");
+    }
+    outside.end().await;
+}
+
+async fn a_name_that_is_reserved_is_not_certified_whatever_way_it_came(server: &mut TestServer) {
+    let outside = Outside::around(server).await;
+    let panel = server.another_panel("1000.00").await;
+    let before = panel.cents().await;
+    let placed = panel
+        .place(&panel.order("ssl123", "dns", &["shop.com"]).await)
+        .await;
+    // As a release has left it that knew nothing of such names.
+    execute(
+        server,
+        "update issuances set controls = replace(controls, '\"name\":\"shop.com\"', '\"name\":\"shop.onion\"')",
+    )
+    .await;
+    let asked = &placed.challenges()[0];
+    let value = asked["value"].as_str().unwrap();
+    let zone = chancery_ote::OwnerName::parse("onion").unwrap();
+    outside.world.zones.add_zone(&zone).unwrap();
+    outside.publish("_dnsauth.shop.onion", RecordKind::Txt, &[value]);
+    panel.dcv_status(&placed.id).await;
+    server.app().run_due_jobs().await.unwrap();
+    let info = panel.info(&placed.id).await;
+    assert!(
+        info["remarks"].as_str().unwrap().contains("shop.onion"),
+        "{info:#}"
+    );
+    assert_eq!(panel.cents().await, before);
+    server.logs.take_errors();
+    outside.end().await;
+}
+
+async fn one_name_that_cannot_be_looked_for_holds_up_none_of_the_others(server: &mut TestServer) {
+    let outside = Outside::around(server).await;
+    let panel = server.another_panel("1000.00").await;
+    // The resolver has no such zone as `net`, and refuses.
+    let names = ["shop.com", "shop.net"];
+    panel
+        .place(&panel.order("ssl123", "dns", &names).await)
+        .await;
+    let app = server.app();
+    app.advance_clock(SignedDuration::from_secs(7))
+        .await
+        .unwrap();
+    app.run_due_jobs().await.unwrap();
+    let looked = "select case when looked_at is null then 0 else 1 end from issuances";
+    assert_eq!(int(server, looked).await, 1);
+    let pause = "select (run_at - (select looked_at from issuances)) / 1000000 from jobs where kind = 'poll_dcv'";
+    let pause = int(server, pause).await;
+    assert!((59..=75).contains(&pause), "{pause} s");
+    server.logs.take_errors();
     outside.end().await;
 }
 

@@ -143,7 +143,23 @@ async fn a_reseller_may_share_all_its_proofs(server: &mut TestServer) {
     assert_eq!(placed(&panel, "dns", &names).await, ["VALIDATED"; 2]);
     let other = server.another_panel("100.00").await;
     assert_eq!(placed(&other, "dns", &names).await, ["PENDING"; 2]);
-    // Taken back, it holds from the next order on.
+    // Taken back, it holds from the next order on, and for what is not signed yet.
+    let order = panel
+        .order("ssl123", "dns", &["shop.test", "kiosk.test"])
+        .await;
+    let open = panel.place(&order).await;
+    assert_eq!(standings(&open.data), ["VALIDATED", "PENDING"]);
     share_proofs(server, ProofScope::Order).await;
     assert_eq!(placed(&panel, "dns", &names).await, ["PENDING"; 2]);
+    let [shop, kiosk] = &open.challenges()[..] else {
+        panic!("{open:?}")
+    };
+    panel.world.delete_dns("_dnsauth.shop.test", "TXT").await;
+    panel.publish(&json!({ "commonName": kiosk })).await;
+    panel.look(&open.id).await;
+    assert_eq!(panel.statuses(&open.id).await.0, "IN_PROCESS");
+    let told = panel.auth_info(&open.id).await;
+    assert_eq!(standings(&told), ["PENDING", "VALIDATED"]);
+    panel.publish(&json!({ "commonName": shop })).await;
+    panel.finish(&open.id).await;
 }

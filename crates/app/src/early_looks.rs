@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chancery_domain::Timestamp;
-use chancery_domain::issuances::is_look_over;
+use chancery_domain::looks::is_look_over;
 use chancery_domain::names::DomainName;
 use chancery_domain::resellers::ResellerId;
 use parking_lot::Mutex;

@@ -457,7 +457,7 @@ impl App {
         // Nobody can have published a value that was made just now; who has, asks for the status.
         let first_look = match issuance.next_step(now) {
             NextStep::Hold(until) => until,
-            _ => now + issuance.look_delay(now),
+            _ => now + issuance.pace().delay(now),
         };
         let task = Task::PollDcv(issuance.id);
         self.enqueue(change, task, issuance.reseller, first_look)

@@ -5,14 +5,17 @@
 
 use chancery_domain::Timestamp;
 use chancery_domain::approvers::ApproverChoice;
-use chancery_domain::authorizations::{Challenge, Method, RecordType};
+use chancery_domain::authorizations::{Authorization, Challenge, Method, RecordType};
 use chancery_domain::fields::{Field, FieldError, Problem};
 use chancery_domain::issuances::NameControl;
 use chancery_domain::names::DomainName;
 use chancery_domain::observations::Observation;
-use chancery_domain::prevalidations::{Prevalidation, PrevalidationId, PrevalidationState};
+use chancery_domain::prevalidations::{
+    Prevalidation, PrevalidationId, PrevalidationState, Standing,
+};
 use chancery_domain::products::name_fault;
 use chancery_domain::resellers::{Reseller, ResellerId};
+use chancery_domain::validity::ValidityRules;
 use chancery_store::{Change, StoreError};
 
 use crate::approval_requests::Run;
@@ -45,8 +48,12 @@ pub struct DomainRequest {
 pub struct DomainReport {
     /// The domain, what is asked for it, and how far it has come.
     pub domain: Prevalidation,
-    /// Until when what was shown may be used, where it was.
+    /// What was shown of it, be it before it was asked for anew, and not dropped since: what may be used longest.
+    pub proved: Option<Authorization>,
+    /// Until when that may be used.
     pub valid_until: Option<Timestamp>,
+    /// How it stands.
+    pub standing: Standing,
     /// The latest look, and what is waited for besides.
     pub observations: Vec<Observation>,
 }
@@ -85,7 +92,7 @@ impl App {
             };
             let run = Run::from(&held);
             self.check_mail_limits(run, now).await?;
-            let run_at = now + held.look_delay(now);
+            let run_at = now + held.pace().delay(now);
             self.enqueue_domain_look(&mut change, &held, run_at).await?;
             self.ask_approvers(&mut change, run, run.names.iter(), now)
                 .await?;
@@ -111,12 +118,10 @@ impl App {
             .store
             .prevalidations(reseller.id, before, LISTED)
             .await?;
-        let told = |domain| DomainReport {
-            valid_until: self.domain_end(&domain),
-            domain,
-            observations: Vec::new(),
-        };
-        Ok(held.into_iter().map(told).collect())
+        let shown = self.store.prevalidated(reseller.id, None).await?;
+        let now = self.clock.now();
+        let report = |domain| report_on(domain, &shown, &self.rules, now);
+        Ok(held.into_iter().map(report).collect())
     }
 
     /// A domain. Asking may bring the next look forward, within the bounds of orders.
@@ -175,17 +180,12 @@ impl App {
         if domain.method() == Method::Email && domain.waits(now) {
             observations.extend(self.waiting_mails(Run::from(&domain), now).await?);
         }
+        let of_domain = Some(domain.domain());
+        let shown = (self.store.prevalidated(domain.reseller, of_domain)).await?;
         Ok(DomainReport {
-            valid_until: self.domain_end(&domain),
-            domain,
             observations,
+            ..report_on(domain, &shown, &self.rules, now)
         })
-    }
-
-    /// Until when what was shown of a domain may be used.
-    fn domain_end(&self, domain: &Prevalidation) -> Option<Timestamp> {
-        let proof = domain.control.proof.as_ref()?;
-        Some(self.rules.fresh_until(proof.method, proof.obtained_at))
     }
 
     /// Holds a request against the rules; gives what is to be asked for, and what was before.
@@ -265,6 +265,28 @@ impl App {
             modified_at: now,
             version: 0,
         })
+    }
+}
+
+/// How a domain stands, given what was shown of it and others.
+pub(crate) fn report_on(
+    domain: Prevalidation,
+    shown: &[(PrevalidationId, Authorization)],
+    rules: &ValidityRules,
+    now: Timestamp,
+) -> DomainReport {
+    let until = |proof: &Authorization| rules.fresh_until(proof.method, proof.obtained_at);
+    let own = shown.iter().filter(|(id, _)| *id == domain.id);
+    let own = own.map(|(_, proof)| proof);
+    let own = own.filter(|proof| proof.covers(domain.domain()));
+    let proved = own.max_by_key(|proof| until(proof)).cloned();
+    let valid_until = proved.as_ref().map(until);
+    DomainReport {
+        standing: domain.standing(valid_until, now),
+        domain,
+        proved,
+        valid_until,
+        observations: Vec::new(),
     }
 }
 

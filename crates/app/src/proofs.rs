@@ -13,14 +13,14 @@ use chancery_domain::issuances::Issuance;
 use chancery_domain::names::DomainName;
 use chancery_domain::operators::ActKind;
 use chancery_domain::orders::{Order, OrderId};
-use chancery_domain::prevalidations::{Prevalidation, PrevalidationId};
+use chancery_domain::prevalidations::PrevalidationId;
 use chancery_domain::resellers::{ProofScope, Reseller, ResellerId};
 use chancery_domain::validity::{ValidityRules, days};
 use chancery_store::authorizations::{Holder, ProofFilter};
 use chancery_store::{Change, Sequence, Store, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::prevalidations::{DomainReport, LISTED, discard, no_such_domain};
+use crate::prevalidations::{DomainReport, LISTED, discard, no_such_domain, report_on};
 use crate::{App, AppError, Noun, Operations, PARALLEL_READS, jobs};
 
 /// Which proofs are to be listed.
@@ -195,11 +195,9 @@ impl Operations {
     ) -> Result<Vec<DomainReport>, AppError> {
         self.reseller(reseller).await?;
         let held = self.store.prevalidations(reseller, before, LISTED).await?;
-        let report = |domain: Prevalidation| DomainReport {
-            valid_until: self.domain_end(&domain),
-            domain,
-            observations: Vec::new(),
-        };
+        let shown = self.store.prevalidated(reseller, None).await?;
+        let (rules, now) = (&self.vetting.rules, self.clock.now());
+        let report = |domain| report_on(domain, &shown, rules, now);
         Ok(held.into_iter().map(report).collect())
     }
 
@@ -211,10 +209,10 @@ impl Operations {
     ) -> Result<DomainReport, AppError> {
         let found = self.store.prevalidation_of(reseller, id).await?;
         let domain = found.ok_or_else(|| no_such_domain(id))?;
+        let shown = (self.store.prevalidated(reseller, Some(domain.domain()))).await?;
         Ok(DomainReport {
-            valid_until: self.domain_end(&domain),
             observations: self.store.latest_observations(id).await?,
-            domain,
+            ..report_on(domain, &shown, &self.vetting.rules, self.clock.now())
         })
     }
 
@@ -240,12 +238,6 @@ impl Operations {
             }
         }
         Err(AppError::Busy)
-    }
-
-    fn domain_end(&self, domain: &Prevalidation) -> Option<Timestamp> {
-        let proof = domain.control.proof.as_ref()?;
-        let rules = &self.vetting.rules;
-        Some(rules.fresh_until(proof.method, proof.obtained_at))
     }
 }
 

@@ -134,7 +134,7 @@ fn domain_json(report: &DomainReport) -> Value {
         "domainId": held.id.0,
         "domain": held.domain().as_str(),
         "method": held.method().as_str(),
-        "state": held.state.as_str(),
+        "state": report.standing.as_str(),
         "validateBy": held.validate_by.to_string(),
         "usableUntil": report.valid_until.map(|until| until.to_string()),
     })
@@ -143,7 +143,11 @@ fn domain_json(report: &DomainReport) -> Value {
 fn domain_line(report: &DomainReport) -> String {
     let held = &report.domain;
     let until = report.valid_until.map(|until| format!("  until {until}"));
-    let (domain, method, state) = (held.domain(), held.method().as_str(), held.state.as_str());
+    let (domain, method, state) = (
+        held.domain(),
+        held.method().as_str(),
+        report.standing.as_str(),
+    );
     format!(
         "{}  {domain}  {method}  {state}{}",
         held.id,

@@ -4,12 +4,13 @@
 //! module decides what an issuance may do next and refuses the rest; a settled one never moves again. It
 //! looks at no clock, socket or table: callers bring the facts in and carry the result away.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::TransitionError;
 use crate::authorizations::{Authorization, Challenge, Method};
 use crate::certificates::CertificateId;
+use crate::looks::Pace;
 use crate::money::Money;
 use crate::names::DomainName;
 use crate::orders::OrderId;
@@ -23,28 +24,6 @@ crate::id! {
 
 /// The longest an applicant may take to show control; random values live no longer (BR 3.2.2.4).
 pub const VALIDATION_TIME_MAX_DAYS: u32 = 30;
-
-/// The least time between two looks that were asked for, whoever asks.
-pub const LOOK_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
-
-/// How long after a challenge was made the first look by itself comes: nobody has published its value sooner.
-const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(5);
-
-/// How often names are looked for by themselves: until challenges are so old, so often.
-const PACES: [(SignedDuration, SignedDuration); 3] = [
-    (SignedDuration::from_mins(15), SignedDuration::from_mins(1)),
-    (SignedDuration::from_hours(1), SignedDuration::from_mins(5)),
-    (
-        SignedDuration::from_hours(24),
-        SignedDuration::from_mins(15),
-    ),
-];
-
-/// How often after that.
-const LAST_PACE: SignedDuration = SignedDuration::from_hours(1);
-
-/// How far silent servers slow looks down that would be made more often.
-const SILENCE_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 /// One run of an order towards one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -263,7 +242,11 @@ impl Issuance {
         let mut forgotten = Vec::new();
         for control in &mut self.names {
             let is_usable = |proof: &Proof| usable.iter().any(|held| *proof == Proof::from(held));
-            if control.proof.as_ref().is_some_and(|proof| !is_usable(proof)) {
+            if control
+                .proof
+                .as_ref()
+                .is_some_and(|proof| !is_usable(proof))
+            {
                 control.proof = None;
                 forgotten.push(control.name.clone());
             }
@@ -274,7 +257,11 @@ impl Issuance {
     /// What it rests on so far, each once.
     pub fn rests_on(&self) -> Vec<Authorization> {
         let mut proofs: Vec<Authorization> = Vec::new();
-        for proof in self.names.iter().filter_map(|control| control.proof.as_ref()) {
+        for proof in self
+            .names
+            .iter()
+            .filter_map(|control| control.proof.as_ref())
+        {
             if !proofs.iter().any(|held| Proof::from(held) == *proof) {
                 proofs.push(Authorization {
                     domain: proof.domain.clone(),
@@ -286,49 +273,34 @@ impl Issuance {
         proofs
     }
 
-    /// Notes that a look at the world was made.
+    /// Notes that a look at the world was made: at all names that were to be looked for.
     pub fn looked(&mut self, now: Timestamp) {
         self.looks = self.looks.saturating_add(1);
         self.looked_at = Some(now);
     }
 
+    /// Notes that a look at some of the names was made; the rest is to follow at once.
+    pub fn looked_in_part(&mut self) {
+        self.looks = self.looks.saturating_add(1);
+    }
+
+    /// How far its looks have come. Until it goes to the CA, only new challenges move an issuance.
+    pub fn pace(&self) -> Pace {
+        Pace {
+            looks: self.looks,
+            looked_at: self.looked_at,
+            challenged_at: self.modified_at,
+        }
+    }
+
     /// Whether someone who asks may have a look made now, rather than when it is due.
     pub fn may_look(&self, now: Timestamp) -> bool {
-        self.state == IssuanceState::Validating
-            && self.looked_at.is_none_or(|at| is_look_over(at, now))
-    }
-
-    /// How long to wait before the next look by itself: 5 seconds at first; then a minute until the challenges
-    /// are a quarter of an hour old, five minutes for the rest of the hour, a quarter of an hour for the rest of the
-    /// day, an hour from then on.
-    pub fn look_delay(&self, now: Timestamp) -> SignedDuration {
-        look_delay(self.looks, self.challenged_at(), now)
-    }
-
-    /// The same where the servers asked were silent or slow: twice as long as the time since the look before, unless
-    /// that is more than a quarter of an hour.
-    pub fn look_delay_after_silence(
-        &self,
-        since: SignedDuration,
-        now: Timestamp,
-    ) -> SignedDuration {
-        let doubled = since.saturating_mul(2).min(SILENCE_LIMIT);
-        self.look_delay(now).max(doubled)
-    }
-
-    /// How long ago the last look was, or, before the first, the challenges were made.
-    pub fn since_last_look(&self, now: Timestamp) -> SignedDuration {
-        now.duration_since(self.looked_at.unwrap_or(self.challenged_at()))
-    }
-
-    /// When the challenges were made: until it goes to the CA, only new ones move an issuance.
-    fn challenged_at(&self) -> Timestamp {
-        self.modified_at
+        self.state == IssuanceState::Validating && self.pace().may_look(now)
     }
 
     /// Changes how control is to be shown: new challenges for all names that are not proved.
     ///
-    /// `challenges` holds one for each name, in order. Old challenges are void from here on.
+    /// `challenges` holds one for each of those names, in order. Old challenges are void from here on.
     pub fn change_challenges(
         mut self,
         method: Method,
@@ -338,10 +310,10 @@ impl Issuance {
         if self.state != IssuanceState::Validating {
             return Err(self.cannot("change its challenges"));
         }
-        for (control, challenge) in self.names.iter_mut().zip(challenges) {
-            if control.proof.is_none() {
-                control.challenge = challenge;
-            }
+        let unproved = self.names.iter_mut();
+        let unproved = unproved.filter(|control| control.proof.is_none());
+        for (control, challenge) in unproved.zip(challenges) {
+            control.challenge = challenge;
         }
         Ok(Self {
             method,
@@ -499,30 +471,13 @@ impl Issuance {
     }
 }
 
-/// Whether a look was so long ago that another may be asked for. One of a clock that was ahead is over.
-pub fn is_look_over(at: Timestamp, now: Timestamp) -> bool {
-    let since = now.duration_since(at);
-    since.is_negative() || since >= LOOK_INTERVAL
-}
-
-/// How long to wait before the next look by itself, after so many, for what was asked for at a time.
-pub(crate) fn look_delay(looks: u32, challenged_at: Timestamp, now: Timestamp) -> SignedDuration {
-    let age = now.duration_since(challenged_at);
-    // What the future is said to have asked for was asked for by a clock that was ahead: that may go on for long.
-    let is_new = !age.is_negative() && age < FIRST_LOOK;
-    if looks == 0 || is_new {
-        return FIRST_LOOK;
-    }
-    let pace = PACES.iter().find(|(until, _)| age < *until);
-    pace.map_or(LAST_PACE, |(_, pace)| *pace)
-}
-
 fn is_fresh(proof: &Proof, rules: &ValidityRules, now: Timestamp) -> bool {
     rules.is_fresh(proof.method, proof.obtained_at, now)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -638,61 +593,30 @@ pub(crate) mod tests {
         assert_eq!(issuance.next_step(later), NextStep::Sign);
     }
 
-    /// Looks of an issuance by themselves, in seconds after its challenges were made.
-    fn looks_within(seconds: i64) -> Vec<i64> {
-        let mut issuance = an_issuance();
-        let mut looks = vec![];
-        let mut now = start();
-        loop {
-            now += issuance.look_delay(now);
-            let age = now.duration_since(start()).as_secs();
-            if age > seconds {
-                return looks;
-            }
-            issuance.looked(now);
-            looks.push(age);
-        }
-    }
-
     #[test]
-    fn looks_slow_down_with_the_age_of_the_challenges() {
-        assert_eq!(looks_within(130), [5, 65, 125]);
-        let day = looks_within(24 * 3_600);
-        let between = |from, to| day.iter().filter(|age| (from..to).contains(*age)).count();
-        assert_eq!(between(0, 900), 15);
-        assert_eq!(between(900, 3_600), 9);
-        assert_eq!(between(3_600, 24 * 3_600), 92);
-        assert_eq!(looks_within(48 * 3_600).len(), day.len() + 24);
-    }
-
-    #[test]
-    fn looks_that_are_asked_for_keep_their_distance() {
+    fn another_method_makes_the_next_look_come_soon_and_no_look_at_once() {
         let mut issuance = an_issuance();
         issuance.looked(start());
-        assert!(!issuance.may_look(start() + SignedDuration::from_secs(4)));
-        assert!(issuance.may_look(start() + SignedDuration::from_secs(5)));
-
-        // Another method makes the next look by itself come soon, and no look come at once.
         let challenges = issuance.names.iter().map(|n| n.challenge.clone()).collect();
         let changed = issuance.change_challenges(Method::File, challenges, start());
         let changed = changed.unwrap();
-        assert_eq!(changed.look_delay(start()), FIRST_LOOK);
+        let soon = SignedDuration::from_secs(5);
+        assert_eq!(changed.pace().delay(start()), soon);
         assert!(!changed.may_look(start() + SignedDuration::from_secs(4)));
     }
 
     #[test]
-    fn silent_servers_are_asked_half_as_often_each_time() {
+    fn a_name_that_is_proved_keeps_its_challenge() {
         let mut issuance = an_issuance();
-        let mut now = start() + FIRST_LOOK;
-        let mut delays = vec![];
-        for _ in 0..7 {
-            let since = issuance.since_last_look(now);
-            issuance.looked(now);
-            let delay = issuance.look_delay_after_silence(since, now);
-            delays.push(delay.as_secs() / 60);
-            now += delay;
-        }
-        assert_eq!(delays, [1, 2, 4, 8, 15, 15, 15]);
+        issuance.prove(&name("www.shop.example"), &dns_proof("www.shop.example"));
+        let by_mail = Challenge::Email {
+            approver: "admin@shop.example".to_owned(),
+        };
+        let kept = issuance.names[1].challenge.clone();
+        let changed = issuance.change_challenges(Method::Email, vec![by_mail.clone()], start());
+        let changed = changed.unwrap();
+        assert_eq!(changed.names[0].challenge, by_mail);
+        assert_eq!(changed.names[1].challenge, kept);
     }
 
     fn any_step() -> impl Strategy<Value = u8> {
@@ -719,24 +643,6 @@ pub(crate) mod tests {
     }
 
     proptest! {
-        /// However old challenges are and whoever is silent, the next look comes, and slower with age.
-        #[test]
-        fn the_next_look_comes_within_bounds(
-            age in 0..3_000_000_i64,
-            older in 0..3_000_000_i64,
-            since in 0..3_000_000_i64,
-            looks in 1..2_000_u32,
-        ) {
-            let mut issuance = an_issuance();
-            issuance.looks = looks;
-            let at = |age| start() + SignedDuration::from_secs(age);
-            let delay = issuance.look_delay(at(age));
-            prop_assert!((FIRST_LOOK..=LAST_PACE).contains(&delay));
-            prop_assert!(delay <= issuance.look_delay(at(age + older)));
-            let silent = issuance.look_delay_after_silence(SignedDuration::from_secs(since), at(age));
-            prop_assert!(delay <= silent && silent <= delay.max(SILENCE_LIMIT));
-        }
-
         /// Whatever is tried, in whatever order, a settled issuance stays as it is.
         #[test]
         fn a_settled_issuance_never_moves(steps in prop::collection::vec(any_step(), 0..16)) {

@@ -26,6 +26,7 @@ pub mod fields;
 pub mod findings;
 pub mod issuances;
 pub mod ledger;
+pub mod looks;
 pub mod money;
 pub mod months;
 pub mod names;

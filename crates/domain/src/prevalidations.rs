@@ -4,11 +4,12 @@
 //! proved again in the same place, before or after its proof has grown old. What is proved serves those orders of the
 //! reseller that ask for it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::TransitionError;
 use crate::authorizations::{Challenge, Method};
-use crate::issuances::{NameControl, Proof, is_look_over, look_delay};
+use crate::issuances::{NameControl, Proof};
+use crate::looks::Pace;
 use crate::names::DomainName;
 use crate::resellers::ResellerId;
 use crate::validations::ValidationId;
@@ -82,6 +83,28 @@ impl PrevalidationState {
     }
 }
 
+/// How a domain stands for orders that ask for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Control is to be shown, and nothing serves until then.
+    Pending,
+    /// What was shown serves, whether or not it is to be shown anew.
+    Proved,
+    /// Nothing serves: control was not shown in time, or too long ago.
+    Expired,
+}
+
+impl Standing {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "validating",
+            Self::Proved => "proved",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 impl Prevalidation {
     /// The domain.
     pub fn domain(&self) -> &DomainName {
@@ -126,12 +149,25 @@ impl Prevalidation {
 
     /// Whether someone who asks may have a look made now, rather than when it is due.
     pub fn may_look(&self, now: Timestamp) -> bool {
-        self.waits(now) && self.looked_at.is_none_or(|at| is_look_over(at, now))
+        self.waits(now) && self.pace().may_look(now)
     }
 
-    /// How long to wait before the next look by itself: as for the names of an order.
-    pub fn look_delay(&self, now: Timestamp) -> SignedDuration {
-        look_delay(self.looks, self.modified_at, now)
+    /// How far its looks have come, at the pace of an order's.
+    pub fn pace(&self) -> Pace {
+        Pace {
+            looks: self.looks,
+            looked_at: self.looked_at,
+            challenged_at: self.modified_at,
+        }
+    }
+
+    /// How the domain stands for orders, given until when what was shown of it may be used.
+    pub fn standing(&self, valid_until: Option<Timestamp>, now: Timestamp) -> Standing {
+        match valid_until {
+            Some(until) if now < until => Standing::Proved,
+            _ if self.state == PrevalidationState::Validating => Standing::Pending,
+            _ => Standing::Expired,
+        }
     }
 
     /// Notes that a look at the world was made.
@@ -251,6 +287,21 @@ mod tests {
                 prop_assert!(before.state != PrevalidationState::Dropped || held == before);
             }
         }
+    }
+
+    #[test]
+    fn a_domain_serves_as_long_as_a_proof_of_it_does() {
+        let open = a_prevalidation();
+        assert_eq!(open.standing(None, at(9)), Standing::Pending);
+        let proved = open.prove(a_proof(), at(9)).unwrap();
+        assert_eq!(proved.standing(Some(at(50)), at(49)), Standing::Proved);
+        assert_eq!(proved.standing(Some(at(50)), at(50)), Standing::Expired);
+        let again = proved.ask(a_challenge(), at(500), at(10)).unwrap();
+        assert_eq!(again.standing(Some(at(50)), at(49)), Standing::Proved);
+        assert_eq!(again.standing(Some(at(50)), at(50)), Standing::Pending);
+        let expired = again.expire(at(30)).unwrap();
+        assert_eq!(expired.standing(Some(at(50)), at(49)), Standing::Proved);
+        assert_eq!(expired.standing(None, at(49)), Standing::Expired);
     }
 
     #[test]

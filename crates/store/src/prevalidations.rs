@@ -1,7 +1,7 @@
 //! Pre-validations: domains that resellers prove ahead of any order.
 
 use chancery_domain::Timestamp;
-use chancery_domain::authorizations::Authorization;
+use chancery_domain::authorizations::{Authorization, Method};
 use chancery_domain::issuances::NameControl;
 use chancery_domain::names::DomainName;
 use chancery_domain::prevalidations::{Prevalidation, PrevalidationId, PrevalidationState};
@@ -161,6 +161,31 @@ impl Store {
         );
         let before = before.map_or(i64::MAX, |id| id.0);
         let rows = self.scan(SQL, values![reseller.0, before, limit]).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// What was proved for a reseller's pre-validations, of one domain or of all, and not dropped since.
+    pub async fn prevalidated(
+        &self,
+        reseller: ResellerId,
+        domain: Option<&DomainName>,
+    ) -> Result<Vec<(PrevalidationId, Authorization)>, StoreError> {
+        const SQL: &str = "
+            select prevalidation_id, domain, method, max(obtained_at) from authorizations
+            where reseller_id = $1 and prevalidation_id is not null and dropped_at is null
+                and (cast($2 as text) is null or base_domain = $2)
+            group by prevalidation_id, domain, method";
+        let base = domain.map(|domain| domain.base_domain().unwrap_or_else(|| domain.clone()));
+        let base = base.as_ref().map(DomainName::as_str);
+        let rows = self.query(SQL, values![reseller.0, base]).await?;
+        let read = |row: &Row| {
+            let proved = Authorization {
+                domain: row.domain_name(1)?,
+                method: row.parsed(2, Method::parse)?,
+                obtained_at: row.timestamp(3)?,
+            };
+            Ok((PrevalidationId(row.int(0)?), proved))
+        };
         rows.iter().map(read).collect()
     }
 

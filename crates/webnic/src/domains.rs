@@ -7,7 +7,7 @@ use chancery_domain::Timestamp;
 use chancery_domain::authorizations::ProofId;
 use chancery_domain::fields::Field;
 use chancery_domain::orders::OrderId;
-use chancery_domain::prevalidations::{PrevalidationId, PrevalidationState};
+use chancery_domain::prevalidations::{PrevalidationId, PrevalidationState, Standing};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -57,19 +57,18 @@ pub(crate) struct DomainView<'a> {
 impl<'a> DomainView<'a> {
     pub(crate) fn of(report: &'a DomainReport) -> Self {
         let held = &report.domain;
-        let proof = held.control.proof.as_ref();
         Self {
             domain_id: Quoted(held.id),
-            domain_status: match held.state {
-                PrevalidationState::Validating => "PENDING",
-                PrevalidationState::Proved => "VALIDATED",
-                PrevalidationState::Expired | PrevalidationState::Dropped => "EXPIRED",
+            domain_status: match report.standing {
+                Standing::Pending => "PENDING",
+                Standing::Proved => "VALIDATED",
+                Standing::Expired => "EXPIRED",
             },
             challenge: ControlView::of(&held.control),
             dtcreate: Moment(held.created_at),
             dtvalidate_by: (held.state == PrevalidationState::Validating)
                 .then_some(Moment(held.validate_by)),
-            dtvalidate: proof.map(|proof| Moment(proof.obtained_at)),
+            dtvalidate: (report.proved.as_ref()).map(|proof| Moment(proof.obtained_at)),
             dtexpire: report.valid_until.map(Moment),
         }
     }

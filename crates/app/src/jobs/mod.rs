@@ -10,6 +10,7 @@ mod index_contacts;
 mod index_names;
 mod leases;
 mod look_gate;
+mod looking;
 mod mail_approvers;
 mod mail_notice;
 mod mail_password;
@@ -188,6 +189,7 @@ impl Task {
             | Self::MailDomainApprover(_)
             | Self::MailNotice(_)
             | Self::MailNoticeToReseller(_)
+            | Self::PollDomain(_)
             | Self::Sign(_)
             | Self::Supersede(_)
             | Self::Tend(_)
@@ -196,7 +198,7 @@ impl Task {
             | Self::FollowIssuingCa
             | Self::ReplaceCertificates(_)
             | Self::TendOrders(_) => None,
-            Self::PollDomain(_) | Self::MailPassword(_) => Some(MAIL_ATTEMPTS),
+            Self::MailPassword(_) => Some(MAIL_ATTEMPTS),
             Self::VetByItself(_) | Self::Housekeep | Self::IndexNames | Self::IndexContacts => {
                 Some(ATTEMPTS)
             }

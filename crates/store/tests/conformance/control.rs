@@ -203,8 +203,20 @@ async fn proofs_belong_to_orders_and_their_renewals(bed: &Bed) {
 
 async fn an_older_proof_of_a_renewed_order_is_dropped_with_the_newer(bed: &Bed) {
     let (first, renewal) = store_a_renewal(bed).await;
-    keep(bed, 100, first.id, &[proved("shop.example", Method::Dns, 10)]).await;
-    keep(bed, 200, renewal.id, &[proved("shop.example", Method::Dns, 20)]).await;
+    keep(
+        bed,
+        100,
+        first.id,
+        &[proved("shop.example", Method::Dns, 10)],
+    )
+    .await;
+    keep(
+        bed,
+        200,
+        renewal.id,
+        &[proved("shop.example", Method::Dns, 20)],
+    )
+    .await;
     let proof = bed.store.proof(OURS, ProofId(200)).await.unwrap().unwrap();
     commit(bed, |change| change.drop_proof(&proof, at(50)))
         .await
