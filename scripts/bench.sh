@@ -5,8 +5,8 @@
 #
 # Without arguments the table in docs/performance.md is written anew. With arguments the report is printed only:
 # --quick for a short run, --engine sqlite|postgres for one engine, --help for the rest. With `searches` as the first
-# argument, searches among ten million orders are measured instead, with `contacts` only the LogicBoxes dialect. Installs PostgreSQL and
-# cfssl where they are missing (Debian packages; as root or with sudo).
+# argument, searches among ten million orders are measured instead, with `contacts` only the LogicBoxes dialect, with
+# `silence` only what silent name servers take from others. Installs PostgreSQL and cfssl where they are missing (Debian packages; as root or with sudo).
 set -eu
 cd "$(dirname "$0")/.."
 

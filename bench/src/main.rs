@@ -18,6 +18,7 @@ mod processes;
 mod report;
 mod resellers;
 mod searches;
+mod silence;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,6 +81,8 @@ enum Part {
         #[arg(long, default_value_t = contacts::MANY)]
         many: u64,
     },
+    /// Place orders while two thousand names are silent; a part of the whole run, too
+    Silence,
     /// Search among ten thousand and among ten million orders; takes a quarter of an hour and 15 GB of disk
     Searches {
         /// How many orders the longer list has
@@ -154,6 +157,9 @@ fn main() -> Result<()> {
     if let Some(Part::Contacts { many }) = options.child {
         return measure_contacts(&options, many);
     }
+    if let Some(Part::Silence) = options.child {
+        return measure_silence(&options);
+    }
     if options.quick {
         options.seconds = options.seconds.min(1.0);
         options.orders = options.orders.min(4_000);
@@ -169,7 +175,19 @@ fn main() -> Result<()> {
     } else {
         contacts::MANY
     };
-    measure_contacts(&options, many)
+    measure_contacts(&options, many)?;
+    measure_silence(&options)
+}
+
+fn measure_silence(options: &Options) -> Result<()> {
+    let table = silence::measure(options)?.markdown();
+    println!("{table}");
+    keep(
+        options,
+        options.engine.is_none(),
+        report::BENCH_SILENCE,
+        &table,
+    )
 }
 
 fn measure_contacts(options: &Options, many: u64) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::load::Measured;
 /// What writes a table; its marks in the file name it.
 pub(crate) const BENCH: &str = "make bench";
 pub(crate) const BENCH_CONTACTS: &str = "make bench, contacts";
+pub(crate) const BENCH_SILENCE: &str = "make bench, silence";
 pub(crate) const BENCH_SEARCHES: &str = "make bench-searches";
 
 const RESIDENT_AIM: f64 = 100.0;

@@ -50,7 +50,7 @@ impl Csrs {
 
 const PROVED: &str = "proved.example";
 
-fn csr(name: &str) -> Result<String> {
+pub(crate) fn csr(name: &str) -> Result<String> {
     let name = DomainName::parse(name)?;
     let subject = CsrSubject {
         common_name: name.clone(),
@@ -132,13 +132,21 @@ impl Reseller {
 
     /// Places an order, to be proved by DNS.
     pub(crate) fn order_request(&self, csr_pem: &str) -> Vec<u8> {
-        let body = json!({
+        self.order_for_names(csr_pem, &[])
+    }
+
+    /// The same for further names.
+    pub(crate) fn order_for_names(&self, csr_pem: &str, further: &[String]) -> Vec<u8> {
+        let mut body = json!({
             "productKey": "ssl123",
             "term": 1,
             "csr": csr_pem,
             "authType": "dns",
             "administratorContactId": self.contact,
         });
+        if !further.is_empty() {
+            body["sanfield"] = json!(further);
+        }
         self.post("/ssl/v2/orders/new", &body)
     }
 
@@ -189,7 +197,7 @@ impl Reseller {
     }
 }
 
-fn text(value: &Value, pointer: &str) -> Result<String> {
+pub(crate) fn text(value: &Value, pointer: &str) -> Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     let found = found.with_context(|| format!("the answer has no {pointer}: {value}"))?;
     Ok(found.to_owned())
