@@ -319,11 +319,48 @@ async fn what_came_along_and_is_sent_back_holds_nothing_up(server: &mut TestServ
         };
         let data = frame(first.data());
         assert_eq!(data["san"], json!([]), "{action}: {data}");
-        assert_eq!(data["leftOut"], json!(["www.shop.test"]), "{action}");
-        if action == "renew" {
-            let repeated = frame(panel.http.post(&path, &again).await.data());
-            assert_eq!(repeated["orderId"], data["orderId"]);
-        }
+        // The proof by DNS serves on, and covers it.
+        assert_eq!(data.get("leftOut"), None, "{action}");
+        let repeated = frame(panel.http.post(&path, &again).await.data());
+        assert_eq!(repeated["orderId"], data["orderId"]);
+        assert_eq!(repeated.get("leftOut"), None, "{action}");
+        panel.world.run_due_jobs().await;
+        let issued = covered(&panel, data["orderId"].as_str().unwrap()).await;
+        assert_eq!(issued, ["shop.test", "www.shop.test"], "{action}");
+    }
+    // Where none is left, and a file would show nothing of it, that is said.
+    let lost = issue_by(&panel, "dns", "dv-single", &["lost.test"]).await;
+    for proof in panel
+        .http
+        .get("/ssl/v2/proofs/list?domain=lost.test")
+        .await
+        .data()
+        .as_array()
+        .unwrap()
+    {
+        let path = format!("/ssl/v2/proofs/{}", proof["proofId"].as_str().unwrap());
+        panel.http.delete(&path).await.data();
+    }
+    let path = format!("/ssl/v2/orders/{lost}/reissue");
+    let again = json!({
+        "csr": csr(&["lost.test"]), "sanfield": ["www.lost.test"], "authType": "file",
+    });
+    for _ in 0..2 {
+        let data = panel.http.post(&path, &again).await.data();
+        assert_eq!(data["leftOut"], json!(["www.lost.test"]), "{data}");
+    }
+    // Who was chosen to approve of it alone is not needed.
+    for approvers in [
+        json!([{ "domain": "lost.test", "email": "admin@lost.test" },
+            { "domain": "www.lost.test", "email": "webmaster@lost.test" }]),
+        json!(["admin@lost.test", "webmaster@lost.test"]),
+    ] {
+        let again = json!({
+            "csr": csr(&["lost.test"]), "sanfield": ["www.lost.test"], "authType": "email",
+            "approverEmail": approvers,
+        });
+        let data = panel.http.post(&path, &again).await.data();
+        assert_eq!(data["commonName"]["value"], "admin@lost.test", "{data}");
     }
     // Where a proof covers it, it comes along again.
     let other = issue_by(&panel, "dns", "dv-single", &["other.test"]).await;

@@ -1,15 +1,17 @@
 //! Holding an order against the rules, every field of it, before anything is decided.
 
+use chancery_domain::Timestamp;
 use chancery_domain::approvers::ApproverChoice;
 use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::contacts::ContactId;
 use chancery_domain::fields::{Field, FieldError, Problem};
-use chancery_domain::issuances::NameControl;
+use chancery_domain::issuances::{Issuance, NameControl};
 use chancery_domain::money::Money;
 use chancery_domain::names::{DomainName, World};
 use chancery_domain::organizations::OrganizationId;
 use chancery_domain::products::{Product, Term, name_fault};
 use chancery_domain::resellers::Reseller;
+use chancery_domain::validity::ValidityRules;
 use chancery_pki::csr::Csr;
 
 use crate::challenges::{Approvers, challenges};
@@ -272,20 +274,23 @@ pub(crate) fn names_of(csr: &Csr, product: &Product) -> Vec<String> {
     }
 }
 
-/// The names of a CSR that are neither among the names of an order, which begin with the common name, nor the one that
-/// comes along where control of the common name is shown by a method; each once. `echoed` is one that came along before
-/// and was sent back.
+/// The names of a CSR that are neither among the names of a run nor the one that comes along with them; each once.
+/// `companion` is that one, where the product has one, and `echoed` one that came along before and was sent back.
 pub(crate) fn left_out(
     csr: &Csr,
-    names: &[DomainName],
-    product: Option<&Product>,
-    method: Method,
+    issuance: &Issuance,
+    companion: Option<DomainName>,
     echoed: Option<&DomainName>,
+    (rules, now): (&ValidityRules, Timestamp),
 ) -> Vec<String> {
-    let common_name = names.first();
-    let companion = (common_name.zip(product)).and_then(|(name, sold)| sold.companion_of(name));
-    let companion = companion
-        .filter(|companion| common_name.is_some_and(|name| method.covers(name, companion)));
+    let names = issuance.covered();
+    // Where the common name is still to be shown, by what it will be shown.
+    let may_come = |companion: &DomainName| {
+        let mut unproved = issuance.unproved();
+        issuance.proof_covering(companion, rules, now).is_some()
+            || unproved.any(|control| issuance.method.covers(&control.name, companion))
+    };
+    let companion = companion.filter(may_come);
     let mut left_out = Vec::new();
     let echoed = echoed.map(ToString::to_string);
     for text in (csr.dns_names.iter().chain(&csr.further_names)).chain(&echoed) {

@@ -209,21 +209,34 @@ impl App {
     }
 
     /// What was answered when the latest run of an order was begun, or nearly: names may have been proved since.
+    /// `echoed` is a name that came along before and was sent back.
     pub(crate) fn placed_before(
         &self,
         OrderFile {
             order, issuance, ..
         }: OrderFile,
+        echoed: Option<&DomainName>,
     ) -> Placed {
-        let product = self.catalogue().product(&order.product_key);
         let csr = Csr::from_der(issuance.csr.clone()).ok();
+        let left_out = csr.map(|csr| self.left_out(&csr, &order, &issuance, echoed));
         Placed {
             order: order.id,
-            left_out: csr.map_or_else(Vec::new, |csr| {
-                left_out(&csr, &issuance.covered(), product, issuance.method, None)
-            }),
+            left_out: left_out.unwrap_or_default(),
             controls: issuance.names,
         }
+    }
+
+    /// The names of a CSR that the certificate of a run will not have.
+    pub(crate) fn left_out(
+        &self,
+        csr: &Csr,
+        order: &Order,
+        issuance: &Issuance,
+        echoed: Option<&DomainName>,
+    ) -> Vec<String> {
+        let companion = self.free_name(order);
+        let by = (&self.rules, self.clock.now());
+        left_out(csr, issuance, companion, echoed, by)
     }
 
     /// Opens an order in one change set with its charge, its first run and, for a renewal, the link from the
@@ -239,14 +252,7 @@ impl App {
         let id = OrderId(self.store.next_id(Sequence::Order).await?);
         let run = IssuanceId(self.row_id().await?);
         let renews = renewed.as_ref().map(|file| &file.order);
-        let (product, method) = (Some(checked.product), checked.method);
-        let left_out = left_out(
-            &checked.csr,
-            &checked.names,
-            product,
-            method,
-            checked.echoed.as_ref(),
-        );
+        let (csr, echoed) = (checked.csr.clone(), checked.echoed.clone());
         let (mut order, mut issuance) = self.draft(reseller.id, checked, renews, (id, run), now);
         let scope = reseller.settings.proof_scope;
         let held = self.held_proofs(scope, &order, &order.names).await?;
@@ -254,7 +260,7 @@ impl App {
         let placed = Placed {
             order: id,
             controls: issuance.names.clone(),
-            left_out,
+            left_out: self.left_out(&csr, &order, &issuance, echoed.as_ref()),
         };
         let naming = self.identity_for(&order, &issuance, now).await?;
         if issuance.next_step(now) == NextStep::Sign && matches!(naming, Naming::Ready(_)) {

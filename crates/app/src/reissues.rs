@@ -23,7 +23,7 @@ use chancery_store::orders::OrderFile;
 use crate::cancellations::stop_run;
 use crate::challenges::{Approvers, challenges};
 use crate::jobs;
-use crate::order_requests::{Faults, controls, left_out, names_of};
+use crate::order_requests::{Faults, controls, names_of};
 use crate::orders::{OpenError, OrderReport, Placed, RepeatKey, put_order};
 use crate::{Admitted, App, AppError, ApproverChoice, Refusal};
 
@@ -89,7 +89,7 @@ impl App {
             if is_repeated(&report.file, &checked, report.now)
                 && !self.is_of_lost_ca(&report.file).await?
             {
-                return Ok(self.placed_before(report.file));
+                return Ok(self.placed_before(report.file, checked.echoed.as_ref()));
             }
             match self
                 .begin_reissue(caller, report, checked, repeat.as_ref())
@@ -141,12 +141,10 @@ impl App {
         }
         let names = csr.as_ref().and_then(|csr| {
             let kept = || kept_names(order, csr, &last, product);
-            let asked = asked
-                .names
-                .clone()
-                .map(|names| without_companion(order, names));
-            faults.names(csr, &asked.unwrap_or_else(kept))
+            let (further, _) = without_companion(order, asked.names.as_ref(), &asked.approvers);
+            faults.names(csr, &further.unwrap_or_else(kept))
         });
+        let (_, chosen) = without_companion(order, asked.names.as_ref(), &asked.approvers);
         let method = asked.method.unwrap_or(file.issuance.method);
         let (Some(csr), Some(names)) = (csr, names) else {
             return Err(AppError::Invalid(faults.0));
@@ -162,7 +160,7 @@ impl App {
             .0
             .extend(product.check_method(method, &names, &self.rules, *now));
         let approvers = Approvers {
-            chosen: &asked.approvers,
+            chosen: &chosen,
             before: &file.issuance.names,
         };
         let suffix = &self.settings.challenge_domain;
@@ -209,14 +207,7 @@ impl App {
             return Err(AppError::OutOfScope { held, needed }.into());
         }
         let reuse_key = checked.reuse_key;
-        let (product, method) = (Some(checked.product), checked.method);
-        let left_out = left_out(
-            &checked.csr,
-            &checked.names,
-            product,
-            method,
-            checked.echoed.as_ref(),
-        );
+        let (csr, echoed) = (checked.csr.clone(), checked.echoed.clone());
         file.order.use_prevalidated = checked.use_prevalidated;
         let issuance = self
             .reissue_run(reseller, &file.order, checked, price, now)
@@ -225,7 +216,7 @@ impl App {
         let placed = Placed {
             order: file.order.id,
             controls: issuance.names.clone(),
-            left_out,
+            left_out: self.left_out(&csr, &file.order, &issuance, echoed.as_ref()),
         };
         let order = &mut file.order;
         order.issuance = run;
@@ -352,14 +343,39 @@ pub(crate) fn echoed(order: &Order, names: Option<&[String]>) -> Option<DomainNa
     names?.iter().any(is_it).then(|| companion.clone())
 }
 
-/// The further names that are asked for, without the one that came along.
-pub(crate) fn without_companion(order: &Order, mut names: Vec<String>) -> Vec<String> {
+/// The further names that are asked for, and the approvers that are chosen, without the name that came along: whoever
+/// was chosen for it alone is not needed, and who is at the places behind it moves up.
+pub(crate) fn without_companion(
+    order: &Order,
+    names: Option<&Vec<String>>,
+    approvers: &[ApproverChoice],
+) -> (Option<Vec<String>>, Vec<ApproverChoice>) {
     let is_companion = |text: &String| {
         let name = DomainName::parse(text).ok();
         name.is_some() && name == order.companion
     };
-    names.retain(|text| !is_companion(text));
-    names
+    let mut approvers = approvers.to_vec();
+    let Some(names) = names else {
+        return (None, approvers);
+    };
+    if let Some(at) = names.iter().position(is_companion) {
+        let mut before = vec![order.common_name().clone()];
+        for name in names[..at]
+            .iter()
+            .filter_map(|name| DomainName::parse(name).ok())
+        {
+            if !before.contains(&name) {
+                before.push(name);
+            }
+        }
+        let place = before.len();
+        if approvers.len() > place && approvers[place].name.is_none() {
+            approvers.remove(place);
+        }
+        approvers.retain(|choice| !choice.name.as_ref().is_some_and(&is_companion));
+    }
+    let further = names.iter().filter(|name| !is_companion(name));
+    (Some(further.cloned().collect()), approvers)
 }
 
 /// Whether the latest run was begun by the very request that came now: the client lost the first answer.

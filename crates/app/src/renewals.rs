@@ -64,12 +64,17 @@ impl App {
             let report = self.order(reseller, Some(id), None).await?;
             let order = &report.file.order;
             let echoed = echoed(order, asked.names.as_deref());
+            let (names, approvers) =
+                without_companion(order, asked.names.as_ref(), &asked.approvers);
             let asked = RenewalRequest {
-                names: (asked.names.clone()).map(|names| without_companion(order, names)),
+                names,
+                approvers,
                 ..asked.clone()
             };
             if let Some(renewal) = report.file.order.renewed_by {
-                return self.renewed_before(reseller, renewal, &asked).await;
+                return self
+                    .renewed_before(reseller, renewal, &asked, echoed.as_ref())
+                    .await;
             }
             let OrderState::Active { expires_at, .. } = report.file.order.state else {
                 return Err(AppError::WrongState(Box::new(report)));
@@ -111,6 +116,7 @@ impl App {
         reseller: &Reseller,
         renewal: OrderId,
         asked: &RenewalRequest,
+        echoed: Option<&DomainName>,
     ) -> Result<Placed, AppError> {
         let report = self.order(reseller, Some(renewal), None).await?;
         if !asked.errors.is_empty() {
@@ -122,7 +128,7 @@ impl App {
             chosen.map_err(AppError::Invalid)?;
         }
         match is_repeated(&report.file, asked) {
-            true => Ok(self.placed_before(report.file)),
+            true => Ok(self.placed_before(report.file, echoed)),
             false => Err(Refusal::RenewedBefore(renewal).into()),
         }
     }

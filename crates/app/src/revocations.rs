@@ -326,7 +326,7 @@ impl App {
             }
             targets = match asked.serial {
                 Some(_) => Vec::new(),
-                None => self.replaced_meanwhile(id, asked_at).await?,
+                None => self.replaced_meanwhile(id).await?,
             };
         }
         self.wake_worker();
@@ -339,22 +339,21 @@ impl App {
         })
     }
 
-    /// What is in force of an order whose certificates were just revoked: those of before, and the one of a replacement
-    /// that the platform has begun by itself. Whoever asked for another certificate keeps it.
-    async fn replaced_meanwhile(
-        &self,
-        id: OrderId,
-        asked_at: Timestamp,
-    ) -> Result<Vec<CertificateLine>, AppError> {
+    /// What is in force of an order whose certificates were just revoked: what the platform has put in their place by
+    /// itself meanwhile. Whoever asked for another certificate keeps it.
+    async fn replaced_meanwhile(&self, id: OrderId) -> Result<Vec<CertificateLine>, AppError> {
         let now = self.clock.now();
-        let file = self.store.order_file(id).await?;
-        let replaced = file.filter(|file| file.issuance.purpose == Purpose::Replacement);
-        let replaced = replaced.and_then(|file| file.order.certificate);
         let mut lines = self.lines_of(id).await?;
-        lines.retain(|line| {
-            line.is_in_force(now) && (line.signed_at < asked_at || replaced == Some(line.id))
-        });
-        Ok(lines)
+        lines.retain(|line| line.is_in_force(now));
+        let mut replaced = Vec::new();
+        for line in lines {
+            let certificate = self.store.certificate(line.id).await?.ok_or_else(missing)?;
+            let run = self.store.issuance(certificate.issuance).await?;
+            if run.is_some_and(|run| run.purpose == Purpose::Replacement) {
+                replaced.push(line);
+            }
+        }
+        Ok(replaced)
     }
 
     /// The certificates of an order that were signed, the oldest first. An order has a few a year.

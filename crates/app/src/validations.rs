@@ -1,7 +1,7 @@
 //! Showing control of names: what is asked for, how far it is, and changing the way.
 
 use chancery_domain::Timestamp;
-use chancery_domain::approvers::{ApproverChoice, approver_addresses};
+use chancery_domain::approvers::{ApproverChoice, approver_addresses, chosen_approvers};
 use chancery_domain::authorizations::{Challenge, Method};
 use chancery_domain::events::{Actor, EventKind};
 use chancery_domain::fields::{Field, FieldError};
@@ -166,15 +166,20 @@ impl App {
         let now = self.clock.now();
         let mut errors = product.check_method(method, &names, &self.rules, now);
         let suffix = &self.settings.challenge_domain;
-        let approvers = Approvers {
+        let asked = Approvers {
             chosen: approvers,
             before: &file.issuance.names,
         };
-        // Of a name that is proved nobody is asked, whoever is chosen for it.
-        let unproved = file.issuance.unproved();
-        let unproved: Vec<DomainName> = unproved.map(|control| control.name.clone()).collect();
-        match challenges(product.record_type, method, &unproved, approvers, suffix) {
-            Ok(made) if errors.is_empty() => return Ok((method, made)),
+        match challenges(product.record_type, method, &names, asked, suffix) {
+            Ok(made) if errors.is_empty() => {
+                if method == Method::Email {
+                    somebody_is_asked(&file.issuance, approvers)?;
+                }
+                // Of a name that is proved nobody is asked, whoever is chosen for it.
+                let of_names = file.issuance.names.iter().zip(made);
+                let unproved = of_names.filter(|(control, _)| control.proof.is_none());
+                return Ok((method, unproved.map(|(_, challenge)| challenge).collect()));
+            }
             Ok(_) => {}
             Err(more) => errors.extend(more),
         }
@@ -305,5 +310,23 @@ impl App {
             }
         }
         Ok(change)
+    }
+}
+
+/// Refuses choices of approvers none of whom would ever be written to, since the names they may approve are proved. A
+/// list for all names of an order may have such among others.
+fn somebody_is_asked(issuance: &Issuance, choices: &[ApproverChoice]) -> Result<(), AppError> {
+    let mut addresses = choices.iter().map(|choice| choice.address.trim());
+    let Some(first) = addresses.find(|address| !address.is_empty()) else {
+        return Ok(());
+    };
+    let chosen = chosen_approvers(&issuance.covered(), choices).map_err(AppError::Invalid)?;
+    let mut asked = issuance.names.iter().zip(chosen);
+    match asked.any(|(control, chosen)| control.proof.is_none() && chosen.is_some()) {
+        true => Ok(()),
+        false => {
+            let text = format!("{first}: the names it may approve are proved");
+            Err(AppError::field(FieldError::invalid(Field::Approver, text)))
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! module decides what an issuance may do next and refuses the rest; a settled one never moves again. It
 //! looks at no clock, socket or table: callers bring the facts in and carry the result away.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::TransitionError;
@@ -171,8 +171,12 @@ pub enum NextStep {
     Nothing,
 }
 
+/// For how long a proof that is taken over should still serve: other names may have to be shown meanwhile.
+const FOR_A_WHILE: SignedDuration = SignedDuration::from_hours(48);
+
 impl Issuance {
-    /// Takes over authorizations that are still fresh and cover unproved names, of several the first.
+    /// Takes over authorizations that are still fresh and cover unproved names: of several the first that stays so for
+    /// a while, or else the latest.
     pub fn reuse(
         &mut self,
         authorizations: &[Authorization],
@@ -184,10 +188,16 @@ impl Issuance {
             .iter_mut()
             .filter(|control| control.proof.is_none())
         {
-            let fresh = authorizations.iter().find(|held| {
-                held.covers(&control.name) && rules.is_fresh(held.method, held.obtained_at, now)
-            });
-            control.proof = fresh.map(Proof::from);
+            let fresh_at = |at: Timestamp| {
+                let name = &control.name;
+                authorizations.iter().filter(move |held| {
+                    held.covers(name) && rules.is_fresh(held.method, held.obtained_at, at)
+                })
+            };
+            let lasting = fresh_at(now)
+                .find(|held| rules.is_fresh(held.method, held.obtained_at, now + FOR_A_WHILE));
+            let latest = || fresh_at(now).max_by_key(|held| held.obtained_at);
+            control.proof = lasting.or_else(latest).map(Proof::from);
         }
     }
 

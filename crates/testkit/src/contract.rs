@@ -157,7 +157,7 @@ mod tests {
             Some("/ssl/v2/contact/info")
         );
         assert_eq!(found("PATCH", "/ssl/v2/contact/info"), None);
-        assert_eq!(found("GET", "/health"), None);
+        assert_eq!(found("GET", "/nowhere"), None);
     }
 
     #[test]

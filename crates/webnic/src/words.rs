@@ -472,7 +472,7 @@ mod tests {
             Refusal::TooManyMails,
             Refusal::TooManyDomains(1_000),
             Refusal::RenewedBefore(chancery_domain::orders::OrderId(1_000_000_003)),
-            Refusal::RenewalNotOpen(chancery_domain::Timestamp::UNIX_EPOCH),
+            Refusal::RenewalNotOpen("2027-08-30T14:52:06Z".parse().unwrap()),
             Refusal::ProductWithdrawn("ssl123".to_owned()),
             Refusal::CreditOfNothing,
             Refusal::Operator(chancery_app::OperatorRefusal::NoReason),

@@ -4,4 +4,4 @@ alter table lost_certificates add column revocation_asked_at integer;
 alter table lost_certificates add column revocation_due_at integer;
 alter table lost_certificates add column revoked_by text;
 create index lost_certificates_by_serial on lost_certificates (serial);
-create index lost_certificates_by_key on lost_certificates (spki_sha256);
+create index lost_certificates_by_spki on lost_certificates (spki_sha256);
