@@ -186,36 +186,51 @@ fn plain(text: &str) -> Zeroizing<String> {
         .unwrap_or(text);
     // Never longer than it was, so that no copy of a key is left behind by growing.
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut is_at_line_start = true;
     while let Some(first) = rest.chars().next() {
-        if let Some((length, meant)) = escape(rest) {
-            plain.push_str(meant);
-            rest = &rest[length..];
-            continue;
-        }
-        match first {
-            // What a mail program puts before lines it quotes.
-            '>' if plain.trim_end_matches([' ', '>']).ends_with('\n')
-                || plain.trim().is_empty() => {}
-            // The end of a file, to DOS.
-            '\0'
-            | '\u{1a}'
-            | '\u{ad}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => {}
-            '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => plain.push('-'),
-            // What editors make of two hyphens.
-            '\u{2014}' | '\u{2015}' => plain.push_str("--"),
-            '\u{85}' | '\u{2028}' | '\u{2029}' => plain.push('\n'),
-            other if other.is_whitespace() && !other.is_ascii() => plain.push(' '),
-            other => plain.push(other),
-        }
-        rest = &rest[first.len_utf8()..];
+        let written = plain.len();
+        let length = match escape(rest) {
+            Some((length, meant)) => {
+                plain.push_str(meant);
+                length
+            }
+            None => {
+                push_plain(&mut plain, first, is_at_line_start);
+                first.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+        let new = &plain[written..];
+        is_at_line_start = new.ends_with('\n') || (is_at_line_start && new.trim().is_empty());
     }
     plain
 }
+
+/// Writes what a character stands for that is no part of an escape.
+fn push_plain(plain: &mut String, c: char, is_at_line_start: bool) {
+    match c {
+        // What a mail program puts before lines it quotes.
+        '>' if is_at_line_start => {}
+        // The end of a file, to DOS.
+        '\0'
+        | '\u{1a}'
+        | '\u{ad}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => {}
+        '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => plain.push('-'),
+        // What editors make of two hyphens.
+        '\u{2014}' | '\u{2015}' => plain.push_str("--"),
+        '\u{85}' | '\u{2028}' | '\u{2029}' => plain.push('\n'),
+        other if other.is_whitespace() && !other.is_ascii() => plain.push(' '),
+        other => plain.push(other),
+    }
+}
+
+/// How many backslashes before what is escaped are looked at: each time a text is escaped their number doubles.
+const BACKSLASHES: usize = 16;
 
 /// How long an escape at the beginning of a text is, and what it means.
 fn escape(text: &str) -> Option<(usize, &'static str)> {
@@ -223,7 +238,8 @@ fn escape(text: &str) -> Option<(usize, &'static str)> {
         return None;
     }
     // Escaped again and again, it has more backslashes.
-    let more = text.len() - text.trim_start_matches('\\').len();
+    let octets = text.bytes().take(BACKSLASHES);
+    let more = octets.take_while(|octet| *octet == b'\\').count();
     let skipped = more.saturating_sub(1);
     let text = &text.as_bytes()[skipped..];
     let (escaped, meant) = ESCAPES.into_iter().find(|(escaped, _)| {
@@ -258,6 +274,8 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, PemError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -335,6 +353,8 @@ mod tests {
             good.replace("-----", "\u{e2}\u{20ac}\u{201c}"),
             format!("> {}", good.replace('\n', "\n> ")),
             format!(">> {}", good.replace('\n', "\n>> ")),
+            format!("> > {}", good.replace('\n', "\r\n> > ")),
+            good.replace('\n', "\\\\\\\\\\\\\\\\n"),
             format!("{good}\u{1a}"),
             "\u{feff}AQIDBAUG".to_owned(),
             "\u{ef}\u{bb}\u{bf}AQID\\nBAUG".to_owned(),
@@ -366,6 +386,36 @@ mod tests {
                 Err(PemError::Base64(stray)),
                 "{text}"
             );
+        }
+    }
+
+    /// Two texts that differ in length, not in kind: the time for the long one is held against the short one's.
+    #[test]
+    fn reading_takes_time_in_proportion_to_the_text() {
+        const SHORT: usize = 1_024;
+        const TIMES: usize = 64;
+        let kinds: [fn(usize) -> String; 5] = [
+            |length| format!("{}{}", " ".repeat(length / 2), ">".repeat(length / 2)),
+            |length| format!("a{}", " >".repeat(length / 2)),
+            |length| format!("\n{}", " >".repeat(length / 2)),
+            |length| "\\".repeat(length),
+            |length| "BEGIN ".repeat(length / 6),
+        ];
+        for kind in kinds {
+            let quickest = |text: &str, runs: usize| {
+                let run = || {
+                    let began = Instant::now();
+                    let _ = decode(text, &["CERTIFICATE"]);
+                    began.elapsed()
+                };
+                (0..runs).map(|_| run()).min().unwrap()
+            };
+            let (short, long) = (kind(SHORT), kind(SHORT * TIMES));
+            let (of_short, of_long) = (quickest(&short, 50), quickest(&long, 5));
+            let text = &short[..8];
+            // Were it quadratic, it would be 64 times as much.
+            let limit = of_short * (8 * TIMES as u32);
+            assert!(of_long < limit, "{of_long:?} after {of_short:?}: {text:?}");
         }
     }
 

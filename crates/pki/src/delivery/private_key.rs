@@ -16,9 +16,15 @@ use zeroize::Zeroizing;
 use crate::pem;
 use crate::public_keys::PublicKey;
 
+/// The longest file that is read. The longest key takes a fifth of it; there may be certificates beside it.
+const FILE_LIMIT: usize = 64 * 1024;
+
 /// Why a file is not a private key, in words for the one who sent it. Says nothing of the key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PrivateKeyError {
+    /// Longer than any such file needs to be.
+    #[error("the file with the key is longer than {FILE_LIMIT} bytes")]
+    TooLong,
     /// Under a passphrase of its own.
     #[error("the key is encrypted; remove its passphrase before it is sent")]
     Encrypted,
@@ -42,6 +48,9 @@ impl SubscriberKey {
     /// Reads a file with a key.
     pub fn parse(file: &[u8]) -> Result<Self, PrivateKeyError> {
         const SEQUENCE: u8 = 0x30;
+        if file.len() > FILE_LIMIT {
+            return Err(PrivateKeyError::TooLong);
+        }
         if file.first() == Some(&SEQUENCE) {
             return Self::from_der(file);
         }

@@ -106,6 +106,9 @@ fn a_key_is_found_among_other_blocks() {
     assert_eq!(refused(&encrypted), PrivateKeyError::Encrypted);
     let cut = &key[..key.len() / 2];
     assert_eq!(refused(cut), PrivateKeyError::Unreadable);
+    let room = " ".repeat(64 * 1024 - key.len());
+    assert!(SubscriberKey::parse(format!("{key}{room}").as_bytes()).is_ok());
+    assert_eq!(refused(&format!("{key}{room} ")), PrivateKeyError::TooLong);
 }
 
 #[test]
