@@ -31,6 +31,9 @@ const SILENT: &str = "no answer in time";
 /// How long the first list of a new CA may take.
 const FIRST_LIST: Duration = Duration::from_secs(60);
 
+/// The name of the database among what is looked at.
+const DATABASE: &str = "database";
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthCheck {
@@ -143,26 +146,27 @@ impl App {
             .await
     }
 
-    /// All that an operator wants to know. Names what is inside; not for strangers. Where this process cannot do its
-    /// work, that is told and nothing else looked at.
+    /// All that an operator wants to know. Names what is inside; not for strangers. What only the database could tell is
+    /// left out where that is away.
     pub async fn health(&self) -> Vec<HealthCheck> {
         let looks = &self.0.health;
         let mut checks = self.readiness().await;
-        if HealthState::of(&checks) == HealthState::Failing {
-            return checks;
+        let is_away =
+            |check: &HealthCheck| check.name == DATABASE && check.state == HealthState::Failing;
+        if !checks.iter().any(is_away) {
+            let inside = looks.inside.look(FRESH, || async {
+                let (jobs, lists) = tokio::join!(
+                    timeout(PATIENCE, self.check_jobs()),
+                    timeout(PATIENCE, self.check_lists())
+                );
+                vec![
+                    jobs.unwrap_or_else(|_| HealthCheck::silent("jobs")),
+                    lists.unwrap_or_else(|_| HealthCheck::silent("revocation lists")),
+                ]
+            });
+            checks.extend(inside.await);
         }
-        let inside = looks.inside.look(FRESH, || async {
-            let (jobs, lists) = tokio::join!(
-                timeout(PATIENCE, self.check_jobs()),
-                timeout(PATIENCE, self.check_lists())
-            );
-            vec![
-                jobs.unwrap_or_else(|_| HealthCheck::silent("jobs")),
-                lists.unwrap_or_else(|_| HealthCheck::silent("revocation lists")),
-                self.check_signing(),
-            ]
-        });
-        checks.extend(inside.await);
+        checks.push(self.check_signing());
         let outside = looks.outside.look(FRESH_OUTSIDE, || async {
             let (mail, resolvers) = tokio::join!(
                 timeout(PATIENCE, self.mailer.check()),
@@ -197,7 +201,7 @@ impl App {
             tracing::error!(error = why, "{UNWRITABLE}");
             (HealthState::Failing, format!("{UNWRITABLE}: {why}"))
         });
-        HealthCheck::of("database", fault)
+        HealthCheck::of(DATABASE, fault)
     }
 
     fn check_worker(&self) -> HealthCheck {

@@ -566,3 +566,42 @@ pub fn lock_file(config: &Config) -> Result<Option<File>, StartError> {
         Err(fs::TryLockError::Error(error)) => Err(StartError::File(file, error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_app::HealthState;
+
+    use super::*;
+    use crate::config::{Mode, OteConfig};
+
+    #[tokio::test]
+    async fn operators_see_all_else_while_no_worker_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let any_port = "127.0.0.1:0".parse().unwrap();
+        let config = Config {
+            mode: Mode::Ote,
+            data: folder.path().to_owned(),
+            listen: any_port,
+            ote: OteConfig {
+                dns_listen: any_port,
+                web_listen: any_port,
+                smtp_listen: any_port,
+                ..OteConfig::default()
+            },
+            ..Config::default()
+        };
+        let store = open_store(&config).await.unwrap();
+        let clock = Clock::restore(&store).await.unwrap();
+        let world = OutsideWorld::start(&config).await.unwrap();
+        let parts = parts(&config, store, clock, Some(&world)).await.unwrap();
+        let checks = App::new(parts).health().await;
+        let told = |check: &chancery_app::HealthCheck| (check.name, check.state);
+        let good = ["jobs", "revocation lists", "signing", "mail", "resolvers"];
+        let mut expected = vec![
+            ("database", HealthState::Good),
+            ("worker", HealthState::Failing),
+        ];
+        expected.extend(good.map(|name| (name, HealthState::Good)));
+        assert_eq!(checks.iter().map(told).collect::<Vec<_>>(), expected);
+    }
+}
