@@ -5,6 +5,7 @@
 //! In OTE mode it also runs the built-in outside world; the use cases do not know the difference.
 
 mod clients;
+mod complaints;
 pub mod config;
 mod continues;
 mod contract;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use hyper::body::Incoming;
@@ -12,6 +12,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::complaints::Complaints;
 use crate::config::LimitsConfig;
 use crate::continues::{Quiet, WithoutContinue};
 use crate::dialects;
@@ -42,6 +43,7 @@ pub async fn serve(
     let reception = Reception::new(router, Arc::clone(&trusted_proxies), budget);
     let reception = Arc::new(reception);
     let graceful = GracefulShutdown::new();
+    let mut troubles = Complaints::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -51,7 +53,10 @@ pub async fn serve(
             Ok(accepted) => accepted,
             // Out of file descriptors, or a client that left: give others time to close.
             Err(error) => {
-                tracing::warn!(%error, "accepting a connection failed");
+                let cause = Trouble::Accepting(error.raw_os_error());
+                if let Some(times) = troubles.count(cause, Instant::now()) {
+                    tracing::warn!(%error, times, "accepting a connection failed");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -72,7 +77,10 @@ pub async fn serve(
                 }
             })),
             Admission::Refused => {
-                tracing::warn!(client = %peer.ip(), "a connection was closed: there are too many");
+                if let Some(times) = troubles.count(Trouble::TooMany, Instant::now()) {
+                    let client = peer.ip();
+                    tracing::warn!(%client, times, "a connection was closed: there are too many");
+                }
             }
         }
     }
@@ -84,6 +92,14 @@ pub async fn serve(
     {
         tracing::warn!("some requests did not finish in time");
     }
+}
+
+/// What keeps connections from being served. Clients bring it about at any rate: it is told once a minute.
+#[derive(Eq, Hash, PartialEq)]
+enum Trouble {
+    /// With the number of the system's error.
+    Accepting(Option<i32>),
+    TooMany,
 }
 
 /// A connection.
