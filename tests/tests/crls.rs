@@ -95,7 +95,7 @@ async fn thousands_of_revocations_share_a_few_lists(server: &mut TestServer) {
         let revocation = Revocation::new(reason, Requester::Platform, now, now);
         change.revoke_certificate(certificate.id, &revocation);
         let rest = SignedDuration::from_secs(20);
-        change.ask_for_run("refresh_crl", 0, server.app().now(), rest);
+        change.ask_for_run("refresh_crl", 0, server.app().now(), rest, rest);
         store.commit(change).await.unwrap();
     };
     let ids: Vec<i64> = (1 << 40..(1 << 40) + REVOKED).collect();

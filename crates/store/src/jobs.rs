@@ -255,7 +255,8 @@ impl Change {
     }
 
     /// Asks for a run of a periodic job that begins after this change set: one that waits becomes due, but not
-    /// before its rest is over; one that is being worked on is run again, and one that backs off is left alone.
+    /// before its rest is over; one that is being worked on, by who renews its lease, keeps its claim and is run again,
+    /// and one that backs off is left alone. `now` may be a while ago: the job may have been claimed since.
     /// A rest of more than `longest` was begun by a clock that was ahead, and holds up nobody. Always touches the
     /// job's row, so that no run can end without seeing it ([`Change::rest_job`]).
     pub fn ask_for_run(
@@ -264,28 +265,34 @@ impl Change {
         subject: i64,
         now: Timestamp,
         longest: SignedDuration,
+        longest_lease: SignedDuration,
     ) {
         const SQL: &str = "
             update jobs set wanted = wanted + 1,
-                run_at = case when (tries > 0 and run_at <= $4) or run_at <= $1 then run_at
+                run_at = case when (tries > 0 and run_at <= $4) or run_at <= $1
+                        or (holder is not null and run_at <= $5) then run_at
                     when rests_until > $1 and rests_until <= $4 then rests_until else $1 end
             where subject = $2 and kind = $3 and parked_at is null";
-        self.execute(SQL, values![now, subject, kind, now + longest]);
+        let (rest_end, lease_end) = (now + longest, now + longest_lease);
+        self.execute(SQL, values![now, subject, kind, rest_end, lease_end]);
     }
 
     /// Makes a periodic job due that others have asked for and that waits for longer than a rest may last: its time
-    /// was set by a clock that was ahead.
+    /// was set by a clock that was ahead. One that is being worked on, by who renews its lease, is left alone.
     pub fn end_long_rest(
         &mut self,
         kind: &str,
         subject: i64,
         now: Timestamp,
         longest: SignedDuration,
+        longest_lease: SignedDuration,
     ) {
         const SQL: &str = "
             update jobs set run_at = $1
-            where subject = $2 and kind = $3 and parked_at is null and wanted > 0 and run_at > $4";
-        self.execute(SQL, values![now, subject, kind, now + longest]);
+            where subject = $2 and kind = $3 and parked_at is null and wanted > 0 and run_at > $4
+                and (holder is null or run_at > $5)";
+        let (rest_end, lease_end) = (now + longest, now + longest_lease);
+        self.execute(SQL, values![now, subject, kind, rest_end, lease_end]);
     }
 
     /// Puts a periodic job back after a run that has served the first `served` of those who asked

@@ -352,13 +352,13 @@ impl App {
 /// ([`crate::crls::REST`]).
 pub(crate) fn refresh_crl_soon(change: &mut Change, now: Timestamp) {
     let task = Task::RefreshCrl;
-    change.ask_for_run(task.kind(), task.subject(), now, REST);
+    change.ask_for_run(task.kind(), task.subject(), now, REST, LONGEST_LEASE);
 }
 
 /// Puts right what a clock had set that was ahead until a moment ago, by less than an operator is asked about.
 fn end_long_rests(change: &mut Change, now: Timestamp) {
     let task = Task::RefreshCrl;
-    change.end_long_rest(task.kind(), task.subject(), now, REST);
+    change.end_long_rest(task.kind(), task.subject(), now, REST, LONGEST_LEASE);
 }
 
 /// Has what comes again by itself run at once, and rest no longer.

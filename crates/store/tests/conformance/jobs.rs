@@ -21,6 +21,7 @@ on_both_engines!(
     jobs_of_unknown_kinds_come_back_when_they_are_known,
     a_dedup_key_holds_one_job,
     who_asks_for_a_run_gets_one_that_begins_later,
+    who_asks_by_an_earlier_time_takes_no_claim,
     a_rest_begun_by_a_clock_that_was_ahead_holds_up_nobody,
     what_a_clock_ahead_has_put_off_is_pulled_back,
     a_job_asked_for_anew_takes_the_claim_back,
@@ -44,6 +45,9 @@ const HOLDER: i64 = 77;
 
 /// The longest rest.
 const LONGEST: SignedDuration = SignedDuration::from_secs(100);
+
+/// The longest lease, by the clock of another process.
+const LONGEST_LEASE: SignedDuration = SignedDuration::from_secs(80);
 
 /// A lease of that process.
 fn until(seconds: i64) -> Lease {
@@ -457,7 +461,7 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     enqueue(bed, job(1), at(1_000)).await;
     let ask = async |now| {
         commit(bed, |change| {
-            change.ask_for_run("poll", 10, at(now), LONGEST);
+            change.ask_for_run("poll", 10, at(now), LONGEST, LONGEST_LEASE);
         })
         .await
         .unwrap();
@@ -495,11 +499,44 @@ async fn who_asks_for_a_run_gets_one_that_begins_later(bed: &Bed) {
     assert_eq!(due().await, Some(at(100)));
 }
 
+async fn who_asks_by_an_earlier_time_takes_no_claim(bed: &Bed) {
+    // A rest lasts as long as a lease, and who asks has read the clock before the job was claimed.
+    let (rest, longest_lease) = (SignedDuration::from_secs(20), SignedDuration::from_secs(40));
+    enqueue(bed, job(1), at(10)).await;
+    let claimed = bed.store.claim_jobs(Queue::Work, at(12), until(32), 1);
+    let run = claimed.await.unwrap().remove(0);
+    commit(bed, |change| {
+        change.ask_for_run("poll", 10, at(11), rest, longest_lease);
+        change.end_long_rest("poll", 10, at(11), rest, longest_lease);
+    })
+    .await
+    .unwrap();
+    let due = async || bed.store.next_due(Queue::Work).await.unwrap();
+    assert_eq!(due().await, Some(at(32)));
+    commit(bed, |change| {
+        change.rest_job(run.id, run.attempt, 0, at(50), at(2_000));
+    })
+    .await
+    .unwrap();
+    assert_eq!(due().await, Some(at(50)), "who asked gets a run");
+    // A claim by a clock that was far ahead holds up nobody.
+    let claimed = bed
+        .store
+        .claim_jobs(Queue::Work, at(9_000), until(9_020), 1);
+    assert_eq!(claimed.await.unwrap().len(), 1);
+    commit(bed, |change| {
+        change.ask_for_run("poll", 10, at(60), rest, longest_lease);
+    })
+    .await
+    .unwrap();
+    assert_eq!(due().await, Some(at(60)));
+}
+
 async fn a_rest_begun_by_a_clock_that_was_ahead_holds_up_nobody(bed: &Bed) {
     enqueue(bed, job(1), at(9_000)).await;
     let ask = async |now| {
         commit(bed, |change| {
-            change.ask_for_run("poll", 10, at(now), LONGEST);
+            change.ask_for_run("poll", 10, at(now), LONGEST, LONGEST_LEASE);
         })
         .await
         .unwrap();
@@ -517,7 +554,7 @@ async fn a_rest_begun_by_a_clock_that_was_ahead_holds_up_nobody(bed: &Bed) {
     assert_eq!(due().await, Some(at(9_020)));
     let end = async |now| {
         commit(bed, |change| {
-            change.end_long_rest("poll", 10, at(now), LONGEST);
+            change.end_long_rest("poll", 10, at(now), LONGEST, LONGEST_LEASE);
         })
         .await
         .unwrap();
