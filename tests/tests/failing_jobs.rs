@@ -10,6 +10,7 @@ on_both_engines!(
     a_job_with_money_on_it_is_tried_for_ever,
     a_job_that_panics_fails_with_its_id_and_comes_again,
     a_reservation_that_outlived_its_day_is_made_anew,
+    a_reservation_by_a_clock_that_was_ahead_is_made_anew,
     cancelling_while_a_certificate_is_signed_waits_for_it,
     a_job_that_servers_die_over_waits_and_is_parked_in_the_end,
 );
@@ -175,6 +176,30 @@ async fn a_reservation_that_outlived_its_day_is_made_anew(server: &mut TestServe
     let day = 24 * 3_600 * 1_000_000;
     assert!(rows[1].int(1).unwrap() - rows[0].int(1).unwrap() > day);
     assert_ne!(rows[0].bytes(2).unwrap(), rows[1].bytes(2).unwrap());
+    server.logs.take_errors();
+}
+
+async fn a_reservation_by_a_clock_that_was_ahead_is_made_anew(server: &mut TestServer) {
+    let panel = server.panel().await;
+    let placed = panel
+        .place(&panel.order("ssl123", "dns", &["shop.test"]).await)
+        .await;
+    panel.publish(&placed.data).await;
+    refuse_signatures(server, true).await;
+    panel.look(&placed.id).await;
+    assert_eq!(panel.statuses(&placed.id).await.0, "PROCESSED");
+    // Two days ahead.
+    let moved = "update certificates set reserved_at = reserved_at + 172800000000";
+    server.stop().await;
+    refuse_signatures(server, false).await;
+    execute(server, moved).await;
+    server.restart().await;
+    server.world().advance(3_600).await;
+    let panel = server.panel().await;
+    assert_eq!(panel.statuses(&placed.id).await.0, "COMPLETED");
+    let rows = ask(server, "select state from certificates order by id").await;
+    let states: Vec<_> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+    assert_eq!(states, ["abandoned", "issued"]);
     server.logs.take_errors();
 }
 

@@ -4,7 +4,8 @@
 //! besides. Whether it is time follows from its end and the clock alone, so every process comes to the same
 //! answer when it next signs; the database lets one of them make the successor, and the others find it there.
 //! Earlier issuing CAs sign no certificates any more but their revocation lists, to their end ([`crate::crls`]).
-//! So does one that was revoked, which is followed at once ([`crate::revoked_cas`]).
+//! So does one that was revoked, which is followed at once ([`crate::revoked_cas`]), and one that was made while the clock
+//! was ahead and is not valid yet.
 //! Nothing is ever shortened to fit: once the root is too short for another issuing CA, making it fails.
 
 use std::collections::HashSet;
@@ -186,7 +187,17 @@ async fn open_first(
 ) -> Result<EmbeddedCa, AppError> {
     let urls = settings.urls(FIRST);
     if let Some(row) = store.authority().await? {
-        return EmbeddedCa::open(&record(row), &urls, master_key).map_err(AppError::internal);
+        let first =
+            EmbeddedCa::open(&record(row), &urls, master_key).map_err(AppError::internal)?;
+        let begin = first.root_not_before();
+        if now < begin {
+            let text = format!(
+                "the root CA is valid from {begin} on, and the clock shows {now}: set the clock right; if the root was \
+                 made while the clock was ahead, begin anew with an empty database"
+            );
+            return Err(AppError::Internal(text.into()));
+        }
+        return Ok(first);
     }
     let made =
         EmbeddedCa::create(&settings.ca, &urls, master_key, now).map_err(AppError::internal)?;
@@ -322,9 +333,9 @@ impl App {
     }
 
     /// Whether an issuing CA lasts for so much longer than a certificate of full length signed now. One that was
-    /// revoked does not last.
+    /// revoked does not last, nor does one that is not valid yet: it was made while the clock was ahead.
     fn lasts(&self, ca: &EmbeddedCa, now: Timestamp, margin: SignedDuration) -> bool {
-        if self.authorities.is_revoked(ca.issuer_id()) {
+        if self.authorities.is_revoked(ca.issuer_id()) || now < ca.not_before() {
             return false;
         }
         let full_length = days(self.rules.at(now).validity_days).min(VALIDITY_CEILING);

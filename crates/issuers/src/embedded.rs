@@ -279,6 +279,16 @@ impl EmbeddedCa {
         self.root.issuer.not_after
     }
 
+    /// The first second of the root.
+    pub fn root_not_before(&self) -> Timestamp {
+        self.root.issuer.not_before
+    }
+
+    /// The first second for which the issuing CA can sign.
+    pub fn not_before(&self) -> Timestamp {
+        self.issuing.issuer.not_before
+    }
+
     /// The last second for which the issuing CA can sign.
     pub fn not_after(&self) -> Timestamp {
         self.issuing.issuer.not_after

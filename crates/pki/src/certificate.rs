@@ -152,6 +152,8 @@ pub struct Issuer {
     pub spki_der: Vec<u8>,
     /// The kind of its key, which decides on signatures.
     pub algorithm: KeyAlgorithm,
+    /// The first second it may sign for.
+    pub not_before: Timestamp,
     /// The last second it may sign for.
     pub not_after: Timestamp,
 }
@@ -166,6 +168,7 @@ impl Issuer {
             key_id: info.subject_key_id.ok_or(Malformed)?,
             algorithm: KeyAlgorithm::of(&key).ok_or(Malformed)?,
             spki_der: info.spki_der,
+            not_before: info.not_before,
             not_after: info.not_after,
         })
     }

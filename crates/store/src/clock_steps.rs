@@ -1,7 +1,7 @@
 //! What a clock that had been ahead has left behind: times too far off, of jobs and of messages to approvers.
 //!
 //! Whatever is moved comes too early at worst. A job that comes too early looks at the facts and waits again, so what
-//! has been moved may be moved once more.
+//! has been moved may be moved once more, and what a right clock has put off may be moved with it.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -29,7 +29,7 @@ use super::leases::Held;
 use super::worker::Busy;
 use crate::blocked_keys::KEY_BLOCKED;
 use crate::companions::came_along;
-use crate::holds::HOLD_LOOK;
+use crate::holds::{HOLD_LOOK, TOLERANCE};
 use crate::identities::Naming;
 use crate::orders::{put_order, restage};
 use crate::plans::KEY_NOT_REUSED;
@@ -449,6 +449,7 @@ impl App {
         let has_lost_proofs = self.has_lost_proofs(&file.issuance, now).await?;
         let naming = self.identity_for(&file.order, &file.issuance, now).await?;
         let is_stale = now.duration_since(certificate.reserved_at) > RESERVATION_LIFE
+            || certificate.reserved_at > now + TOLERANCE
             || self.rules.at(now) != self.rules.at(certificate.reserved_at)
             || has_lost_proofs
             || self.authorities.is_revoked(&certificate.issuer);
