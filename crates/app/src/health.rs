@@ -10,7 +10,7 @@ use chancery_store::JobCounts;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::holds::TOLERANCE;
+use crate::holds::{Hold, TOLERANCE};
 use crate::{App, AppError};
 
 /// How long what was seen is told again.
@@ -134,8 +134,8 @@ impl Default for LastLooks {
 }
 
 impl App {
-    /// Whether requests can be answered and jobs run: the database takes a new row, and the worker lives. Answers
-    /// within five seconds.
+    /// Whether requests can be answered and jobs run: the database takes a new row and has not gone back, and the worker
+    /// lives. Answers within five seconds.
     pub async fn readiness(&self) -> Vec<HealthCheck> {
         let looks = &self.0.health;
         looks
@@ -192,6 +192,10 @@ impl App {
 
     async fn check_database(&self) -> HealthCheck {
         const UNWRITABLE: &str = "the database cannot be written";
+        if self.store.is_behind() {
+            let fault = (HealthState::Failing, Hold::DatabaseBehind.to_string());
+            return HealthCheck::of(DATABASE, Some(fault));
+        }
         let fault = match timeout(PATIENCE, self.store.check_writable()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(describe(&error)),

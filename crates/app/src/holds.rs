@@ -117,7 +117,6 @@ impl App {
         if let Some(record) = self.store.record()
             && !self.store.is_behind()
         {
-            self.store.record_numbers().await?;
             let pulse = pulse.count;
             blocking(move || record.keep_seen(Seen { pulse })).await?;
         }

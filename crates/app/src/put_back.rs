@@ -55,6 +55,7 @@ impl Operations {
         self.store.commit(change).await?;
         let mut change = Change::new();
         change.raise_pulse(report.pulse + 1);
+        change.forget_behind();
         let lost = report.lost.len();
         let note = serde_json::json!({ "operator": operator, "lost": lost, "signs": report.signs });
         change.set_meta(&format!("restored_at {now}"), &note.to_string());

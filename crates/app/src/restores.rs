@@ -122,10 +122,9 @@ impl Told {
                 signed.push(line);
             }
         })?;
-        if signed.is_empty() {
-            // A database that lacks even this one shows by it that it was restored.
-            signed.extend(record.last_signed()?);
-        }
+        // A database that lacks one of these shows by it that it was restored.
+        let last = record.last_signed()?.into_iter();
+        signed.extend(last.filter(|line| line.not_after < now));
         let mut blocked = Vec::new();
         record.each_blocked(|line| blocked.push(line))?;
         Ok(Self {
@@ -164,6 +163,8 @@ impl Operations {
             report.pulse = told.pulse;
             recorded.clone_from(&told.numbers);
             Finding::new(self, &mut report, now).find(told).await?;
+        } else {
+            report.signs = Known::default().signs(&self.store).await?;
         }
         let is_needed = report.is_needed() || skip.is_some();
         for (name, stored) in self.store.sequence_numbers().await? {

@@ -49,6 +49,13 @@ pub async fn standing(store: &Store, records: &Path) -> Result<Standing, AppErro
     };
     let installation = authority.issuer;
     if !Record::exists(records, &installation) {
+        let signs = Known::default().signs(store).await?;
+        if !signs.is_empty() {
+            return Ok(Standing::Behind {
+                installation,
+                signs,
+            });
+        }
         let elsewhere = store.meta(RECORDED).await?.is_some();
         return Ok(Standing::Unrecorded {
             installation,
@@ -119,12 +126,9 @@ impl Known {
             let number = i64::try_from(list.head.number).unwrap_or(i64::MAX);
             lists.push((issuer, number));
         }
-        let last = record.last_signed()?;
+        let last = record.last_signed()?.into_iter();
         Ok(Self {
-            signed: last
-                .map(|last| (last.issuer, last.serial))
-                .into_iter()
-                .collect(),
+            signed: last.map(|last| (last.issuer, last.serial)).collect(),
             lists,
             behind: record.behind()?,
             ..Self::of_any_time(record)?
@@ -156,6 +160,10 @@ impl Known {
         let mut signs = Vec::new();
         if let Some(behind) = &self.behind {
             signs.push(format!("it showed while it was served: {behind}"));
+        }
+        let told = store.told_behind().await?;
+        if let Some(told) = told.filter(|told| self.behind.as_ref() != Some(told)) {
+            signs.push(format!("it showed to a server on it: {told}"));
         }
         let stored = store.sequence_numbers().await?;
         for (name, recorded) in &self.numbers {
@@ -221,14 +229,14 @@ impl Known {
 }
 
 impl App {
-    /// Looks whether the database has all that this process has done, and has nothing done any more where it lacks
-    /// something.
+    /// Looks whether the database has all that this process has done, and all that others have found it to have, and
+    /// has nothing done any more where it lacks something.
     pub(crate) async fn look_for_losses(&self) -> Result<(), AppError> {
         let Some(record) = self.store.record() else {
             return Ok(());
         };
         if self.store.is_behind() {
-            return Ok(());
+            return Ok(self.store.tell_behind().await?);
         }
         let known = blocking(move || Known::of_process(&record)).await?;
         let signs = known.signs(&self.store).await?;
@@ -236,6 +244,8 @@ impl App {
             self.store.declare_behind(&signs.join("; ")).await;
         } else if let Some(record) = self.store.record() {
             record.forget_recent(known.signed.len());
+            // So that numbers are missed here which others have given out.
+            self.store.record_numbers().await?;
         }
         Ok(())
     }

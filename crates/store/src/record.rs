@@ -255,25 +255,27 @@ impl Record {
         Ok(())
     }
 
-    /// The last that is on record as signed.
-    pub fn last_signed(&self) -> Result<Option<SignedLine>, RecordError> {
-        for path in self.journals()?.into_iter().rev() {
-            if let Some(line) = last_line(&path)? {
-                return Ok(Some(line));
-            }
+    /// The last of each journal: where a clock was ahead, the journal with the latest name is not the one that was last
+    /// written to.
+    pub fn last_signed(&self) -> Result<Vec<SignedLine>, RecordError> {
+        let mut found = Vec::new();
+        for path in self.journals()? {
+            found.extend(last_line(&path)?);
         }
-        Ok(None)
+        Ok(found)
     }
 
-    /// Drops the journals of which every certificate had expired at `not_after_from`.
+    /// Drops the journals of which every certificate had expired at `not_after_from`, but never the one that is being
+    /// written to, nor the last.
     pub fn drop_expired(&self, not_after_from: Timestamp) -> Result<(), RecordError> {
         let mut journals = self.journals()?;
-        // The last one is being written.
         journals.pop();
         for path in journals {
             let mut last = Timestamp::MIN;
             each_line(&path, |line: SignedLine| last = last.max(line.not_after))?;
-            if last < not_after_from {
+            // Nothing is added to it while it is removed.
+            let signed = self.signed.lock();
+            if last < not_after_from && !signed.file.has_open(&path) {
                 remove(&path)?;
             }
         }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::changes::{Change, Told};
 use crate::errors::StoreError;
 use crate::migrations;
@@ -27,6 +29,8 @@ struct Inner {
     record: OnceLock<Arc<Record>>,
     /// Whether the database was found to lack what it had.
     is_behind: AtomicBool,
+    /// How that showed, until the database has it.
+    behind_untold: Mutex<Option<String>>,
 }
 
 pub(crate) enum Backend {
@@ -114,6 +118,7 @@ impl Store {
                 sequences: Sequences::default(),
                 record: OnceLock::new(),
                 is_behind: AtomicBool::new(false),
+                behind_untold: Mutex::default(),
             }),
         };
         migrations::refuse_newer(&store).await?;
@@ -244,6 +249,10 @@ impl Store {
     /// Whether it was before.
     pub(crate) fn set_behind(&self) -> bool {
         self.inner.is_behind.swap(true, Ordering::SeqCst)
+    }
+
+    pub(crate) fn behind_untold(&self) -> &Mutex<Option<String>> {
+        &self.inner.behind_untold
     }
 
     pub(crate) fn backend(&self) -> &Backend {

@@ -18,6 +18,11 @@ const TAIL: u64 = 1 << 16;
 pub(super) struct Growing(Option<(PathBuf, File)>);
 
 impl Growing {
+    /// Whether lines were last added to this file, and the next may be.
+    pub(super) fn has_open(&self, path: &Path) -> bool {
+        self.0.as_ref().is_some_and(|(open, _)| open == path)
+    }
+
     /// Adds lines, all in one write, and waits until they are on disk.
     pub(super) fn append(&mut self, path: &Path, text: &str) -> Result<(), RecordError> {
         let (open, mut file) = match self.0.take() {

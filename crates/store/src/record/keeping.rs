@@ -5,12 +5,32 @@ use std::sync::Arc;
 use chancery_domain::revocations::{BlockedKey, BlockedKeyId};
 
 use super::{BlockedLine, Record, RecordError};
+use crate::changes::Change;
 use crate::errors::StoreError;
 use crate::sequences::Sequence;
 use crate::store::Store;
+use crate::values;
 
 /// Blocked keys that are read at once.
 const PAGE: i64 = 1000;
+
+/// The fact that the database went back, for all who have it open.
+const BEHIND: &str = "behind";
+
+impl Change {
+    /// Keeps that the database went back, and how that showed first.
+    fn keep_behind(&mut self, why: &str) {
+        const SQL: &str =
+            "insert into meta (key, value) values ($1, $2) on conflict (key) do nothing";
+        self.execute(SQL, values![BEHIND, why]);
+    }
+
+    /// What is known was put back.
+    pub fn forget_behind(&mut self) {
+        const SQL: &str = "delete from meta where key = $1";
+        self.execute(SQL, values![BEHIND]);
+    }
+}
 
 impl Store {
     /// Has a record kept from now on: the numbers reserved so far, and each block before it is used.
@@ -68,7 +88,7 @@ impl Store {
     }
 
     /// Has nothing done with the database any more that would be done twice: it lacks what it had. Later starts know
-    /// it from the record, until what is known was put back.
+    /// it from the record, and other processes from the database, until what is known was put back.
     pub async fn declare_behind(&self, why: &str) {
         if self.set_behind() {
             return;
@@ -77,11 +97,33 @@ impl Store {
             why,
             "the database went back to an earlier state: nothing is done with it any more"
         );
-        let Some(record) = self.record() else { return };
-        let why = why.to_owned();
-        if let Err(error) = blocking(move || record.keep_behind(&why)).await {
-            tracing::error!(%error, "the record could not keep that the database went back");
+        *self.behind_untold().lock() = Some(why.to_owned());
+        if let Some(record) = self.record() {
+            let why = why.to_owned();
+            if let Err(error) = blocking(move || record.keep_behind(&why)).await {
+                tracing::error!(%error, "the record could not keep that the database went back");
+            }
         }
+        if let Err(error) = self.tell_behind().await {
+            tracing::error!(%error, "others could not be told yet that the database went back");
+        }
+    }
+
+    /// Has the database say that it went back, where it could not be told when that was found.
+    pub async fn tell_behind(&self) -> Result<(), StoreError> {
+        let Some(why) = self.behind_untold().lock().clone() else {
+            return Ok(());
+        };
+        let mut change = Change::new();
+        change.keep_behind(&why);
+        self.commit(change).await?;
+        *self.behind_untold().lock() = None;
+        Ok(())
+    }
+
+    /// How it showed to any process that the database went back, if it did and nothing was put back since.
+    pub async fn told_behind(&self) -> Result<Option<String>, StoreError> {
+        self.meta(BEHIND).await
     }
 
     /// Refuses what may not be done with a database that went back.

@@ -42,6 +42,12 @@ fn ca(number: i64) -> KeptCa {
     }
 }
 
+/// The serial numbers of the last of each journal.
+fn last(record: &Record) -> Vec<String> {
+    let last = record.last_signed().unwrap().into_iter();
+    last.map(|line| line.serial).collect()
+}
+
 fn serials(record: &Record) -> Vec<String> {
     let mut found = Vec::new();
     record.each_signed(|line| found.push(line.serial)).unwrap();
@@ -53,7 +59,7 @@ fn what_was_kept_is_there_after_a_crash_in_the_middle_of_a_line() {
     let data = tempfile::tempdir().unwrap();
     assert!(!Record::exists(data.path(), "one"));
     let record = Record::open(data.path(), "one").unwrap();
-    assert_eq!(record.last_signed().unwrap(), None);
+    assert_eq!(record.last_signed().unwrap(), []);
     for (name, next) in [("order", 10), ("order", 20), ("order", 15), ("row", 7)] {
         record.keep_number(name, next).unwrap();
     }
@@ -80,7 +86,7 @@ fn what_was_kept_is_there_after_a_crash_in_the_middle_of_a_line() {
     }
     let record = Record::open(data.path(), "one").unwrap();
     assert!(Record::exists(data.path(), "one"));
-    assert_eq!(record.last_signed().unwrap().unwrap().serial, "bb");
+    assert_eq!(last(&record), ["bb"]);
     record
         .keep_signed(&[line("cc", "2026-11-30T10:00:00Z")])
         .unwrap();
@@ -134,6 +140,30 @@ fn journals_are_dropped_once_all_their_certificates_have_expired() {
 }
 
 #[test]
+fn a_journal_named_by_a_clock_that_was_ahead_hides_no_other() {
+    let data = tempfile::tempdir().unwrap();
+    let record = Record::open(data.path(), "one").unwrap();
+    for (serial, at) in [
+        ("aa", "2027-02-01T10:00:00Z"),
+        ("bb", "2026-11-28T10:00:00Z"),
+        ("cc", "2026-11-28T11:00:00Z"),
+    ] {
+        record.keep_signed(&[line(serial, at)]).unwrap();
+    }
+    assert_eq!(last(&record), ["cc", "aa"]);
+    // The one that is being written to stays, and what comes next is found in it.
+    record
+        .drop_expired("2030-01-01T00:00:00Z".parse().unwrap())
+        .unwrap();
+    record
+        .keep_signed(&[line("dd", "2026-11-28T12:00:00Z")])
+        .unwrap();
+    let record = Record::open(data.path(), "one").unwrap();
+    assert_eq!(last(&record), ["dd", "aa"]);
+    assert_eq!(serials(&record), ["bb", "cc", "dd", "aa"]);
+}
+
+#[test]
 fn the_last_certificate_is_found_however_many_names_it_has() {
     let data = tempfile::tempdir().unwrap();
     let record = Record::open(data.path(), "one").unwrap();
@@ -145,7 +175,7 @@ fn the_last_certificate_is_found_however_many_names_it_has() {
     record
         .keep_signed(&[line("aa", "2026-11-28T10:00:00Z"), long])
         .unwrap();
-    assert_eq!(record.last_signed().unwrap().unwrap().serial, "bb");
+    assert_eq!(last(&record), ["bb"]);
     assert_eq!(record.recent().len(), 2);
     record.forget_recent(1);
     assert_eq!(record.recent(), [("one".to_owned(), "bb".to_owned())]);
