@@ -321,6 +321,10 @@ impl App {
             let other = (mail.at, mail.token_hash);
             other != place && (!mail.waits || other < place)
         });
+        for mail in &mut mails {
+            // One that was asked for a moment later, and went first, is sent and waits for nothing.
+            mail.at = mail.at.min(now);
+        }
         Ok(turn_after(&mails, reseller, now).unwrap_or(now + AT_LAST))
     }
 
